@@ -1,0 +1,1 @@
+"""headrace: event source mappings that run anywhere."""

@@ -1,0 +1,53 @@
+"""Everything that headrace raises for a user to catch.
+
+HeadraceError
+├── ConfigError          what was written cannot be run: every fault, each with its place and mend
+├── FunctionUnavailable  a handler cannot be loaded: Lambda's error type, and why
+└── SourceUnavailable    a source cannot be reached, or refuses us; the service goes on trying
+
+`LaneEnded` and `LaneLost` (model.py) are signals between a lane and the engine, not errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class HeadraceError(Exception):
+    """The root of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with what a user wrote: where, and what with its mend.
+
+    `place` is `FILE:LINE` or empty (library); `path` is dotted, as `mappings.orders.batch_size`.
+    """
+
+    path: str
+    message: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.place, self.path, self.message) if part)
+
+
+class ConfigError(HeadraceError):
+    """What was written cannot be run. Its text is one line a fault."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+class FunctionUnavailable(HeadraceError):
+    """A handler cannot be loaded. `type` is Lambda's: Runtime.ImportModuleError, Runtime.HandlerNotFound, …"""
+
+    def __init__(self, type: str, message: str, stack: Sequence[str] = ()) -> None:  # noqa: A002 - Lambda's word
+        self.type, self.message, self.stack = type, message, tuple(stack)
+        super().__init__(f"{type}: {message}")
+
+
+class SourceUnavailable(HeadraceError):
+    """A source cannot be reached, or refuses us."""
