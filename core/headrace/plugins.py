@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
@@ -14,6 +14,8 @@ from headrace.errors import Fault
 from headrace.model import Source, Traits
 from headrace.observe import Log
 from headrace.settings import MappingSettings, Settings
+
+OptionsModel: TypeAlias = type[Settings]
 
 GROUP = "headrace.catalogs"
 """The entry-point group; each entry names a `Catalog`."""
@@ -67,7 +69,7 @@ class Connector:
 
     type: str
     summary: str
-    options: type[Settings]
+    options: OptionsModel
     traits: Traits
     open: Callable[[Opening], Source]
     probe: Callable[[Opening], Awaitable[Probe]]
@@ -82,7 +84,7 @@ class Catalog:
     """What one package brings: its connectors, and the top-level sections of the config that they share."""
 
     connectors: Sequence[Connector] = ()
-    sections: Mapping[str, type[Settings]] = field(default_factory=dict)
+    sections: Mapping[str, OptionsModel] = field(default_factory=dict)
 
     def connector(self, type: str) -> Connector:  # noqa: A002 - the config's word
         return next(connector for connector in self.connectors if connector.type == type)

@@ -1,0 +1,56 @@
+# Every target sets up what it needs by itself: a machine with python3 (3.11 or newer) and its venv module is enough.
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+
+.PHONY: help setup servers test demo lint types contract faults fuzz soak bench clean
+.DEFAULT_GOAL := help
+
+help:           ## this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+setup: .venv/installed      ## the virtual environment, with pinned packages
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "headrace needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+	  || { echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip==26.3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . --group dev
+	@touch $@
+
+servers: setup  ## the SQS server and the fault proxy that tests and demo run against, in their own environment
+	@$(BIN)/python tests/support/install.py
+
+test: setup servers     ## the suite, against real servers
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+demo: setup servers     ## 10,000 orders through a real SQS server, with the books balanced at the end
+	@PYTHONPATH=tests $(BIN)/python configs/demo/run.py
+
+lint: setup     ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup    ## mypy, strict
+	$(BIN)/mypy
+
+contract: setup ## what may import what
+	$(BIN)/lint-imports
+
+faults: setup servers   ## processes killed, servers stopped, connections cut; minutes
+	$(BIN)/python -m pytest tests/faults
+
+fuzz: setup     ## 10,000 damaged config files
+	HEADRACE_FUZZ=$(or $(HEADRACE_FUZZ),10000) $(BIN)/python -m pytest -n $(WORKERS) tests/property
+
+soak: setup     ## thousands of random pipelines
+	HEADRACE_SEEDS=$(or $(HEADRACE_SEEDS),5000) $(BIN)/python -m pytest -n $(WORKERS) tests/property
+
+bench: setup servers    ## the numbers of benchmarks/README.md
+	$(BIN)/python benchmarks/run.py
+
+clean:          ## everything that the other targets made
+	rm -rf .venv .cache demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,191 @@
+"""Run one event source mapping: open its source, carry each of its lanes, begin again after what nobody expected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping as Map
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from headrace.batcher import BatchPolicy
+from headrace.context import Delivery
+from headrace.delivery import Attempt, Outcome, Plan, Work
+from headrace.functions import Function
+from headrace.model import Condition, Lane, Record, Source, Traits
+from headrace.observe import Tally
+from headrace.pipeline import End, Pipeline
+from headrace.plugins import Connector, Opening
+from headrace.policy import FailurePolicy
+from headrace.retry import again
+from headrace.settings import MappingSettings
+from headrace.slots import Slots
+from headrace.verdict import Rules, judge
+
+
+@dataclass(slots=True)
+class RunningLane:
+    """A lane that is being carried, and where it is counted."""
+
+    lane: Lane
+    pipeline: Pipeline
+    work: Work
+
+
+@dataclass(slots=True)
+class Report:
+    """What a mapping left when it ended: records still at a handler, and lanes that were lost."""
+
+    left: int = 0
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        return not self.left and not self.lost
+
+
+class Mapping:
+    """One mapping, from `run` until `stop` has drained it.
+
+    `tallies` are the counts by lane; they outlive a lane that is opened again. `lanes` are those that run now.
+    """
+
+    def __init__(self, connector: Connector, opening: Opening, function: Function) -> None:
+        self.name, self.type, self.function = opening.mapping, connector.type, function
+        self.tallies: dict[str, Tally] = {}
+        self.lanes: dict[str, RunningLane] = {}
+        self.report = Report()
+        self._connector, self._opening, self._log = connector, opening, opening.log
+        self._source: Source | None = None
+        self._stopping = asyncio.Event()
+        self._drain_by = 0.0
+        self._problem = Condition("starting", "not begun yet", opening.clock.wall())
+
+    @property
+    def condition(self) -> Condition:
+        """Polling when every lane polls; else the state and reason of the first that does not."""
+        conditions = [running.lane.condition for running in self.lanes.values()]
+        return next((c for c in conditions if not c.ready), conditions[0] if conditions else self._problem)
+
+    def stop(self, seconds: float) -> None:
+        """Drain every lane; what is still at a handler after *seconds* is left."""
+        self._drain_by = asyncio.get_running_loop().time() + seconds
+        self._stopping.set()
+        for running in self.lanes.values():
+            running.pipeline.stop(seconds)
+
+    async def run(self) -> None:
+        """Carry every lane until `stop`. What nobody expected is logged, and the source opened again."""
+        async for attempt in again(self._log, "mapping.failed"):
+            with attempt:
+                if not self._stopping.is_set():
+                    await self._run_once()
+
+    async def idle(self) -> bool:
+        """True when nothing is left to do, here or at the source."""
+        held = any(tally.in_flight for tally in self.tallies.values())
+        return not held and self._source is not None and await self._source.idle()
+
+    async def lag(self) -> int | None:
+        """Records that wait at the source; None where nobody can say."""
+        return None if self._source is None else await self._source.lag()
+
+    async def _run_once(self) -> None:
+        source = self._source = self._connector.open(self._opening)
+        try:
+            async with asyncio.TaskGroup() as group:
+                opening = group.create_task(self._open_lanes(source, group))
+                stop = group.create_task(self._stopping.wait())
+                await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
+                opening.cancel()
+                stop.cancel()
+        except* Exception as failed:
+            self._problem = Condition("failed", str(failed.exceptions[0]), self._opening.clock.wall())
+            self._abandon()
+            raise
+        finally:
+            self.lanes.clear()
+            await source.close()
+
+    async def _open_lanes(self, source: Source, group: asyncio.TaskGroup) -> None:
+        async for lane in source.lanes():
+            work = Work(
+                lane=lane,
+                plan=plan_of(self._opening.settings, lane.traits),
+                attempt=self._attempt(source, lane),
+                slots=Slots(_concurrency(self._opening.settings)),
+                tally=self.tallies.setdefault(lane.name, Tally()),
+                clock=self._opening.clock,
+                log=self._log,
+            )
+            running = self.lanes[lane.name] = RunningLane(lane, Pipeline(work), work)
+            group.create_task(self._carry(running))
+
+    async def _carry(self, running: RunningLane) -> None:
+        if self._stopping.is_set():
+            running.pipeline.stop(self._drain_by - asyncio.get_running_loop().time())
+        self._log.info("lane.opened", lane=running.lane.name)
+        ending = await running.pipeline.run()
+        self._log.info("lane.closed", lane=running.lane.name, how=ending.how.value, left=ending.left)
+        if ending.how is End.LOST:
+            self.report.lost.append(running.lane.name)
+        else:
+            self.report.left += ending.left
+        if not self._stopping.is_set():
+            del self.lanes[running.lane.name]
+
+    def _attempt(self, source: Source, lane: Lane) -> Attempt:
+        settings, function = self._opening.settings, self.function
+        rules = Rules(
+            report=bool(settings.function_response_types),
+            strict=settings.response_mode == "strict",
+            identify=source.identify,
+        )
+
+        async def attempt(records: Sequence[Record], number: int) -> Outcome:
+            tries = max(number, max([record.attempt for record in records]))
+            delivery = Delivery(mapping=self.name, lane=lane.name, epoch=0, attempt=tries)
+            answer = await function.call(source.render(records), delivery)
+            return Outcome(answer, judge(answer, (record.id for record in records), rules))
+
+        return attempt
+
+    def _abandon(self) -> None:
+        """What was in hand when a lane failed comes again from its source."""
+        for running in self.lanes.values():
+            tally = running.work.tally
+            tally.abandoned += tally.in_flight
+            tally.in_flight = 0
+
+
+def plan_of(settings: MappingSettings, traits: Traits) -> Plan:
+    """The engine's plan for effective *settings*."""
+    batch_size = settings.batch_size or 10
+    strands = settings.parallelization_factor or 1
+    concurrency = _concurrency(settings)
+    slots = concurrency if traits.redelivers else strands
+    backoff = settings.retry_backoff
+    return Plan(
+        batch=BatchPolicy(size=batch_size, window=float(settings.maximum_batching_window_in_seconds or 0)),
+        failure=FailurePolicy(
+            retries=_limit(settings.maximum_retry_attempts),
+            bisect=bool(settings.bisect_batch_on_function_error),
+            backoff=backoff.initial if backoff else (None if traits.redelivers else 1.0),
+            ceiling=backoff.maximum if backoff else 60.0,
+            max_age=_limit(settings.maximum_record_age_in_seconds),
+            strict=settings.response_mode == "strict",
+        ),
+        strands=strands,
+        concurrency=concurrency,
+        capacity=max(settings.capacity or max(1000, 10 * batch_size), batch_size * slots),
+        capacity_bytes=settings.capacity_bytes,
+    )
+
+
+def _concurrency(settings: MappingSettings) -> int:
+    return settings.scaling_config.maximum_concurrency if settings.scaling_config else 10
+
+
+def _limit(value: int | None) -> int | None:
+    """Lambda writes "no limit" as -1."""
+    return None if value is None or value < 0 else value

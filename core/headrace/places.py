@@ -1,0 +1,98 @@
+"""Where each value of a config was written, and which of them came from the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+Where: TypeAlias = tuple[str | int, ...]
+"""The way to a value: keys, and the indices of lists."""
+
+_LONGEST: Final = 100
+
+
+def dotted(where: Where) -> str:
+    """As messages write it: `mappings.orders.batch_size`; on one line whatever the keys hold."""
+    return ".".join(_shown(str(step)) for step in where)
+
+
+def _shown(key: str) -> str:
+    key = key if len(key) <= _LONGEST else key[:_LONGEST] + "…"
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in key)
+
+
+@dataclass(slots=True, repr=False)
+class Places:
+    """What is known of a config's text, by the way to each value.
+
+    Attributes:
+        lines: `FILE:LINE` of every key and list item; `()` is the whole file.
+        expressions: the text of every value that named a variable, as it was written.
+        taken: the variables that were read, with their values: these appear in no message.
+        broken: where a fault of the text was found already; what follows from it is not said again.
+    """
+
+    lines: dict[Where, str] = field(default_factory=dict)
+    expressions: dict[Where, str] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
+    broken: set[Where] = field(default_factory=set)
+
+    def place(self, where: Where) -> str:
+        """`FILE:LINE` of the value, or of the nearest thing around it that was written."""
+        return next((self.lines[step] for step in _upward(where) if step in self.lines), "")
+
+    def is_broken(self, where: Where) -> bool:
+        """True if a fault of the text lies at *where* or around it."""
+        return any(step in self.broken for step in _upward(where))
+
+    def is_broken_within(self, where: Where) -> bool:
+        return self.is_broken(where) or any(broken[: len(where)] == where for broken in self.broken)
+
+    def from_environment(self, where: Where) -> bool:
+        """True if the value at *where*, or a part of it, came from the environment."""
+        return any(path[: len(where)] == where for path in self.expressions)
+
+    def find(self, value: Any, path: str) -> Where:
+        """The way that the dotted *path* means in *value*; steps that are not there stay words."""
+        steps: list[str | int] = []
+        for word in path.split(".") if path else ():
+            step: str | int = int(word) if isinstance(value, list) and word.isdecimal() else word
+            steps.append(step)
+            value = child(value, step)
+        return tuple(steps)
+
+    def scrub(self, message: str) -> str:
+        """*message*, which somebody else wrote, with every value of the environment replaced by `${NAME}`."""
+        for secret, name in sorted(_secrets(self.taken), key=lambda pair: -len(pair[0])):
+            pattern = re.escape(secret)
+            if len(secret) < 4:  # noqa: PLR2004 - "10" is replaced where it stands alone, not inside of 100
+                pattern = rf"(?<!\w){pattern}(?!\w)"
+            message = re.sub(pattern, lambda _, name=name: f"${{{name}}}", message)
+        return message
+
+
+def child(value: Any, step: str | int) -> Any:
+    """What lies at *step* of a mapping or list; None where nothing does."""
+    if isinstance(value, dict):
+        return value.get(step)
+    if isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
+        return value[step]
+    return None
+
+
+def _upward(where: Where) -> Iterator[Where]:
+    return (where[:length] for length in range(len(where), -1, -1))
+
+
+def _secrets(taken: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Each value, also as `repr` would write it, and the user and password of a URL alone."""
+    for name, value in taken.items():
+        try:
+            url = urlsplit(value)
+            parts = (url.username, url.password)
+        except ValueError:
+            parts = (None, None)
+        yield from ((form, name) for form in {value, repr(value)[1:-1], *parts} if form and form.strip())

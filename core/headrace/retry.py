@@ -1,0 +1,37 @@
+"""Trying again what a server or store refused: tenacity, composed in one place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from tenacity import AsyncRetrying, AttemptManager, RetryCallState, retry_if_exception
+from tenacity.wait import wait_base, wait_random_exponential
+
+from headrace.model import LaneEnded, LaneLost
+from headrace.observe import Log
+
+ERRORS: wait_base = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
+"""After an error: random up to 0.5 s doubling to 20 s, so that a fleet does not come back all at once."""
+
+
+def _worth_it(error: BaseException) -> bool:
+    """Signals of a lane are not errors, and cancellation is nobody's error."""
+    return isinstance(error, Exception) and not isinstance(error, (LaneEnded, LaneLost))
+
+
+def again(log: Log, event: str, *, wait: wait_base = ERRORS, **context: object) -> AsyncIterator[AttemptManager]:
+    """Try until it works or is cancelled; a line of log for the first failure, and for every tenth after it.
+
+    ```python
+    async for attempt in again(log, "commit.failed", lane=lane.name):
+        with attempt:
+            await commit()
+    ```
+    """
+
+    def say(state: RetryCallState) -> None:
+        if state.attempt_number % 10 == 1:
+            error = state.outcome.exception() if state.outcome else None
+            log.warning(event, error=f"{type(error).__name__}: {error}", attempt=state.attempt_number, **context)
+
+    return aiter(AsyncRetrying(retry=retry_if_exception(_worth_it), wait=wait, before_sleep=say, reraise=True))

@@ -1,0 +1,1 @@
+"""For those who test handlers and connectors: a virtual clock, lanes in memory, a conformance suite, a faulty network."""

@@ -1,0 +1,57 @@
+"""How far a log has been settled without a gap. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from headrace.model import Held, Position, Record
+
+
+class Watermark:
+    """Numbers the records of a log, takes their settlements in any order, and gives the highest gapless position.
+
+    Several records may share a position (the sub-records of one aggregated Kinesis record): it is reached when the
+    last of them is settled. What is settled keeps only its number, position and size.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._low = 0
+        self._settled: set[int] = set()
+        self._open: deque[tuple[int, Position, int]] = deque()
+        self._nbytes = 0
+        self.reached: Position | None = None
+
+    @property
+    def above(self) -> Held:
+        """Everything above the mark, settled or not."""
+        return Held(self._next - self._low, self._nbytes)
+
+    def track(self, records: Sequence[Record]) -> None:
+        """Number *records*, which were read in this order."""
+        for number, record in enumerate(records, self._next):
+            record.number = number
+            self._open.append((number, record.token, record.size))
+            self._nbytes += record.size
+        self._next += len(records)
+
+    def settle(self, records: Sequence[Record]) -> None:
+        """These have their verdict."""
+        if records[0].number == self._low and records[-1].number - self._low + 1 == len(records):
+            self._low += len(records)
+        else:
+            self._settled.update(record.number for record in records)
+        while self._low in self._settled:
+            self._settled.remove(self._low)
+            self._low += 1
+        self._pass()
+
+    def _pass(self) -> None:
+        """Move the mark over every position whose last record lies below it."""
+        waiting = self._open
+        while waiting and waiting[0][0] < self._low:
+            _, position, size = waiting.popleft()
+            self._nbytes -= size
+            if not waiting or waiting[0][1] != position:
+                self.reached = position
