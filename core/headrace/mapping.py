@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headrace.batcher import BatchPolicy
 from headrace.context import Delivery
@@ -55,7 +53,8 @@ class Mapping:
         self.tallies: dict[str, Tally] = {}
         self.lanes: dict[str, RunningLane] = {}
         self.report = Report()
-        self._connector, self._opening, self._log = connector, opening, opening.log
+        self._connector, self._log = connector, opening.log
+        self._opening = replace(opening, tally=self._tally)
         self._source: Source | None = None
         self._stopping = asyncio.Event()
         self._drain_by = 0.0
@@ -63,9 +62,11 @@ class Mapping:
 
     @property
     def condition(self) -> Condition:
-        """Polling when every lane polls; else the state and reason of the first that does not."""
-        conditions = [running.lane.condition for running in self.lanes.values()]
-        return next((c for c in conditions if not c.ready), conditions[0] if conditions else self._problem)
+        """Polling when every lane polls; else the state and reason of the first that does not, or of the source."""
+        conditions = [running.lane.condition for running in list(self.lanes.values())]
+        if conditions:
+            return next((c for c in conditions if not c.ready), conditions[0])
+        return self._problem if self._source is None else self._source.condition
 
     def stop(self, seconds: float) -> None:
         """Drain every lane; what is still at a handler after *seconds* is left."""
@@ -90,6 +91,13 @@ class Mapping:
         """Records that wait at the source; None where nobody can say."""
         return None if self._source is None else await self._source.lag()
 
+    async def dead_lettered(self) -> int | None:
+        """Records that the source itself put aside as dead letters; None where nobody can say."""
+        return None if self._source is None else await self._source.dead_lettered()
+
+    def _tally(self, lane: str) -> Tally:
+        return self.tallies.setdefault(lane, Tally())
+
     async def _run_once(self) -> None:
         source = self._source = self._connector.open(self._opening)
         try:
@@ -105,6 +113,7 @@ class Mapping:
             raise
         finally:
             self.lanes.clear()
+            self._source = None
             await source.close()
 
     async def _open_lanes(self, source: Source, group: asyncio.TaskGroup) -> None:
@@ -114,7 +123,7 @@ class Mapping:
                 plan=plan_of(self._opening.settings, lane.traits),
                 attempt=self._attempt(source, lane),
                 slots=Slots(_concurrency(self._opening.settings)),
-                tally=self.tallies.setdefault(lane.name, Tally()),
+                tally=self._tally(lane.name),
                 clock=self._opening.clock,
                 log=self._log,
             )

@@ -179,6 +179,11 @@ class Lane(Protocol):
 class Source(Protocol):
     """Where a mapping's lanes come from, and how their records look from outside."""
 
+    @property
+    def condition(self) -> Condition:
+        """How it is doing while it has no lane: connecting, or why it cannot."""
+        ...
+
     def lanes(self) -> AsyncIterator[Lane]:
         """Yield each lane that this process is to run, as it becomes ours."""
         ...
@@ -197,6 +202,10 @@ class Source(Protocol):
 
     async def lag(self) -> int | None:
         """How many records wait at the source; None where it cannot say."""
+        ...
+
+    async def dead_lettered(self) -> int | None:
+        """How many records the source itself has put aside as dead letters; None where it does not, or cannot say."""
         ...
 
     async def close(self) -> None: ...

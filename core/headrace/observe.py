@@ -86,7 +86,8 @@ class Tally:
     """One lane's counts of records.
 
     At any moment: polled = filtered_out + succeeded + dropped + delivered + returned + abandoned + deduplicated
-    + in_flight. The others are counts of work, not of verdicts: an invoked record is counted at every attempt.
+    + in_flight. The others are counts of work, not of verdicts: an invoked record is counted at every attempt;
+    `dropped_receives` are calls that a stop cut short, whose messages, if any, return with their visibility.
     """
 
     def __init__(self) -> None:
@@ -104,6 +105,7 @@ class Tally:
         self.deleted = 0
         self.failed_deletes = 0
         self.lapsed = 0
+        self.dropped_receives = 0
         self.retried = 0
         self.duration = Histogram(SECONDS)
         self.batch_size = Histogram(SIZES)

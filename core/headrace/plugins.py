@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from headrace.clock import SYSTEM, Clock
 from headrace.errors import Fault
 from headrace.model import Source, Traits
-from headrace.observe import Log
+from headrace.observe import Log, Tally
 from headrace.settings import MappingSettings, Settings
 
 OptionsModel: TypeAlias = type[Settings]
@@ -26,7 +26,8 @@ class Opening:
     """All that a connector is told when a mapping opens it.
 
     `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
-    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name.
+    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `tally` gives the
+    counts of a lane by its name.
     """
 
     service: str
@@ -37,6 +38,7 @@ class Opening:
     function_timeout: float
     log: Log
     clock: Clock = SYSTEM
+    tally: Callable[[str], Tally] = lambda _: Tally()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,181 @@
+"""Talking to AWS: one client a service, whose repeated calls cost a third of botocore's.
+
+A client's first call of an operation goes through aiobotocore in full. What that call resolved (endpoint, headers,
+region, signing name) is then repeated by a lean call: the same credentials, botocore's own signer and aiobotocore's own
+HTTP session (so proxies, CA bundles and client certificates hold), but one JSON encoder and decoder, and none of the
+hooks. Anything but a well-formed 200 is tried again in full, with botocore's retries and its errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
+from aiobotocore.session import AioSession, get_session
+from botocore import xform_name
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field
+
+from headrace.errors import SourceUnavailable
+from headrace.settings import Settings
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 30
+"""Seconds; longer than the longest poll that SQS allows (20)."""
+
+OK = 200
+
+
+class AwsSettings(Settings):
+    """Where and as whom AWS is called. Credentials come from the standard chain: environment, profile, instance."""
+
+    region: str | None = Field(None, description="AWS region; default: the queue's, then AWS_REGION.")
+    endpoint_url: str | None = Field(None, description="Another endpoint, for example an emulator's.")
+    role_arn: str | None = Field(None, description="Role assumed through STS; refreshed before it expires.")
+
+    def over(self, defaults: AwsSettings) -> AwsSettings:
+        """These settings, with *defaults* where nothing was set."""
+        given = {name: getattr(self, name) for name in AwsSettings.model_fields if getattr(self, name) is not None}
+        return AwsSettings(**{**defaults.model_dump(), **given})
+
+
+class AwsError(SourceUnavailable):
+    """AWS refused a call, or could not be asked. `code` is AWS's, or the name of the client's error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(f"{code}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """What botocore made of an operation: repeated by every lean call of it."""
+
+    url: str
+    headers: dict[str, str]
+    region: str
+    signing_name: str
+
+
+_SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
+_OWN_HEADERS = frozenset({"authorization", "x-amz-date", "x-amz-security-token", "content-length"})
+_PER_CALL = re.compile(r"(?i)^(amz-sdk-|x-amzn-trace-id)")
+
+
+class AwsClient:
+    """One service. Its calls take and return what boto3's do, but for binary values, which may stay base64 text."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._templates: dict[str, _Template] = {}
+        client.meta.events.register(f"before-send.{client.meta.service_model.service_id.hyphenize()}", self._learn)
+
+    def _learn(self, request: Any, event_name: str, **_: Any) -> None:
+        """Remember how botocore called an operation, where it signed in the way that we can repeat."""
+        operation = event_name.rpartition(".")[2]
+        headers = {name: _text(value) for name, value in request.headers.items()}
+        scope = _SCOPE.match(headers.get("Authorization", ""))
+        if (
+            scope
+            and operation not in self._templates
+            and headers.get("Content-Type", "").startswith("application/x-amz-json")
+        ):
+            own = {n: v for n, v in headers.items() if n.lower() not in _OWN_HEADERS and not _PER_CALL.match(n)}
+            self._templates[operation] = _Template(request.url, own, *scope.groups())
+
+    async def call(self, operation: str, begun: Callable[[], None] | None = None, **params: Any) -> dict[str, Any]:
+        """One call. *begun* is told when its answer has begun to arrive.
+
+        Raises:
+            AwsError: AWS refused, or could not be asked after botocore's own retries.
+        """
+        template = self._templates.get(operation)
+        if template is not None:
+            try:
+                answer = await self._lean(template, params, begun)
+            except (BotoCoreError, OSError, orjson.JSONDecodeError):
+                answer = None
+            if answer is not None:
+                return answer
+        return await self._in_full(operation, params)
+
+    async def _lean(
+        self, template: _Template, params: dict[str, Any], begun: Callable[[], None] | None
+    ) -> dict[str, Any] | None:
+        credentials = await self._client._request_signer._credentials.get_frozen_credentials()  # noqa: SLF001
+        request = AWSRequest("POST", template.url, dict(template.headers), orjson.dumps(params))
+        SigV4Auth(credentials, template.signing_name, template.region).add_auth(request)
+        prepared = request.prepare()
+        prepared.stream_output = True
+        response = await self._client._endpoint.http_session.send(prepared)  # noqa: SLF001
+        if begun is not None:
+            begun()
+        body = await response.content
+        if response.status_code != OK:
+            return None
+        answer = orjson.loads(body) if body else {}
+        return answer if isinstance(answer, dict) else None
+
+    async def _in_full(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        method: Callable[..., Awaitable[dict[str, Any]]] = getattr(self._client, xform_name(operation))
+        try:
+            return await method(**params)
+        except ClientError as error:
+            told = error.response.get("Error", {})
+            raise AwsError(told.get("Code", "Unknown"), told.get("Message", str(error))) from error
+        except (BotoCoreError, OSError, asyncio.TimeoutError, ValueError) as error:
+            raise AwsError(type(error).__name__, str(error)) from error
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@asynccontextmanager
+async def aws_client(service: str, aws: AwsSettings, *, connections: int = 20) -> AsyncIterator[AwsClient]:
+    """A client of *service*, for as long as the block lasts.
+
+    Raises:
+        AwsError: it cannot be made from these settings (no region, a profile that does not exist, …).
+    """
+    session = get_session()
+    session.user_agent_extra = "headrace"
+    config = AioConfig(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "max_attempts": 3},
+    )
+    try:
+        if aws.role_arn:
+            await _assume(session, aws.role_arn)
+        client = session.create_client(service, region_name=aws.region, endpoint_url=aws.endpoint_url, config=config)
+        entered = await client.__aenter__()
+    except (BotoCoreError, ValueError) as error:
+        raise AwsError(type(error).__name__, str(error)) from error
+    try:
+        yield AwsClient(entered)
+    finally:
+        await client.__aexit__(None, None, None)
+
+
+async def _assume(session: AioSession, role_arn: str) -> None:
+    """From now on *session* acts as the role; botocore refreshes it before it expires."""
+    fetcher = AioAssumeRoleCredentialFetcher(
+        session.create_client,
+        await session.get_credentials(),
+        role_arn,
+        extra_args={"RoleSessionName": "headrace"},
+    )
+    session._credentials = AioDeferredRefreshableCredentials(  # noqa: SLF001 - botocore offers no other way in
+        refresh_using=fetcher.fetch_credentials, method="assume-role"
+    )

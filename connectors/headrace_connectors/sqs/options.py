@@ -1,0 +1,115 @@
+"""What may be written about an SQS source, and what is wrong or dangerous in it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from headrace.errors import Fault
+from headrace.plugins import Opening
+from headrace_connectors.aws import AwsSettings
+from headrace_connectors.sqs.queue import Queue, name_of, region_of
+
+NO_POSITION = "an SQS queue has no positions: a message is received, and deleted when it is done with"
+NO_RETRY = "SQS counts deliveries itself: set maxReceiveCount in the queue's redrive policy"
+LATER = "is not built yet for SQS; take it out until it is (nothing is accepted and ignored)"
+
+DEFAULTS: dict[str, object] = {"batch_size": 10, "maximum_batching_window_in_seconds": 0}
+
+REFUSES: dict[str, str] = {
+    "starting_position": NO_POSITION,
+    "starting_position_timestamp": NO_POSITION,
+    "parallelization_factor": "a queue has no shards: set scaling_config.maximum_concurrency",
+    "bisect_batch_on_function_error": "a queue's failed messages return one by one: set "
+    "function_response_types: [ReportBatchItemFailures]",
+    "maximum_retry_attempts": NO_RETRY,
+    "maximum_record_age_in_seconds": "SQS drops messages by itself after the queue's MessageRetentionPeriod",
+    "tumbling_window_in_seconds": "windows need ordered records: a Kinesis or DynamoDB stream",
+    "filter_criteria": LATER,
+    "destination_config": LATER,
+    "idempotency": LATER,
+    "redact": LATER,
+    "failure_payload": LATER,
+}
+
+
+class SqsOptions(AwsSettings):
+    """`source: {type: sqs, …}`."""
+
+    queue_url: str = Field(
+        pattern=r"^https?://[^/\s]+/\S+$", description="The queue's URL, as GetQueueUrl gives it. Required."
+    )
+    visibility_timeout: int | None = Field(
+        None, ge=1, le=43200, description="Seconds that a receive asks for; default: the queue's own."
+    )
+    maximum_visibility: int = Field(
+        43200, ge=1, le=43200, description="Seconds after its receive that a message is renewed at most; SQS: 12 h."
+    )
+
+    @property
+    def queue_name(self) -> str:
+        return name_of(self.queue_url)
+
+    def aws(self, opening: Opening) -> AwsSettings:
+        """The source's own settings, then the config's, then what the queue's URL says."""
+        section = opening.sections.get("aws")
+        merged = self.over(section if isinstance(section, AwsSettings) else AwsSettings())
+        return merged if merged.region else merged.model_copy(update={"region": region_of(self.queue_url)})
+
+
+def check(opening: Opening) -> Iterator[Fault]:
+    """What AWS refuses when a mapping is created, in its words where they are recorded (lambda-semantics 1.3, 1.4)."""
+    options: SqsOptions = opening.options
+    settings = opening.settings
+    if options.queue_name.endswith(".fifo"):
+        yield Fault("source.queue_url", "FIFO queues are not built yet; use a standard queue")
+    if (settings.batch_size or 0) > 10 and not settings.maximum_batching_window_in_seconds:  # noqa: PLR2004 - SQS's ten
+        yield Fault(
+            "batch_size",
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10: "
+            "set maximum_batching_window_in_seconds to 1 or more",
+        )
+    if options.visibility_timeout and options.visibility_timeout > options.maximum_visibility:
+        yield Fault("source.visibility_timeout", "is longer than maximum_visibility, to which it could be renewed")
+
+
+def warn(opening: Opening) -> Iterator[Fault]:
+    """Dangerous, but legal."""
+    options: SqsOptions = opening.options
+    if options.visibility_timeout:
+        yield from _short(opening, options.visibility_timeout)
+
+
+def warn_of(queue: Queue, opening: Opening) -> Iterator[Fault]:
+    """Dangerous, as the server describes the queue."""
+    if not opening.options.visibility_timeout:
+        yield from _short(opening, queue.visibility_timeout)
+    if queue.max_receive_count is None:
+        yield Fault(
+            "source.queue_url", "the queue has no redrive policy: a message that always fails returns until it expires"
+        )
+    elif queue.max_receive_count == 1:
+        yield Fault(
+            "source.queue_url",
+            "maxReceiveCount is 1: a message whose first delivery is cut short goes to the dead letters unhandled; "
+            "AWS advises 5 or more",
+        )
+
+
+def _short(opening: Opening, visibility: int) -> Iterator[Fault]:
+    """AWS refuses the first and advises against the second; headrace renews visibility, so both are warnings."""
+    window = opening.settings.maximum_batching_window_in_seconds or 0
+    timeout = opening.function_timeout
+    if visibility < timeout:
+        yield Fault(
+            "source.visibility_timeout",
+            f"Queue visibility timeout: {visibility} seconds is less than Function timeout: {timeout:g} seconds. "
+            "headrace renews it while the handler runs, but after a crash the message returns sooner than Lambda allows",
+        )
+    elif visibility < timeout + window:
+        yield Fault(
+            "source.visibility_timeout",
+            f"the visibility time-out of {visibility} s is shorter than the function's time-out of {timeout:g} s plus "
+            f"the window of {window} s: messages live on renewals from the start",
+        )

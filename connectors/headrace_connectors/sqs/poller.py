@@ -1,0 +1,58 @@
+"""SQS for programs: the connector as a poller object."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from headrace.invocation import Handler
+from headrace.poller import Poller, PollerOptions
+from headrace_connectors.sqs.queue import name_of
+from headrace_connectors.sqs.source import sqs
+
+
+class SqsPoller(Poller):
+    """Polls an SQS standard queue.
+
+    ```python
+    async with SqsPoller(queue_url=url, handler=handler, batch_size=10) as poller:
+        await poller.run()
+    ```
+
+    Arguments are those of `source: {type: sqs}` and of a mapping in the config file. Credentials come from AWS's standard
+    chain.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue_url: str,
+        handler: Handler,
+        name: str | None = None,
+        timeout: float = 30,
+        drain_timeout: float = 30,
+        state: str | None = None,
+        visibility_timeout: int | None = None,
+        maximum_visibility: int | None = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        role_arn: str | None = None,
+        **settings: Unpack[PollerOptions],
+    ) -> None:
+        arguments = {
+            "queue_url": queue_url,
+            "visibility_timeout": visibility_timeout,
+            "maximum_visibility": maximum_visibility,
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "role_arn": role_arn,
+            **settings,
+        }
+        super().__init__(
+            sqs,
+            handler,
+            arguments,
+            name=name or name_of(queue_url),
+            timeout=timeout,
+            drain_timeout=drain_timeout,
+            state=state,
+        )

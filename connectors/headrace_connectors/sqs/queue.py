@@ -1,0 +1,66 @@
+"""The queue as its server describes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from headrace_connectors.aws import AwsClient
+
+WAITING = "ApproximateNumberOfMessages"
+COUNTS = (WAITING, "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What GetQueueAttributes said: times in seconds; no dead-letter queue is `max_receive_count` None."""
+
+    url: str
+    arn: str
+    visibility_timeout: int
+    retention: int
+    max_receive_count: int | None
+    dead_letter_arn: str | None
+
+    @property
+    def region(self) -> str:
+        return self.arn.split(":")[3]
+
+    @classmethod
+    async def describe(cls, client: AwsClient, url: str) -> Self:
+        """Ask the server. Raises AwsError."""
+        answer = await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+        attributes: dict[str, str] = answer.get("Attributes", {})
+        redrive: dict[str, Any] = json.loads(attributes.get("RedrivePolicy") or "{}")
+        count = redrive.get("maxReceiveCount")
+        return cls(
+            url=url,
+            arn=attributes["QueueArn"],
+            visibility_timeout=int(attributes.get("VisibilityTimeout", 30)),
+            retention=int(attributes.get("MessageRetentionPeriod", 345600)),
+            max_receive_count=int(count) if count is not None else None,
+            dead_letter_arn=redrive.get("deadLetterTargetArn"),
+        )
+
+
+async def count(client: AwsClient, url: str) -> tuple[int, int, int]:
+    """How many messages wait, are in flight and are delayed; all three are SQS's approximations."""
+    answer = await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=list(COUNTS))
+    attributes = answer.get("Attributes", {})
+    waiting, out, delayed = (int(attributes[name]) for name in COUNTS)
+    return waiting, out, delayed
+
+
+def name_of(url: str) -> str:
+    """The queue's name: the last part of its URL."""
+    return urlsplit(url).path.rpartition("/")[2]
+
+
+def region_of(url: str) -> str | None:
+    """The region that stands in a URL of AWS's own; None for an emulator's."""
+    host = (urlsplit(url).hostname or "").split(".")
+    if "amazonaws" not in host:
+        return None
+    return host[1] if host[0] == "sqs" else host[0]

@@ -1,0 +1,144 @@
+"""What was received and not settled: how long it stays invisible to others, and its renewal.
+
+Time is counted from when a call was *sent*, so that our clock runs out before SQS's. A long poll may be sent long before
+a message comes: its base moves on with a heartbeat until the answer, and stops at the first heartbeat that is late,
+because then the process slept (SIGSTOP, a suspended machine) and the answer may be of any age.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import Iterable
+
+from headrace.clock import Clock
+from headrace.model import Record
+from headrace.observe import Log
+from headrace_connectors.aws import AwsClient, AwsError
+
+HEARTBEAT = 0.5
+LATE = 4 * HEARTBEAT
+
+
+class Receive:
+    """One ReceiveMessage: when its visibility began, and what of it is still held."""
+
+    __slots__ = ("answered", "base", "first", "held", "until")
+
+    def __init__(self, now: float) -> None:
+        self.base = now
+        self.first = now
+        self.until = now
+        self.answered = False
+        self.held: dict[str, Record] = {}
+
+    def __lt__(self, other: Receive) -> bool:
+        return self.until < other.until
+
+
+class Receipts:
+    """Every receipt that we hold, renewed from receive through inbox, window and handler to delete.
+
+    One call renews all that is left of one receive, when half of its time is over and not before; renewal ends at
+    *ceiling* seconds after the receive (SQS allows 12 hours).
+    """
+
+    def __init__(self, client: AwsClient, url: str, *, visibility: int, ceiling: int, clock: Clock, log: Log) -> None:
+        self.visibility = visibility
+        self._client, self._url, self._ceiling, self._clock, self._log = client, url, ceiling, clock, log
+        self._asked: set[Receive] = set()
+        self._due: list[tuple[float, Receive]] = []
+        self._beat = clock.boot()
+
+    def ask(self) -> Receive:
+        """A receive that is sent now."""
+        receive = Receive(self._clock.boot())
+        self._asked.add(receive)
+        return receive
+
+    def forget(self, receive: Receive) -> None:
+        """It brought nothing."""
+        self._asked.discard(receive)
+
+    def arrived(self, receive: Receive) -> None:
+        """Its answer is here: the visibility of its messages runs from its base."""
+        self._asked.discard(receive)
+        receive.first = receive.base
+        self._extend(receive, receive.base, self.visibility)
+
+    def hold(self, receive: Receive, records: Iterable[Record]) -> None:
+        """These came with it, and are renewed until `release`."""
+        receive.held = {record.raw["ReceiptHandle"]: record for record in records}
+        heapq.heappush(self._due, (self._renewal(receive.base), receive))
+
+    def release(self, records: Iterable[Record]) -> None:
+        """These need not be renewed: deleted, given back, or left to their time-out."""
+        for record in records:
+            record.token.held.pop(record.raw["ReceiptHandle"], None)
+
+    async def tend(self) -> None:
+        """Move the bases of what was asked, and renew what is due, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                now = self._clock.boot()
+                if now - self._beat < LATE:
+                    for receive in self._asked:
+                        receive.base = now
+                else:
+                    self._asked.clear()
+                self._beat = now
+                while self._due and self._due[0][0] <= now:
+                    _, receive = heapq.heappop(self._due)
+                    if receive.held:
+                        group.create_task(self._renew(receive))
+                await asyncio.sleep(min(HEARTBEAT, max(self._due[0][0] - now, 0.01)) if self._due else HEARTBEAT)
+
+    async def _renew(self, receive: Receive) -> None:
+        now = self._clock.boot()
+        seconds = min(self.visibility, int(receive.first + self._ceiling - now))
+        if seconds < 1:
+            self._log.warning("message.renewal_ended", ids=_ids(receive), ceiling=self._ceiling)
+            return
+        handles = list(receive.held)
+        entries = [
+            {"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": seconds} for n, handle in enumerate(handles)
+        ]
+        try:
+            answer = await self._client.call("ChangeMessageVisibilityBatch", QueueUrl=self._url, Entries=entries)
+        except AwsError as error:
+            self._log.warning("message.renewal_failed", ids=_ids(receive), error=str(error))
+            heapq.heappush(self._due, (now + self.visibility / 10, receive))
+            return
+        for entry in answer.get("Failed") or ():
+            self._refused(receive, handles[int(entry["Id"])], entry)
+        kept = {handles[int(entry["Id"])] for entry in answer.get("Successful") or ()}
+        receive.base = now
+        self._extend(receive, now, seconds, kept)
+        heapq.heappush(self._due, (self._renewal(now), receive))
+
+    def _refused(self, receive: Receive, handle: str, entry: dict[str, object]) -> None:
+        """A refused renewal: the message is not ours any more, and is not dispatched."""
+        record = receive.held.get(handle)
+        if record is None:
+            return
+        self._log.warning(
+            "message.renewal_failed", ids=[record.id], error=f"{entry.get('Code')}: {entry.get('Message')}"
+        )
+        if entry.get("SenderFault", True):
+            record.until = 0.0
+            del receive.held[handle]
+
+    def _extend(self, receive: Receive, base: float, seconds: float, kept: set[str] | None = None) -> None:
+        """Our clock says "over" a little before SQS's does."""
+        receive.until = base + seconds - min(1.0, seconds / 10)
+        for handle, record in receive.held.items():
+            if kept is None or handle in kept:
+                record.until = receive.until
+
+    def _renewal(self, base: float) -> float:
+        return base + self.visibility * random.uniform(0.5, 0.6)
+
+
+def _ids(receive: Receive) -> list[str]:
+    return [record.id for record in receive.held.values()]

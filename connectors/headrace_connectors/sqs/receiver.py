@@ -1,0 +1,153 @@
+"""Receives run in their own tasks and fill an inbox, as many side by side as the backlog asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from headrace.model import Condition, Record
+from headrace.observe import Log
+from headrace.retry import again
+from headrace_connectors.aws import AwsClient
+from headrace_connectors.sqs.event import record
+from headrace_connectors.sqs.receipts import Receipts, Receive
+
+MOST = 10
+"""The most messages that one ReceiveMessage brings."""
+
+LONG_POLL = 20
+"""Seconds; the longest that SQS allows: an idle queue costs three empty receives a minute."""
+
+SHORT_POLL = 1
+"""Seconds that a receive waits beside others: it is there for a backlog, and ends with it."""
+
+GRACE = 0.5
+"""Seconds that a stop waits for the answers that are on their way; less than the second that is promised."""
+
+READING = 5.0
+"""Seconds that an answer that has begun may take to be read."""
+
+
+class Receiver:
+    """Never asks for more than the room that `take` was told: a place is reserved for each message first.
+
+    It begins with one receive at a time; each full answer allows one more, an empty one takes all but one back.
+    """
+
+    def __init__(
+        self,
+        client: AwsClient,
+        url: str,
+        receipts: Receipts,
+        *,
+        most: int,
+        set_condition: Callable[[Condition], None],
+        log: Log,
+    ) -> None:
+        self._client, self._url, self._receipts, self._log = client, url, receipts, log
+        self._most, self._set_condition = most, set_condition
+        self._allowed = 1
+        self._room = 0
+        self._reserved = 0
+        self._inbox: deque[Record] = deque()
+        self._news = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._running: dict[asyncio.Task[None], asyncio.Event] = {}
+        self._halted = False
+
+    def __len__(self) -> int:
+        """Messages that were received and not taken."""
+        return len(self._inbox)
+
+    async def take(self, limit: int) -> list[Record]:
+        """Wait for at least one message, and return at most *limit*."""
+        self._room = limit
+        self._wanted.set()
+        while not self._inbox:
+            self._news.clear()
+            await self._news.wait()
+        taken = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
+        self._room -= len(taken)
+        return taken
+
+    async def tend(self) -> None:
+        """Receive while there is room, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                while not self._halted and len(self._running) < self._allowed and (count := self._free()) > 0:
+                    self._begin(group, min(count, MOST))
+
+    def _free(self) -> int:
+        return self._room - len(self._inbox) - self._reserved
+
+    def _begin(self, group: asyncio.TaskGroup, count: int) -> None:
+        begun = asyncio.Event()
+        wait = SHORT_POLL if self._running else LONG_POLL
+        self._reserved += count
+        task = group.create_task(self._receive(count, wait, begun))
+        self._running[task] = begun
+        task.add_done_callback(lambda done: self._ended(done, count))
+
+    def _ended(self, task: asyncio.Task[None], count: int) -> None:
+        del self._running[task]
+        self._reserved -= count
+        self._wanted.set()
+
+    async def _receive(self, count: int, wait: int, begun: asyncio.Event) -> None:
+        async for attempt in again(self._log, "receive.failed"):
+            with attempt:
+                receive = self._receipts.ask()
+                try:
+                    answer = await self._client.call(
+                        "ReceiveMessage",
+                        begun.set,
+                        QueueUrl=self._url,
+                        MaxNumberOfMessages=count,
+                        WaitTimeSeconds=wait,
+                        VisibilityTimeout=self._receipts.visibility,
+                        MessageSystemAttributeNames=["All"],
+                        MessageAttributeNames=["All"],
+                    )
+                except Exception as error:
+                    self._allowed = 1
+                    self._set_condition(Condition("unavailable", str(error)))
+                    raise
+                finally:
+                    self._receipts.forget(receive)
+                self._set_condition(Condition("polling"))
+                self._deliver(answer, receive, count)
+
+    def _deliver(self, answer: dict[str, Any], receive: Receive, asked: int) -> None:
+        messages: list[dict[str, Any]] = answer.get("Messages") or []
+        if not messages:
+            self._allowed = 1
+            return
+        self._receipts.arrived(receive)
+        records = [record(message, receive, receive.until) for message in messages]
+        self._receipts.hold(receive, records)
+        self._inbox.extend(records)
+        self._news.set()
+        if len(messages) >= asked and self._allowed < self._most:
+            self._allowed += 1
+
+    async def halt(self) -> tuple[list[Record], int]:
+        """Receive no more. An answer that has begun is read; any other call is dropped within a second.
+
+        What SQS had picked for a dropped call returns after its visibility time-out. Returns what was received and not
+        taken, in the order of its receipt, and how many calls were dropped.
+        """
+        self._halted = True
+        if self._running:
+            await asyncio.wait(self._running, timeout=GRACE)
+        silent = [task for task, begun in self._running.items() if not begun.is_set()]
+        for task in silent:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=READING)
+        left = list(self._inbox)
+        self._inbox.clear()
+        return left, len(silent)

@@ -1,0 +1,136 @@
+"""One mapping as an object: what `SqsPoller` and its sisters are made of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, TypedDict
+
+from headrace.entry import Around, Entry
+from headrace.errors import ConfigError, Fault
+from headrace.functions import Function
+from headrace.invocation import Handler
+from headrace.mapping import Mapping as Running
+from headrace.mapping import Report
+from headrace.observe import Tally, log
+from headrace.places import Places
+from headrace.plugins import Catalog, Connector, Opening
+from headrace.settings import FunctionSettings, MappingSettings
+from headrace.wording import Validator
+
+
+class PollerOptions(TypedDict, total=False):
+    """Keyword arguments of every poller: a mapping's settings in the config file, same names, types and defaults."""
+
+    batch_size: int
+    maximum_batching_window_in_seconds: int
+    function_response_types: list[str]
+    scaling_config: dict[str, int]
+    response_mode: str
+    retry_backoff: dict[str, float]
+    capacity: int
+    capacity_bytes: int
+
+
+class Poller:
+    """Polls one source and hands its batches to *handler*, from `run` until `stop` or cancellation; drains either way.
+
+    ```python
+    async with SqsPoller(queue_url=url, handler=handler, batch_size=10) as poller:
+        await poller.run()
+    ```
+
+    *handler* is any callable of `(event, context)`: a plain one runs in a thread, an async one on this loop. *timeout* is
+    what one call may take, and *drain_timeout* what a stop waits for handlers, in seconds.
+
+    Raises:
+        ConfigError: an argument is wrong; every fault at once.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        handler: Handler,
+        arguments: Mapping[str, Any],
+        *,
+        name: str,
+        timeout: float,
+        drain_timeout: float,
+        state: str | None,
+    ) -> None:
+        if state not in (None, "memory:"):
+            raise ConfigError([Fault("state", "only memory: is built yet; leave it out")])
+        self._drain_timeout = drain_timeout
+        self._function = Function.of(name, handler, timeout=timeout)
+        self._mapping = Running(connector, _opening(connector, arguments, name, timeout), self._function)
+
+    @property
+    def tally(self) -> Mapping[str, Tally]:
+        """Counts by lane."""
+        return self._mapping.tallies
+
+    @property
+    def report(self) -> Report:
+        """What was left when it ended."""
+        return self._mapping.report
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._function.close()
+
+    async def run(self) -> None:
+        """Poll until `stop`, or until this call is cancelled: then what is at a handler is finished first."""
+        running = asyncio.ensure_future(self._mapping.run())
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.stop()
+            await running
+            raise
+
+    def stop(self) -> None:
+        """Fetch no more; `run` returns when what is at a handler is done, at most `drain_timeout` seconds later."""
+        self._mapping.stop(self._drain_timeout)
+
+    async def idle(self) -> bool:
+        """True when nothing is left to do, here or at the source."""
+        return await self._mapping.idle()
+
+
+def _opening(connector: Connector, arguments: Mapping[str, Any], name: str, timeout: float) -> Opening:
+    """What the connector is told, from keyword arguments: checked as a mapping of a config file is."""
+    given = {key: value for key, value in arguments.items() if value is not None}
+    written = {
+        "source": {"type": connector.type, **{k: v for k, v in given.items() if k not in MappingSettings.model_fields}},
+        "function": name,
+        **{key: value for key, value in given.items() if key in MappingSettings.model_fields},
+    }
+    validator = Validator(Places())
+    around = Around(
+        service=name,
+        catalog=Catalog(connectors=[connector]),
+        sections={},
+        functions={name: FunctionSettings(handler="library.handler", timeout=timeout)},
+    )
+    entry = Entry(validator, around, name, written).read()
+    if entry is None or validator.faults:
+        raise ConfigError([Fault(_argument(fault.path, name), fault.message) for fault in validator.faults])
+    return Opening(
+        service=name,
+        mapping=name,
+        settings=entry.settings,
+        options=entry.options,
+        sections={},
+        function_timeout=timeout,
+        log=log(mapping=name),
+    )
+
+
+def _argument(path: str, name: str) -> str:
+    """`mappings.NAME.source.queue_url` as the keyword argument that it was."""
+    return path.removeprefix(f"mappings.{name}").removeprefix(".").removeprefix("source.")
