@@ -1,0 +1,102 @@
+"""What a batch is handed to: a handler, plain or async, called as Lambda calls it."""
+
+from __future__ import annotations
+
+from functools import partial
+from inspect import iscoroutinefunction
+from pathlib import Path
+from uuid import uuid4
+
+from headrace import payloads
+from headrace.clock import SYSTEM, Clock
+from headrace.context import Context, Delivery, arn
+from headrace.importing import import_handler, locate
+from headrace.invocation import Handler, Invocation
+from headrace.model import Answer, Event
+from headrace.settings import FunctionSettings
+from headrace.workers import Workers
+
+REGION = "us-east-1"
+
+
+class Function:
+    """A handler with its name, its time-out in seconds and its own threads."""
+
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        *,
+        timeout: float,
+        region: str = REGION,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        if not callable(handler):
+            raise TypeError(f"the handler of {name} must be callable as (event, context), not {handler!r}")
+        self.name = name
+        self.timeout = timeout
+        self._handler = handler
+        self._arn = arn(name, region)
+        self._clock = clock
+        self._async = _is_async(handler)
+        self._workers = Workers(f"headrace-{name}")
+        self._closed = False
+
+    @classmethod
+    def of(cls, name: str, handler: Handler, *, timeout: float, region: str = REGION) -> Function:
+        """A function of a callable, for the library."""
+        return cls(name, handler, timeout=timeout, region=region)
+
+    @classmethod
+    def load(cls, name: str, settings: FunctionSettings, base: Path, *, region: str = REGION) -> Function:
+        """Import the handler that *settings* name; *base* is the folder of the config file.
+
+        Raises:
+            FunctionUnavailable: it cannot be loaded.
+        """
+        handler = import_handler(locate(settings, base))
+        return cls(name, handler, timeout=settings.timeout, region=region)
+
+    async def call(self, event: Event, delivery: Delivery) -> Answer:
+        """Hand over *event*, which must be fresh, and return what came of it.
+
+        Nothing that a handler does is raised: it is a `Failure` of the answer. A plain handler that timed out, and an
+        async one that did not end within a second of its cancellation, are in `Answer.lingering`. Cancelling a call
+        cancels an async handler; a plain one goes on in its thread, and its answer is dropped.
+
+        Raises:
+            RuntimeError: the function is closed.
+        """
+        if self._closed:
+            raise RuntimeError(f"function {self.name} is closed")
+        context = Context(
+            function=self.name,
+            arn=self._arn,
+            request_id=str(uuid4()),
+            deadline=self._clock.boot() + self.timeout,
+            delivery=delivery,
+            clock=self._clock,
+        )
+        invocation = Invocation(self._handler, event, context, self._clock)
+        if self._async:
+            invocation.on_loop()
+            return await invocation.answer(self.timeout)
+        try:
+            self._workers.submit(invocation.in_thread, invocation.from_thread)
+        except RuntimeError as error:  # the system has no thread left: this attempt failed, the mapping goes on
+            failure = payloads.crashed(error, context.aws_request_id)
+            return Answer(request_id=context.aws_request_id, duration=0.0, failure=failure)
+        return await invocation.answer(self.timeout)
+
+    async def close(self) -> None:
+        """Take no more calls and let the threads end; waits for none, so that a hung handler holds no stop."""
+        self._closed = True
+        self._workers.close()
+
+
+def _is_async(handler: Handler) -> bool:
+    """True for a coroutine function, a partial of one, and an object whose `__call__` is one."""
+    called: object = handler
+    while isinstance(called, partial):
+        called = called.func
+    return iscoroutinefunction(called) or iscoroutinefunction(getattr(type(called), "__call__", None))  # noqa: B004
