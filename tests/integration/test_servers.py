@@ -87,16 +87,21 @@ async def test_accounts_do_not_see_each_other(ministack, sqs, new_queue) -> None
 async def test_queues_outlive_an_orderly_stop_when_asked_to(account) -> None:
     with Ministack(persist=True) as server:
         async with sqs_client(server.url, account) as sqs:
-            url = await make_queue(sqs, visibility_timeout=2)
+            url = await make_queue(sqs, visibility_timeout=3)
             await send_all(sqs, url, ["held", "waiting"])
-            (held,) = await receive(sqs, url, 1)
+            assert len(await receive(sqs, url, 1)) == 1
             port = server.port
             await asyncio.to_thread(server.stop)
             await asyncio.to_thread(server.start)
             assert server.port == port
             assert sum(await counts(sqs, url)) == 2
-            await sqs.delete_message(QueueUrl=url, ReceiptHandle=held["ReceiptHandle"])
-            assert [one["Body"] for one in await drain(sqs, url)] == ["waiting"]
+            assert [one["Body"] for one in await drain(sqs, url)] == ["waiting"]  # the other is still held
+            (again,) = await receive(sqs, url, WaitTimeSeconds=10)
+            assert (again["Body"], again["Attributes"]["ApproximateReceiveCount"]) == ("held", "2")
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+            await sqs.delete_message(QueueUrl=url, ReceiptHandle=again["ReceiptHandle"])  # receipts live on as well
+            assert sum(await counts(sqs, url)) == 0
 
 
 async def test_without_persistence_a_restart_forgets_the_queues(account) -> None:
