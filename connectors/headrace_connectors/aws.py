@@ -92,8 +92,8 @@ class AwsClient:
             own = {n: v for n, v in headers.items() if n.lower() not in _OWN_HEADERS and not _PER_CALL.match(n)}
             self._templates[operation] = _Template(request.url, own, *scope.groups())
 
-    async def call(self, operation: str, begun: Callable[[], None] | None = None, **params: Any) -> dict[str, Any]:
-        """One call. *begun* is told when its answer has begun to arrive.
+    async def call(self, operation: str, begun: asyncio.Event | None = None, **params: Any) -> dict[str, Any]:
+        """One call. *begun* is set while an answer to it is arriving.
 
         Raises:
             AwsError: AWS refused, or could not be asked after botocore's own retries.
@@ -106,10 +106,12 @@ class AwsClient:
                 answer = None
             if answer is not None:
                 return answer
+            if begun is not None:
+                begun.clear()
         return await self._in_full(operation, params)
 
     async def _lean(
-        self, template: _Template, params: dict[str, Any], begun: Callable[[], None] | None
+        self, template: _Template, params: dict[str, Any], begun: asyncio.Event | None
     ) -> dict[str, Any] | None:
         credentials = await self._client._request_signer._credentials.get_frozen_credentials()  # noqa: SLF001
         request = AWSRequest("POST", template.url, dict(template.headers), orjson.dumps(params))
@@ -118,7 +120,7 @@ class AwsClient:
         prepared.stream_output = True
         response = await self._client._endpoint.http_session.send(prepared)  # noqa: SLF001
         if begun is not None:
-            begun()
+            begun.set()
         body = await response.content
         if response.status_code != OK:
             return None
@@ -132,7 +134,7 @@ class AwsClient:
         except ClientError as error:
             told = error.response.get("Error", {})
             raise AwsError(told.get("Code", "Unknown"), told.get("Message", str(error))) from error
-        except (BotoCoreError, OSError, asyncio.TimeoutError, ValueError) as error:
+        except (BotoCoreError, OSError, ValueError) as error:
             raise AwsError(type(error).__name__, str(error)) from error
 
 

@@ -152,7 +152,7 @@ class Mapping:
         )
 
         async def attempt(records: Sequence[Record], number: int) -> Outcome:
-            tries = max(number, max([record.attempt for record in records]))
+            tries = max([number, *[record.attempt for record in records]])
             delivery = Delivery(mapping=self.name, lane=lane.name, epoch=0, attempt=tries)
             answer = await function.call(source.render(records), delivery)
             return Outcome(answer, judge(answer, (record.id for record in records), rules))

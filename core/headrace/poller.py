@@ -41,8 +41,8 @@ class Poller:
         await poller.run()
     ```
 
-    *handler* is any callable of `(event, context)`: a plain one runs in a thread, an async one on this loop. *timeout* is
-    what one call may take, and *drain_timeout* what a stop waits for handlers, in seconds.
+    *handler* is any callable of `(event, context)`: a plain one runs in a thread, an async one on this loop. *timeout*
+    is what one call may take, and *drain_timeout* what a stop waits for handlers, in seconds.
 
     Raises:
         ConfigError: an argument is wrong; every fault at once.

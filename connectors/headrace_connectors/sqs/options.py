@@ -105,7 +105,7 @@ def _short(opening: Opening, visibility: int) -> Iterator[Fault]:
         yield Fault(
             "source.visibility_timeout",
             f"Queue visibility timeout: {visibility} seconds is less than Function timeout: {timeout:g} seconds. "
-            "headrace renews it while the handler runs, but after a crash the message returns sooner than Lambda allows",
+            "headrace renews it while the handler runs; after a crash the message returns sooner than Lambda allows",
         )
     elif visibility < timeout + window:
         yield Fault(

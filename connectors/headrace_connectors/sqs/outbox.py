@@ -1,4 +1,4 @@
-"""Deletes and give-backs: gathered by tens across batches, confirmed entry by entry, tried again while it makes sense."""
+"""Deletes and give-backs: gathered by tens across batches, confirmed entry by entry, tried again within reason."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Done: TypeAlias = Callable[[Sequence[Record]], None]
 class Outbox:
     """Entries of one batch operation, on their way to SQS.
 
-    *confirmed* is told of each entry that SQS answered for; *refused* of each that it will not take, or that could not be
-    brought to it in five tries. `put` only remembers.
+    *confirmed* is told of each entry that SQS answered for; *refused* of each that it will not take, or that could not
+    be brought to it in five tries. `put` only remembers.
     """
 
     def __init__(

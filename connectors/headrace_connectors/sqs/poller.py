@@ -18,8 +18,8 @@ class SqsPoller(Poller):
         await poller.run()
     ```
 
-    Arguments are those of `source: {type: sqs}` and of a mapping in the config file. Credentials come from AWS's standard
-    chain.
+    Arguments are those of `source: {type: sqs}` and of a mapping in the config file. Credentials come from AWS's
+    standard chain.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """What was received and not settled: how long it stays invisible to others, and its renewal.
 
-Time is counted from when a call was *sent*, so that our clock runs out before SQS's. A long poll may be sent long before
-a message comes: its base moves on with a heartbeat until the answer, and stops at the first heartbeat that is late,
-because then the process slept (SIGSTOP, a suspended machine) and the answer may be of any age.
+Time is counted from when a call was *sent*, so that our clock runs out before SQS's. A long poll is sent long before a
+message comes, so its base moves on with a heartbeat, some beats behind: an answer that lay in the socket while the
+process slept (SIGSTOP, a suspended machine) is read before the base passes the sleep.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
+from collections import deque
 from collections.abc import Iterable
 
 from headrace.clock import Clock
@@ -18,19 +19,21 @@ from headrace.observe import Log
 from headrace_connectors.aws import AwsClient, AwsError
 
 HEARTBEAT = 0.5
-LATE = 4 * HEARTBEAT
+"""Seconds between two beats; less where the visibility is short."""
+
+BEHIND = 3
+"""Beats that a base stays behind: the time in which an answer that has come is surely read."""
 
 
 class Receive:
     """One ReceiveMessage: when its visibility began, and what of it is still held."""
 
-    __slots__ = ("answered", "base", "first", "held", "until")
+    __slots__ = ("base", "first", "held", "until")
 
     def __init__(self, now: float) -> None:
         self.base = now
         self.first = now
         self.until = now
-        self.answered = False
         self.held: dict[str, Record] = {}
 
     def __lt__(self, other: Receive) -> bool:
@@ -49,7 +52,8 @@ class Receipts:
         self._client, self._url, self._ceiling, self._clock, self._log = client, url, ceiling, clock, log
         self._asked: set[Receive] = set()
         self._due: list[tuple[float, Receive]] = []
-        self._beat = clock.boot()
+        self._beat = min(HEARTBEAT, visibility / 40)
+        self._beats = deque([clock.boot()], BEHIND + 1)
 
     def ask(self) -> Receive:
         """A receive that is sent now."""
@@ -82,17 +86,14 @@ class Receipts:
         async with asyncio.TaskGroup() as group:
             while True:
                 now = self._clock.boot()
-                if now - self._beat < LATE:
-                    for receive in self._asked:
-                        receive.base = now
-                else:
-                    self._asked.clear()
-                self._beat = now
+                self._beats.append(now)
+                for receive in self._asked:
+                    receive.base = max(receive.base, self._beats[0])
                 while self._due and self._due[0][0] <= now:
                     _, receive = heapq.heappop(self._due)
                     if receive.held:
                         group.create_task(self._renew(receive))
-                await asyncio.sleep(min(HEARTBEAT, max(self._due[0][0] - now, 0.01)) if self._due else HEARTBEAT)
+                await asyncio.sleep(self._beat)
 
     async def _renew(self, receive: Receive) -> None:
         now = self._clock.boot()

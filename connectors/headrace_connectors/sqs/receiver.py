@@ -68,9 +68,8 @@ class Receiver:
         while not self._inbox:
             self._news.clear()
             await self._news.wait()
-        taken = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
-        self._room -= len(taken)
-        return taken
+        self._room = 0  # until the next call says what there is room for
+        return [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
 
     async def tend(self) -> None:
         """Receive while there is room, until cancelled."""
@@ -104,7 +103,7 @@ class Receiver:
                 try:
                     answer = await self._client.call(
                         "ReceiveMessage",
-                        begun.set,
+                        begun,
                         QueueUrl=self._url,
                         MaxNumberOfMessages=count,
                         WaitTimeSeconds=wait,
@@ -113,6 +112,7 @@ class Receiver:
                         MessageAttributeNames=["All"],
                     )
                 except Exception as error:
+                    begun.clear()
                     self._allowed = 1
                     self._set_condition(Condition("unavailable", str(error)))
                     raise

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 from headrace.errors import Fault
 from headrace.model import Condition, Event, Record
@@ -26,6 +27,7 @@ class SqsSource:
         self._client: AwsClient | None = None
         self._queue: Queue | None = None
         self._lane: SqsLane | None = None
+        self._render: Callable[[Sequence[Record]], Event]
         self.condition = Condition("connecting", since=opening.clock.wall())
 
     async def lanes(self) -> AsyncIterator[SqsLane]:
@@ -58,21 +60,17 @@ class SqsSource:
                     if self._client is None:
                         opened = aws_client("sqs", options.aws(opening), connections=connections)
                         self._client = await self._stack.enter_async_context(opened)
-                    self._queue = await Queue.describe(self._client, options.queue_url)
+                    queue = self._queue = await Queue.describe(self._client, options.queue_url)
                 except AwsError as error:
                     self.condition = Condition("unavailable", str(error), opening.clock.wall())
                     raise
-                return self._client, self._queue
+                windowed = bool(opening.settings.maximum_batching_window_in_seconds)
+                self._render = partial(render, arn=queue.arn, region=queue.region, windowed=windowed)
+                return self._client, queue
         raise AssertionError("again() ends by returning or by cancellation")
 
     def render(self, records: Sequence[Record]) -> Event:
-        assert self._queue is not None
-        return render(
-            records,
-            arn=self._queue.arn,
-            region=self._queue.region,
-            windowed=bool(self._opening.settings.maximum_batching_window_in_seconds),
-        )
+        return self._render(records)
 
     def identify(self, identifier: object) -> str | None:
         """A messageId, which is a text."""
