@@ -1,0 +1,120 @@
+"""Deletes and give-backs: tens, and every entry of every answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from headrace.model import Record
+from headrace.observe import log
+from headrace.testing import virtual
+from headrace_connectors.aws import AwsError
+from headrace_connectors.sqs.event import record
+from headrace_connectors.sqs.outbox import Outbox
+from support.scripted import ScriptedClient, all_done, message
+
+DELETE = "DeleteMessageBatch"
+
+
+class Books:
+    def __init__(self, answer: Callable[[str, dict[str, Any]], Any]) -> None:
+        self.client = ScriptedClient(answer)
+        self.confirmed: list[str] = []
+        self.refused: list[str] = []
+        self.outbox = Outbox(
+            self.client,
+            DELETE,
+            "url",
+            calls=4,
+            confirmed=lambda records: self.confirmed.extend(one.id for one in records),
+            refused=lambda records: self.refused.extend(one.id for one in records),
+            log=log(),
+        )
+
+    async def beside(self, seconds: float) -> None:
+        tending = asyncio.ensure_future(self.outbox.tend())
+        await asyncio.sleep(seconds)
+        tending.cancel()
+        await asyncio.gather(tending, return_exceptions=True)
+
+
+def records(numbers: range) -> list[Record]:
+    return [record(message(number), None, 1.0) for number in numbers]
+
+
+@virtual
+async def test_tens_are_gathered_across_batches() -> None:
+    books = Books(lambda _, params: all_done(params))
+    for start in range(0, 24, 3):
+        books.outbox.put(records(range(start, start + 3)))
+    await books.beside(1)
+    assert [len(params["Entries"]) for params in books.client.named(DELETE)] == [10, 10, 4]
+    assert books.confirmed == [f"m{number}" for number in range(24)]
+    assert len(books.outbox) == 0
+
+
+@virtual
+async def test_every_entry_of_the_answer_is_read() -> None:
+    """Catches: 200 taken for success (bbc/sqs-consumer#193); a sender's fault tried for ever."""
+    turns = iter(range(100))
+
+    def answer(_: str, params: dict[str, Any]) -> dict[str, Any]:
+        ids = [entry["Id"] for entry in params["Entries"]]
+        if next(turns) == 0:
+            return {
+                "Successful": [{"Id": ids[0]}],
+                "Failed": [
+                    {"Id": ids[1], "Code": "InternalError", "SenderFault": False},
+                    {"Id": ids[2], "Code": "ReceiptHandleIsInvalid", "SenderFault": True},
+                ],
+            }
+        return all_done(params)
+
+    books = Books(answer)
+    books.outbox.put(records(range(4)))
+    await books.beside(5)
+    assert books.refused == ["m2"]
+    assert books.confirmed == ["m0", "m1", "m3"]
+    second = books.client.named(DELETE)[1]["Entries"]
+    assert [entry["ReceiptHandle"] for entry in second] == ["r1-1", "r3-1"]
+
+
+@virtual
+async def test_an_answer_without_entries_confirms_nothing() -> None:
+    """Catches: a truncated body read as success."""
+    books = Books(lambda *_: {})
+    books.outbox.put(records(range(2)))
+    await books.beside(10)
+    assert books.confirmed == []
+    assert books.refused == ["m0", "m1"]
+    assert len(books.client.calls) == 5
+
+
+@virtual
+async def test_what_is_under_way_at_a_stop_is_sent_again_by_the_flush() -> None:
+    """Catches: entries that a cancelled call took with it."""
+    hang = True
+
+    async def answer(params: dict[str, Any]) -> dict[str, Any]:
+        if hang:
+            await asyncio.sleep(1000)
+        return all_done(params)
+
+    books = Books(lambda _, params: answer(params))
+    books.outbox.put(records(range(13)))
+    await books.beside(1)
+    assert (books.confirmed, len(books.outbox)) == ([], 13)
+    hang = False
+    await books.outbox.flush()
+    assert sorted(books.confirmed) == sorted(f"m{number}" for number in range(13))
+    assert len(books.outbox) == 0
+
+
+@virtual
+async def test_an_outage_is_waited_out_for_some_tries() -> None:
+    turns = iter(range(100))
+    books = Books(lambda _, params: AwsError("ServiceUnavailable", "") if next(turns) < 3 else all_done(params))
+    books.outbox.put(records(range(1)))
+    await books.beside(5)
+    assert books.confirmed == ["m0"]

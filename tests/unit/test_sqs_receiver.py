@@ -1,0 +1,133 @@
+"""The receiver: a place reserved first, pollers that follow the backlog, a stop that loses nothing here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self
+
+from headrace.model import Condition
+from headrace.observe import log
+from headrace.testing import FakeClock, virtual
+from headrace_connectors.aws import AwsError
+from headrace_connectors.sqs.receipts import Receipts
+from headrace_connectors.sqs.receiver import LONG_POLL, Receiver
+from support.scripted import ScriptedClient, message
+
+
+class Desk:
+    """A receiver over a scripted queue of `backlog` messages; calls take 50 ms, or wait their time out when empty."""
+
+    def __init__(self, backlog: int, *, most: int = 8, answer: Callable[[dict[str, Any]], Any] | None = None) -> None:
+        self.backlog = backlog
+        self.given = 0
+        self.out = self.peak = 0
+        self.conditions: list[Condition] = []
+        self.client = ScriptedClient(lambda _, params: (answer or self._answer)(params))
+        receipts = Receipts(self.client, "url", visibility=30, ceiling=43200, clock=FakeClock(), log=log())
+        self.receiver = Receiver(
+            self.client,
+            "url",
+            receipts,
+            most=most,
+            set_condition=self.conditions.append,
+            log=log(),
+        )
+
+    async def _answer(self, params: dict[str, Any]) -> dict[str, Any]:
+        self.out += 1
+        self.peak = max(self.peak, self.out)
+        try:
+            count = min(params["MaxNumberOfMessages"], self.backlog)
+            self.backlog -= count
+            await asyncio.sleep(0.05 if count else params["WaitTimeSeconds"])
+            messages = [message(self.given + number) for number in range(count)]
+            self.given += count
+            return {"Messages": messages} if messages else {}
+        finally:
+            self.out -= 1
+
+    async def __aenter__(self) -> Self:
+        self.tending = asyncio.ensure_future(self.receiver.tend())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.tending.cancel()
+        await asyncio.gather(self.tending, return_exceptions=True)
+
+
+@virtual
+async def test_never_asks_for_more_than_there_is_room_for() -> None:
+    """Catches: a receive of ten for a free place of three (the rest burns a delivery attempt)."""
+    async with Desk(1000) as desk:
+        assert len(await desk.receiver.take(3)) == 3
+        await asyncio.sleep(5)
+        assert desk.given == 3
+        for _ in range(20):
+            await desk.receiver.take(25)
+            await asyncio.sleep(0.2)
+            assert len(desk.receiver) + desk.out * 10 <= 25
+        asked = [params["MaxNumberOfMessages"] for params in desk.client.named("ReceiveMessage")]
+        assert max(asked) == 10
+
+
+@virtual
+async def test_receives_follow_the_backlog_up_and_fall_back_when_idle() -> None:
+    """At most `most` side by side; an idle queue costs three empty receives a minute."""
+    async with Desk(2000, most=4) as desk:
+        while desk.backlog:
+            await desk.receiver.take(200)
+        assert desk.peak == 4
+        waiting = asyncio.ensure_future(desk.receiver.take(200))
+        await asyncio.sleep(60)
+        before = len(desk.client.calls)
+        await asyncio.sleep(120)
+        assert len(desk.client.calls) - before <= 6
+        assert desk.client.named("ReceiveMessage")[-1]["WaitTimeSeconds"] == LONG_POLL
+        waiting.cancel()
+
+
+@virtual
+async def test_a_refusal_is_said_and_tried_again() -> None:
+    turns = iter(range(100))
+
+    def answer(_: dict[str, Any]) -> Any:
+        return AwsError("AccessDenied", "no") if next(turns) < 3 else {"Messages": [message(1)]}
+
+    async with Desk(0, answer=answer) as desk:
+        assert [one.id for one in await desk.receiver.take(1)] == ["m1"]
+        assert [condition.state for condition in desk.conditions] == ["unavailable"] * 3 + ["polling"]
+        assert desk.conditions[0].reason == "AccessDenied: no"
+
+
+@virtual
+async def test_a_stop_reads_what_comes_and_drops_a_silent_call_within_a_second() -> None:
+    """Catches: a stop that waits out the long poll, or that throws away an answer which is on its way."""
+    async with Desk(5) as desk:
+        fetching = asyncio.ensure_future(desk.receiver.take(100))
+        assert len(await fetching) == 5
+        desk.backlog = 0
+        fetching = asyncio.ensure_future(desk.receiver.take(100))
+        await asyncio.sleep(3)
+        fetching.cancel()
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        left, dropped = await desk.receiver.halt()
+        assert (left, dropped) == ([], 1)
+        assert loop.time() - start < 1
+
+
+@virtual
+async def test_a_stop_gives_what_lies_in_the_inbox_in_order() -> None:
+    async with Desk(30) as desk:
+        first = await desk.receiver.take(30)
+        fetching = asyncio.ensure_future(desk.receiver.take(20))
+        await asyncio.sleep(0.01)
+        fetching.cancel()
+        left, dropped = await desk.receiver.halt()
+        assert dropped == 0
+        assert [int(one.id[1:]) for one in [*first, *left]] == list(range(len(first) + len(left)))
+        assert left
+        calls = len(desk.client.calls)
+        await asyncio.sleep(30)
+        assert len(desk.client.calls) == calls
