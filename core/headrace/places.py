@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -19,9 +19,13 @@ def dotted(where: Where) -> str:
     return ".".join(_shown(str(step)) for step in where)
 
 
+def printable(text: str) -> str:
+    """*text* on one line, in characters that any terminal and log can take."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def _shown(key: str) -> str:
-    key = key if len(key) <= _LONGEST else key[:_LONGEST] + "…"
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in key)
+    return printable(key if len(key) <= _LONGEST else key[:_LONGEST] + "…")
 
 
 @dataclass(slots=True, repr=False)
@@ -32,12 +36,14 @@ class Places:
         lines: `FILE:LINE` of every key and list item; `()` is the whole file.
         expressions: the text of every value that named a variable, as it was written.
         taken: the variables that were read, with their values: these appear in no message.
+        hidden: other texts that appear in no message: what was written for a password, a token.
         broken: where a fault of the text was found already; what follows from it is not said again.
     """
 
     lines: dict[Where, str] = field(default_factory=dict)
     expressions: dict[Where, str] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
     broken: set[Where] = field(default_factory=set)
 
     def place(self, where: Where) -> str:
@@ -49,7 +55,17 @@ class Places:
         return any(step in self.broken for step in _upward(where))
 
     def is_broken_within(self, where: Where) -> bool:
+        """True if one lies at *where*, around it or in it."""
         return self.is_broken(where) or any(broken[: len(where)] == where for broken in self.broken)
+
+    def adopt(self, other: Places, without: Container[Where]) -> None:
+        """Take over what *other* knows of another file, but for the blocks (of one or two steps) *without*."""
+        for mine, theirs in ((self.lines, other.lines), (self.expressions, other.expressions)):
+            for where, said in theirs.items():
+                if where[:1] not in without and where[:2] not in without:
+                    mine.setdefault(where, said)
+        self.broken |= other.broken
+        self.taken |= other.taken
 
     def from_environment(self, where: Where) -> bool:
         """True if the value at *where*, or a part of it, came from the environment."""
@@ -66,11 +82,12 @@ class Places:
 
     def scrub(self, message: str) -> str:
         """*message*, which somebody else wrote, with every value of the environment replaced by `${NAME}`."""
-        for secret, name in sorted(_secrets(self.taken), key=lambda pair: -len(pair[0])):
+        secrets = [*_secrets(self.taken), *((text, "***") for text in self.hidden)]
+        for secret, shown in sorted(secrets, key=lambda pair: -len(pair[0])):
             pattern = re.escape(secret)
             if len(secret) < 4:  # noqa: PLR2004 - "10" is replaced where it stands alone, not inside of 100
                 pattern = rf"(?<!\w){pattern}(?!\w)"
-            message = re.sub(pattern, lambda _, name=name: f"${{{name}}}", message)
+            message = re.sub(pattern, shown, message)
         return message
 
 
@@ -95,4 +112,4 @@ def _secrets(taken: Mapping[str, str]) -> Iterable[tuple[str, str]]:
             parts = (url.username, url.password)
         except ValueError:
             parts = (None, None)
-        yield from ((form, name) for form in {value, repr(value)[1:-1], *parts} if form and form.strip())
+        yield from ((form, f"${{{name}}}") for form in {value, repr(value)[1:-1], *parts} if form and form.strip())

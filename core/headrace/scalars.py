@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
 
-_REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
+REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
 _NAME: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 _WORDS: Final[Mapping[str, Scalar]] = {
@@ -69,7 +69,7 @@ def fill(text: str, environ: Mapping[str, str]) -> Filled:
             return value or ""
         return default or ""
 
-    filled = _REFERENCE.sub(one, text)
+    filled = REFERENCE.sub(one, text)
     return Filled(text=filled, expressions=tuple(expressions), taken=taken, faults=tuple(faults))
 
 

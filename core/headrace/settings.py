@@ -7,9 +7,10 @@ A mapping's default of None means: the source's own default, see `Connector.defa
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(strict=True)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -21,9 +22,45 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def host_and_port(listen: str) -> tuple[str, int]:
+    """The parts of HOST:PORT; an IPv6 host is written in brackets, and returned without.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:\[\]/@]+)):([0-9]{1,5})", listen, re.ASCII)
+    if found is None or int(found[3]) > 65535:  # noqa: PLR2004 - the last port
+        raise ValueError("must be HOST:PORT, as 127.0.0.1:8480 or [::1]:8480, with a port from 0 to 65535; or null")
+    return found[1] or found[2], int(found[3])
+
+
+def _listen(listen: str | None) -> str | None:
+    if listen is not None:
+        host_and_port(listen)
+    return listen
+
+
+def _state(state: str | None) -> str | None:
+    if state not in {None, "memory:"}:
+        raise ValueError("only memory: so far: the ledger (sqlite:, redis://) comes with the stream sources")
+    return state
+
+
+def _handler(handler: str) -> str:
+    if not re.fullmatch(r"[^\s.]\S*\.[^\s.]+", handler):
+        raise ValueError("must be module.function, as Lambda writes it: shop.orders.handler")
+    return handler
+
+
+def _age(seconds: int | None) -> int | None:
+    if seconds is not None and 0 <= seconds < 60:  # noqa: PLR2004 - Lambda's least age
+        raise ValueError("must be -1 (no limit) or 60 to 604800: Lambda refuses less than a minute")
+    return seconds
+
+
 class LogSettings(Settings):
     format: Literal["console", "json"] = Field("console", description="One line for people, or one JSON object.")
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
 
 class ServiceSettings(Settings):
@@ -33,22 +70,26 @@ class ServiceSettings(Settings):
         pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$",
         description="Prefix of leases and checkpoints, label `service` of metrics.",
     )
-    state: str | None = Field(None, description="Where leases and checkpoints are kept: `memory:`.")
-    listen: str | None = Field(
+    state: Annotated[str | None, AfterValidator(_state)] = Field(
+        None, description="Where leases and checkpoints are kept: `memory:`."
+    )
+    listen: Annotated[str | None, AfterValidator(_listen)] = Field(
         "127.0.0.1:8480",
         description="HOST:PORT for health, metrics and control; port 0 picks one; null switches it off.",
     )
     drain_timeout: Seconds = Field(30, ge=0, le=86400, description="Seconds that a stop waits for handlers.")
-    log: LogSettings = LogSettings()
+    log: LogSettings = Field(LogSettings(), description="How the service logs, to standard error.")
 
 
 class FunctionSettings(Settings):
     """A handler as Lambda knows it."""
 
-    handler: str = Field(min_length=1, description="module.function, as Lambda writes it; plain or async.")
+    handler: Annotated[str, AfterValidator(_handler)] = Field(
+        description="module.function, as Lambda writes it; plain or async."
+    )
     path: str | None = Field(None, description="Folder put on the import path; relative to the config file.")
     timeout: Seconds = Field(3, gt=0, le=900, description="Seconds one call may take; Lambda's default is 3.")
-    environment: dict[str, str] = Field({}, description="Environment variables; set for the whole process.")
+    environment: dict[str, str] = Field({}, repr=False, description="Environment variables; set for the whole process.")
 
 
 class ScalingConfig(Settings):
@@ -66,11 +107,17 @@ class Backoff(Settings):
     initial: Seconds = Field(1, ge=0, le=43200, description="Seconds after the first failure.")
     maximum: Seconds = Field(60, ge=0, le=43200, description="Seconds that the doubling does not go past.")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Backoff:
+        if self.initial > self.maximum:
+            raise ValueError("initial must not be above maximum")
+        return self
+
 
 class MappingSettings(Settings):
     """One event source mapping, but for its source and the name of its function."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="false keeps the mapping, and does not poll.")
     batch_size: int | None = Field(None, ge=1, le=10000, description="Records handed over at most together.")
     maximum_batching_window_in_seconds: int | None = Field(
         None, ge=0, le=300, description="Seconds to gather a batch, from its first record."
@@ -78,7 +125,7 @@ class MappingSettings(Settings):
     function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(
         [], max_length=1, description="Without it the answer of a handler is ignored, as on Lambda."
     )
-    scaling_config: ScalingConfig | None = None
+    scaling_config: ScalingConfig | None = Field(None, description="Queues: how many batches at the handler at once.")
     response_mode: Literal["aws", "strict"] = Field(
         "aws",
         description="strict refuses answers that AWS reads as success by accident: a misspelt key, an id as a number.",
@@ -90,15 +137,27 @@ class MappingSettings(Settings):
         None, ge=1, le=1_000_000, description="Records held by one lane. Default 10 x batch_size, at least 1,000."
     )
     capacity_bytes: int = Field(64 * 2**20, ge=8 * 2**20, description="Bytes of records held by one lane.")
-    parallelization_factor: int | None = Field(None, ge=1, le=10)
-    bisect_batch_on_function_error: bool | None = None
-    maximum_retry_attempts: int | None = Field(None, ge=-1, le=10000)
-    maximum_record_age_in_seconds: int | None = Field(None, ge=-1, le=604800)
-    tumbling_window_in_seconds: int | None = Field(None, ge=0, le=900)
-    starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = None
-    starting_position_timestamp: str | float | None = None
-    filter_criteria: Any = None
-    destination_config: Any = None
-    idempotency: Any = None
-    redact: Any = None
-    failure_payload: Any = None
+    parallelization_factor: int | None = Field(
+        None, ge=1, le=10, description="Batches of one shard at the handler at once, in order for each key."
+    )
+    bisect_batch_on_function_error: bool | None = Field(None, description="Split a failed batch in two.")
+    maximum_retry_attempts: int | None = Field(
+        None, ge=-1, le=10000, description="How often a failed batch is tried again; -1: until it expires."
+    )
+    maximum_record_age_in_seconds: Annotated[int | None, AfterValidator(_age)] = Field(
+        None, ge=-1, le=604800, description="Older records are discarded; -1: never. Lambda takes -1, or 60 and more."
+    )
+    tumbling_window_in_seconds: int | None = Field(
+        None, ge=0, le=900, description="Seconds of a window over which the handler carries state; 0: none."
+    )
+    starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = Field(
+        None, description="Where a log is read from when nothing is remembered."
+    )
+    starting_position_timestamp: str | float | None = Field(
+        None, description="With AT_TIMESTAMP, and only with it: Unix seconds or an ISO 8601 time."
+    )
+    filter_criteria: Any = Field(None, description="Lambda's filters: {filters: [{pattern: …}]}.")
+    destination_config: Any = Field(None, description="Where records go that were given up.")
+    idempotency: Any = Field(None, description="Which records count as one.")
+    redact: Any = Field(None, description="What is left out of failure records and logs.")
+    failure_payload: Any = Field(None, description="What a failure record holds: metadata or full.")

@@ -1,0 +1,161 @@
+"""The whole config file as checked values; every fault at once, each with its place and mend."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from headrace.bundle import Bundle, gather
+from headrace.entry import Around, Entry, MappingConfig
+from headrace.errors import ConfigError, Fault
+from headrace.observe import log
+from headrace.places import Places, Where
+from headrace.plugins import Catalog, Opening
+from headrace.settings import FunctionSettings, ServiceSettings, Settings
+from headrace.wording import Validator, is_sensitive, not_a_mapping, unknown
+
+__all__ = ["NAME", "Config", "MappingConfig", "load"]
+
+NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+"""Of functions and mappings: as Lambda's functions, so that a name fits a metric's label, a lease, a dotted path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A config that can be run. Paths of functions are absolute; `base` is the folder of the first file."""
+
+    service: ServiceSettings
+    functions: dict[str, FunctionSettings]
+    mappings: dict[str, MappingConfig]
+    sections: dict[str, BaseModel]
+    base: Path
+    warnings: tuple[Fault, ...] = ()
+    places: Places = field(default_factory=Places, repr=False, compare=False)
+
+    def opening(self, mapping: str) -> Opening:
+        """What the connector of *mapping* is told."""
+        one = self.mappings[mapping]
+        return Opening(
+            service=self.service.name,
+            mapping=mapping,
+            settings=one.settings,
+            options=one.options,
+            sections=self.sections,
+            function_timeout=self.functions[one.function].timeout,
+            log=log(mapping=mapping),
+        )
+
+
+def load(paths: Sequence[Path], catalog: Catalog, environ: Mapping[str, str] = os.environ) -> Config:
+    """The config in *paths*, files or folders.
+
+    Raises:
+        ConfigError: with every fault that was found, in the order of the files and their lines.
+    """
+    bundle = gather(paths, environ)
+    config, faults = _Loader(bundle, catalog).config()
+    if config is None or faults or bundle.faults:
+        raise ConfigError(sorted([*bundle.faults, *faults], key=_Order(bundle.places)))
+    return config
+
+
+class _Loader:
+    """One bundle on its way to a `Config`."""
+
+    def __init__(self, bundle: Bundle, catalog: Catalog) -> None:
+        self.bundle, self.catalog = bundle, catalog
+        self.value, self.places = bundle.value, bundle.places
+        self.places.hidden |= set(_literal_secrets(self.value, ()))
+        self.validator = Validator(self.places)
+        self.fault = self.validator.fault
+
+    def config(self) -> tuple[Config | None, list[Fault]]:
+        known = ["service", "functions", "mappings", *self.catalog.sections]
+        for name in self.value.keys() - set(known):
+            self.fault((name,), unknown(name, known))
+        service = self._service()
+        sections = {name: self._section(name, model) for name, model in self.catalog.sections.items()}
+        functions = {name: self._function(name, value) for name, value in self._block("functions").items()}
+        ready: dict[str, BaseModel] = {name: section for name, section in sections.items() if section is not None}
+        around = Around(
+            service=service.name if service else "",
+            catalog=self.catalog,
+            sections=ready,
+            functions=functions,
+        )
+        entries = {name: Entry(self.validator, around, name, value) for name, value in self._block("mappings").items()}
+        mappings = {name: entry.read() for name, entry in entries.items()}
+        if "mappings" not in self.value or self.value["mappings"] == {}:
+            self.fault(("mappings",), "no mapping is given, so there is nothing to run; add one")
+        if service is None or self.validator.faults:
+            return None, self.validator.faults
+        config = Config(
+            service=service,
+            functions={name: one for name, one in functions.items() if one is not None},
+            mappings={name: one for name, one in mappings.items() if one is not None},
+            sections=ready,
+            base=self.bundle.base,
+            warnings=tuple(
+                sorted((one for entry in entries.values() for one in entry.warnings), key=_Order(self.places))
+            ),
+            places=self.places,
+        )
+        return config, []
+
+    def _block(self, top: str) -> dict[str, Any]:
+        block = self.value.get(top, {})
+        if not isinstance(block, dict):
+            self.fault((top,), not_a_mapping(block, f"must be a mapping from names to {top}"))
+            return {}
+        for name in block:
+            if not re.fullmatch(NAME, name):
+                self.fault((top, name), "a name takes letters, digits, - and _, at most 64, and no - or _ at its start")
+        return block
+
+    def _service(self) -> ServiceSettings | None:
+        if "service" not in self.value:
+            self.fault(("service",), "is required: at least its name, as service: {name: shop}")
+            return None
+        return self.validator.block(ServiceSettings, self.value["service"], ("service",))
+
+    def _section(self, name: str, model: type[Settings]) -> Settings | None:
+        return self.validator.block(model, self.value.get(name, {}), (name,))
+
+    def _function(self, name: str, value: Any) -> FunctionSettings | None:
+        function = self.validator.block(FunctionSettings, value, ("functions", name))
+        if function is None or function.path is None:
+            return function
+        folder = self.bundle.folders[name]
+        path = os.path.abspath(folder / function.path)  # noqa: PTH100 - resolve() fails on links in a circle
+        return function.model_copy(update={"path": path})
+
+
+class _Order:
+    """Sorts faults by file, in the order in which they were given, and line."""
+
+    def __init__(self, places: Places) -> None:
+        files = dict.fromkeys(place.rpartition(":")[0] for place in places.lines.values())
+        self.files = {file: index for index, file in enumerate(files)}
+
+    def __call__(self, fault: Fault) -> tuple[int, int]:
+        file, _, line = fault.place.rpartition(":")
+        return (self.files[file], int(line)) if file in self.files else (-1, 0)
+
+
+def _literal_secrets(value: Any, where: Where) -> Iterator[str]:
+    """Texts written where a password or token is due. Not those of functions: no connector sees them."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if (*where, key) != ("functions",):
+                yield from _literal_secrets(one, (*where, key))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _literal_secrets(one, (*where, index))
+    elif isinstance(value, str) and value and is_sensitive(where):
+        yield value

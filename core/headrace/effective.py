@@ -1,0 +1,42 @@
+"""Which values hold for a mapping: what was written, else the source's default, else the general one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from headrace.plugins import Connector
+from headrace.settings import MappingSettings, ScalingConfig
+
+_BATCH_SIZE: Final = 10
+_CAPACITY: Final = 1000
+_BATCHES_HELD: Final = 10
+
+
+def effective(connector: Connector, written: MappingSettings) -> tuple[MappingSettings, dict[str, str]]:
+    """The settings with no default left open, and the origin of each: `file`, `default`, `default of sqs`.
+
+    Null counts as not written. A setting that the source refuses stays None.
+    """
+    values = {name: getattr(written, name) for name in MappingSettings.model_fields}
+    origin = {
+        name: "file" if name in written.model_fields_set and value is not None else "default"
+        for name, value in values.items()
+    }
+    for name, value in connector.defaults.items():
+        if origin[name] == "default" and name not in connector.refuses:
+            values[name] = value
+            origin[name] = f"default of {connector.type}"
+    for name, value in _general(connector, values):
+        if values[name] is None and name not in connector.refuses:
+            values[name] = value
+    known = {name for name, value in values.items() if value is not None}
+    return MappingSettings.model_validate({name: values[name] for name in known}), origin
+
+
+def _general(connector: Connector, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield "batch_size", _BATCH_SIZE
+    yield "maximum_batching_window_in_seconds", 0
+    yield "capacity", max(_CAPACITY, _BATCHES_HELD * (values["batch_size"] or _BATCH_SIZE))
+    if connector.traits.redelivers:
+        yield "scaling_config", ScalingConfig()

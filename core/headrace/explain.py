@@ -1,0 +1,138 @@
+"""Every value that holds, and where it came from; secrets masked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, SecretStr
+from pydantic_core import to_jsonable_python
+
+from headrace.config import Config, MappingConfig
+from headrace.places import Where, dotted
+from headrace.scalars import REFERENCE
+from headrace.schema import schema
+from headrace.wording import is_sensitive
+
+__all__ = ["Row", "rows", "schema"]
+
+MASK: Final = "***"
+
+_USERINFO: Final = re.compile(r"(?<=://).*@", re.DOTALL)
+_QUERY: Final = re.compile(
+    r"([?&;][^=&;#]*(?:password|secret|token|signature|credential)[^=&;#]*=)[^&;#]*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One value.
+
+    Attributes:
+        path: dotted, as in faults.
+        value: as JSON would hold it; secrets are `***`, or the `${NAME}` that they come from.
+        origin: `file`, `default`, `default of sqs`, or what was asked: `queue`, `source`.
+        place: FILE:LINE of what stands in the file.
+    """
+
+    path: str
+    value: object
+    origin: str
+    place: str = ""
+
+
+def rows(config: Config, mapping: str | None = None, probed: Mapping[str, object] | None = None) -> list[Row]:
+    """The whole config, or one *mapping* with its function.
+
+    *probed* is what servers said (`Probe.values`), by path: relative to *mapping*, or whole without one.
+    """
+    found: list[Row] = []
+    if mapping is None:
+        found += _plain(config, ("service",), config.service)
+        for name, section in config.sections.items():
+            found += _plain(config, (name,), section)
+    functions = list(config.functions) if mapping is None else [config.mappings[mapping].function]
+    for name in functions:
+        found += _plain(config, ("functions", name), config.functions[name])
+    for name in config.mappings if mapping is None else [mapping]:
+        found += _mapping(config, config.mappings[name])
+    return _with_probed(config, found, mapping, probed or {})
+
+
+def _plain(config: Config, where: Where, model: BaseModel) -> Iterator[Row]:
+    for path, value in _leaves(model, where):
+        yield _row(config, path, value, "default")
+
+
+def _mapping(config: Config, mapping: MappingConfig) -> Iterator[Row]:
+    where = ("mappings", mapping.name)
+    yield _row(config, (*where, "source", "type"), mapping.connector.type, "default")
+    yield from _plain(config, (*where, "source"), mapping.options)
+    yield _row(config, (*where, "function"), mapping.function, "default")
+    for name in type(mapping.settings).model_fields:
+        value, origin = getattr(mapping.settings, name), mapping.origin[name]
+        if name in mapping.connector.refuses and value is None:
+            continue
+        for path, leaf in _leaves(value, (*where, name)):
+            if origin == "file":
+                yield _row(config, path, leaf, "default")
+            else:
+                yield Row(path=dotted(path), value=_masked(config, path, leaf), origin=origin)
+
+
+def _leaves(value: Any, where: Where) -> Iterator[tuple[Where, Any]]:
+    """Models and mappings taken apart; a list, or an empty mapping, is a value."""
+    if isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            yield from _leaves(getattr(value, name), (*where, info.alias or name))
+    elif isinstance(value, dict) and value:
+        for key, one in value.items():
+            yield from _leaves(one, (*where, key))
+    else:
+        yield where, value
+
+
+def _row(config: Config, where: Where, value: Any, otherwise: str) -> Row:
+    place = config.places.lines.get(where, "")
+    origin = "file" if place else otherwise
+    return Row(path=dotted(where), value=_masked(config, where, value), origin=origin, place=place)
+
+
+def _masked(config: Config, where: Where, value: Any) -> object:
+    """*value* for everybody's eyes."""
+    if isinstance(value, BaseModel):
+        value = {info.alias or name: getattr(value, name) for name, info in type(value).model_fields.items()}
+    if isinstance(value, dict):
+        return {str(key): _masked(config, (*where, key), one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(config, (*where, index), one) for index, one in enumerate(value)]
+    if value is not None and (isinstance(value, SecretStr) or is_sensitive(where)):
+        return _expression(config.places.expressions.get(where))
+    plain = to_jsonable_python(value, fallback=str)
+    return _without_userinfo(plain) if isinstance(plain, str) else plain
+
+
+def _expression(written: str | None) -> str:
+    """The variables that a secret was made of: `${NAME}`; what was written beside them is masked, defaults too."""
+    names = [found[1].split(":-")[0] for found in REFERENCE.finditer(written or "") if found[1]]
+    if written in {f"${{{name}}}" for name in names}:
+        return str(written)
+    return MASK + "".join(f"${{{name}}}" for name in names)
+
+
+def _without_userinfo(text: str) -> str:
+    return _QUERY.sub(rf"\1{MASK}", _USERINFO.sub(f"{MASK}@", text))
+
+
+def _with_probed(config: Config, found: list[Row], mapping: str | None, probed: Mapping[str, object]) -> list[Row]:
+    """What a server said holds over what was not written, and over what was."""
+    merged = {row.path: row for row in found}
+    for path, value in probed.items():
+        full = f"mappings.{mapping}.{path}" if mapping and not path.startswith("mappings.") else path
+        name = full.split(".")[1] if full.startswith("mappings.") else ""
+        queue = name in config.mappings and config.mappings[name].connector.traits.redelivers
+        where = tuple(full.split("."))
+        merged[full] = Row(path=full, value=_masked(config, where, value), origin="queue" if queue else "source")
+    return list(merged.values())

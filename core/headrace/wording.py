@@ -1,0 +1,145 @@
+"""From what pydantic refuses to a sentence for people: what is wrong, and the mend.
+
+A value is quoted only where it was written in the file itself, and never where it may be a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from headrace.errors import Fault
+from headrace.places import Places, Where, child, dotted, printable
+from headrace.shape import Shape, describe, limits, nearest, shape
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_RANGE: Final = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
+_SENSITIVE: Final = re.compile(r"password|passwd|passphrase|secret|token|credential", re.IGNORECASE)
+_LONGEST: Final = 40
+
+
+def is_sensitive(where: Where) -> bool:
+    """True where a name on the way says that the value is a secret, and for the environment of functions."""
+    if where[:1] == ("functions",) and where[2:3] == ("environment",):
+        return True
+    return any(_SENSITIVE.search(str(step)) for step in where)
+
+
+class Validator:
+    """Validates parts of one config, and gathers the faults."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.faults: list[Fault] = []
+
+    def fault(self, where: Where, message: str) -> None:
+        """Add a fault, unless one of the text itself says already what is wrong there."""
+        if not self.places.is_broken(where):
+            self.faults.append(Fault(dotted(where), printable(message), self.places.place(where)))
+
+    def model(
+        self, model: type[Model], value: Any, where: Where, elsewhere: Mapping[str, str] | None = None
+    ) -> Model | None:
+        """*value* as *model*; None if it has faults.
+
+        *elsewhere* says of names that the model does not know, but its surroundings do, where they belong.
+        """
+        try:
+            return model.model_validate_json(json.dumps(value), strict=True)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+        form, told = shape(model), dict[Where, str]()
+        for detail in found:
+            inner = _within(value, detail)
+            told.setdefault(inner, self._say(form, value, where, inner, detail))
+            if elsewhere and detail["type"] == "extra_forbidden" and inner[0] in elsewhere and not inner[1:]:
+                told[inner] = f"unknown option here; {elsewhere[str(inner[0])]}"
+        for inner, message in told.items():
+            self.fault((*where, *inner), message)
+        return None
+
+    def block(
+        self, model: type[Model], value: Any, where: Where, elsewhere: Mapping[str, str] | None = None
+    ) -> Model | None:
+        """As `model`, for what must be a mapping."""
+        if isinstance(value, dict):
+            return self.model(model, value, where, elsewhere)
+        self.fault(where, not_a_mapping(value, "must be a mapping"))
+        return None
+
+    def _say(self, form: Shape, value: Any, where: Where, inner: Where, detail: ErrorDetails) -> str:
+        kind = detail["type"]
+        wanted = form.at(inner)
+        if kind == "extra_forbidden":
+            return unknown(str(inner[-1]), form.names(inner[:-1]))
+        if kind == "missing":
+            return f"is required: {describe(wanted)}"
+        if kind in {"value_error", "assertion_error"}:
+            return self.places.scrub(str(detail.get("ctx", {}).get("error") or detail["msg"]))
+        for step in inner:
+            value = child(value, step)
+        got = self._got(value, (*where, *inner), is_hidden=any(one.get("writeOnly") for one in wanted))
+        if kind in _RANGE and len(wanted) == 1 and limits(wanted[0]):
+            return f"must be {limits(wanted[0])}, got {got}"
+        if wanted:
+            return f"must be {describe(wanted)}, got {got}{_mend(value, describe(wanted))}"
+        return f"{self.places.scrub(detail['msg'])}; got {got}"
+
+    def _got(self, value: Any, where: Where, *, is_hidden: bool) -> str:
+        hidden = is_hidden or is_sensitive(where) or self.places.from_environment(where)
+        match value:
+            case None:
+                return "nothing"
+            case bool():
+                return "true or false" if hidden else str(value).lower()
+            case int() | float():
+                return "a number" if hidden else str(value)
+            case str():
+                short = not hidden and "://" not in value and len(value) <= _LONGEST
+                return f"the text {value!a}" if short else "a text"
+            case list():
+                return "a list"
+        return "a mapping"
+
+
+def not_a_mapping(value: Any, message: str) -> str:
+    """Why *value* is refused: *message*, unless it is an empty block."""
+    return "is empty; fill it or remove it" if value is None else message
+
+
+def unknown(word: str, known: list[str]) -> str:
+    """Why *word* is refused, and what was meant."""
+    meant = nearest(word, known)
+    if meant:
+        return f"unknown option; did you mean {meant}?"
+    return f"unknown option; known are {', '.join(sorted(known))}" if known else "unknown option; none is known here"
+
+
+def _within(value: Any, detail: ErrorDetails) -> Where:
+    """The way to what is wrong. Pydantic's own also names the alternatives of a union, which nobody wrote."""
+    where: list[str | int] = []
+    for step in detail["loc"]:
+        if (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int)):
+            where.append(step)
+            value = child(value, step)
+    if detail["type"] == "missing":
+        where.append(detail["loc"][-1])
+    return tuple(where)
+
+
+def _mend(value: Any, wanted: str) -> str:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9.]+", value) and "number" in wanted:
+        return "; write it without quotes"
+    if isinstance(value, str) and value.lower() in {"yes", "no", "on", "off", "true", "false"} and "true" in wanted:
+        return "; write true or false, without quotes"
+    if isinstance(value, int | float) and "a text" in wanted:
+        return "; put it in quotes"
+    if wanted.startswith("a list") and isinstance(value, str | int | float):
+        return "; put it in [ ]"
+    return ""
