@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import logging
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import uuid
 
 import pytest
 
+from headrace.clock import SYSTEM
 from headrace.context import Delivery
 from headrace.functions import Function
+from headrace.invocation import Invocation
 from headrace.marshal import NotJson
 
 DELIVERY = Delivery("orders", "queue", 1, 1)
@@ -351,6 +354,20 @@ async def test_an_awaitable_that_comes_too_late_is_not_started(recwarn):
     await asyncio.sleep(0.02)
     assert not started
     assert not list(recwarn)  # no "was never awaited"
+
+
+async def test_an_awaitable_whose_loop_ends_before_it_began_makes_no_noise(recwarn):
+    """As at the end of asyncio.run, which cancels every task. Fails when the coroutine is left unawaited."""
+    invocation = Invocation(wrapped, {}, None, SYSTEM)
+    invocation.from_thread(invocation.in_thread())
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    await asyncio.sleep(0)
+    del invocation, task, tasks
+    gc.collect()
+    assert not list(recwarn)
 
 
 async def test_cancelling_a_call_cancels_an_async_handler():
