@@ -88,7 +88,6 @@ def test_a_handler_that_is_installed(tmp_path):
             "Runtime.ImportModuleError",
             "Unable to import module 'a/nowhere': No module named 'a.nowhere'",
         ),
-        ("__main__.f", "Runtime.ImportModuleError", "Unable to import module '__main__': No module named '__main__'"),
         (".f", "Runtime.ImportModuleError", "Unable to import module '': No module named ''"),
         ("needs.f", "Runtime.ImportModuleError", "Unable to import module 'needs': No module named 'not_installed'"),
         ("handler", "Runtime.MalformedHandlerName", "Bad handler 'handler': not enough values to unpack"),

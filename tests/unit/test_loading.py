@@ -94,6 +94,12 @@ def test_every_fault_is_told_at_once(tmp_path):
     assert not any("\n" in message for message in faults.values())
 
 
+def test_a_refusal_gives_a_variable_its_old_value_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("TABLE", "before")
+    refused(tmp_path, f={"handler": "load_gone.handler", "environment": {"TABLE": "after"}})
+    assert os.environ["TABLE"] == "before"
+
+
 def test_functions_may_share_a_variable_of_one_value(tmp_path):
     write(tmp_path, load_same=OK)
     both = {"handler": "load_same.handler", "environment": {"TABLE": "orders"}}
