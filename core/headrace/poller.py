@@ -13,6 +13,7 @@ from headrace.functions import Function
 from headrace.invocation import Handler
 from headrace.mapping import Mapping as Running
 from headrace.mapping import Report
+from headrace.model import Condition
 from headrace.observe import Tally, log
 from headrace.places import Places
 from headrace.plugins import Catalog, Connector, Opening
@@ -69,6 +70,11 @@ class Poller:
     def tally(self) -> Mapping[str, Tally]:
         """Counts by lane."""
         return self._mapping.tallies
+
+    @property
+    def condition(self) -> Condition:
+        """Polling, or why not."""
+        return self._mapping.condition
 
     @property
     def report(self) -> Report:

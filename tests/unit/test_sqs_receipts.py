@@ -126,7 +126,7 @@ async def test_renewal_ends_at_the_ceiling() -> None:
 
 @virtual
 async def test_the_base_of_a_long_poll_follows_at_a_distance() -> None:
-    """Catches: visibility counted from the sending of a long poll (dead on arrival), or from the reading of its answer."""
+    """Catches: visibility counted from the sending of a long poll (dead on arrival), or from reading its answer."""
     kept = receipts(ScriptedClient(lambda _, params: all_done(params)))
     asked = kept.ask()
     sent = asked.base

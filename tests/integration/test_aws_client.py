@@ -1,0 +1,117 @@
+"""The lean call does what the full call does; whatever it cannot do, the full call does instead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
+from support.servers import REGION, Microburst, Ministack
+
+NewQueue = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def credentials(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in aws_env.items():
+        if name != "AWS_ENDPOINT_URL":
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+async def client(ministack: Ministack, credentials: None) -> AsyncIterator[AwsClient]:
+    async with aws_client("sqs", AwsSettings(region=REGION, endpoint_url=ministack.url)) as client:
+        yield client
+
+
+async def test_the_second_call_is_lean_and_says_the_same(client: AwsClient, new_queue: NewQueue) -> None:
+    url = await new_queue()
+    full = await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+    assert "ResponseMetadata" in full
+    lean = await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+    assert "ResponseMetadata" not in lean
+    assert lean["Attributes"] == full["Attributes"]
+
+
+async def test_messages_come_the_same_both_ways(client: AwsClient, new_queue: NewQueue, sqs: Any) -> None:
+    """Binary values stay base64 text in the lean answer; all else is equal."""
+    url = await new_queue(visibility_timeout=0)
+    await sqs.send_message(
+        QueueUrl=url,
+        MessageBody='{"é": "\\u0001 \U0001f600"}',
+        MessageAttributes={
+            "n": {"DataType": "Number", "StringValue": "6"},
+            "b": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+        },
+    )
+    asked = {"QueueUrl": url, "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+    (full,) = (await client.call("ReceiveMessage", **asked))["Messages"]
+    begun = asyncio.Event()
+    (lean,) = (await client.call("ReceiveMessage", begun, **asked))["Messages"]
+    assert begun.is_set()
+    assert lean["MessageAttributes"]["b"]["BinaryValue"] == "AP8="
+    assert full["MessageAttributes"]["b"]["BinaryValue"] == b"\x00\xff"
+    for message in (full, lean):
+        for changing in ("ReceiptHandle", "MessageAttributes"):
+            del message[changing]
+        del message["Attributes"]["ApproximateReceiveCount"]
+    assert lean == full
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_refusal_has_its_code_and_reason_full_and_lean(
+    client: AwsClient, times: int, new_queue: NewQueue
+) -> None:
+    await client.call("GetQueueAttributes", QueueUrl=await new_queue(), AttributeNames=["All"])
+    for _ in range(times):
+        with pytest.raises(AwsError, match="NonExistentQueue.*does not exist"):
+            await client.call("GetQueueAttributes", QueueUrl=f"{await new_queue()}-not", AttributeNames=["All"])
+
+
+async def test_a_server_that_is_away_is_retried_by_botocore(
+    microburst: Microburst, ministack: Ministack, credentials: None, new_queue: NewQueue
+) -> None:
+    """The lean call meets the 503, and the full one that follows it outlives another."""
+    url = await new_queue()
+    async with aws_client("sqs", AwsSettings(region=REGION, endpoint_url=microburst.url)) as client:
+        await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+        rule = {
+            "service": "sqs",
+            "operation": "GetQueueAttributes",
+            "times": 2,
+            "error": {"code": "ServiceUnavailable", "status": 503},
+        }
+        microburst.rules([rule])
+        assert await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+        assert len(microburst.fired()) == 2
+
+
+async def test_nobody_answers(credentials: None) -> None:
+    async with aws_client("sqs", AwsSettings(region=REGION, endpoint_url="http://127.0.0.1:9")) as client:
+        with pytest.raises(AwsError, match="EndpointConnectionError"):
+            await client.call("ListQueues")
+
+
+async def test_a_role_is_assumed(
+    ministack: Ministack, credentials: None, monkeypatch: pytest.MonkeyPatch, sqs: Any, account: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", ministack.url)
+    aws = AwsSettings(region=REGION, endpoint_url=ministack.url, role_arn=f"arn:aws:iam::{account}:role/reader")
+    async with aws_client("sqs", aws) as client:
+        await client.call("ListQueues")
+        await client.call("ListQueues")
+
+
+async def test_no_credentials_are_said(ministack: Ministack) -> None:
+    async with aws_client("sqs", AwsSettings(region=REGION, endpoint_url=ministack.url)) as client:
+        with pytest.raises(AwsError, match="NoCredentialsError"):
+            await client.call("ListQueues")
+
+
+async def test_no_region_is_said() -> None:
+    with pytest.raises(AwsError, match="region"):
+        async with aws_client("sqs", AwsSettings()):
+            pass

@@ -1,0 +1,69 @@
+"""The SQS lane is held to the conformance suite, against a real server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from headrace.clock import SYSTEM
+from headrace.model import Lane, Record
+from headrace.observe import Tally, log
+from headrace.testing import tended
+from headrace.testing.conformance import LaneConformance
+from headrace_connectors.aws import AwsClient, AwsSettings, aws_client
+from headrace_connectors.sqs.lane import SqsLane
+from headrace_connectors.sqs.queue import Queue
+from support.queues import send_all
+from support.servers import REGION, Ministack
+
+
+class SqsHarness:
+    """A queue of its own, with a visibility of two seconds."""
+
+    promptly, patience, slack = 1.0, 6.0, 1.0
+    ends, fences = False, False
+
+    def __init__(self, client: AwsClient, queue: Queue, sqs: Any) -> None:
+        self._client, self._queue, self._sqs = client, queue, sqs
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Lane]:
+        lane = SqsLane(
+            "queue",
+            self._client,
+            self._queue,
+            visibility=2,
+            ceiling=43200,
+            concurrency=4,
+            tally=Tally(),
+            clock=SYSTEM,
+            log=log(),
+        )
+        async with tended(lane):
+            yield lane
+
+    async def put(self, names: Sequence[str], keys: Sequence[str] | None = None) -> None:
+        await send_all(self._sqs, self._queue.url, names)
+
+    def name(self, record: Record) -> str:
+        return str(record.raw["Body"])
+
+
+class TestSqsLane(LaneConformance):
+    @pytest.fixture
+    async def harness(
+        self,
+        ministack: Ministack,
+        sqs: Any,
+        new_queue: Callable[..., Awaitable[str]],
+        aws_env: dict[str, str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> AsyncIterator[SqsHarness]:
+        for name, value in aws_env.items():
+            monkeypatch.setenv(name, value)
+        url = await new_queue(visibility_timeout=2)
+        async with aws_client("sqs", AwsSettings(region=REGION, endpoint_url=ministack.url)) as client:
+            yield SqsHarness(client, await Queue.describe(client, url), sqs)
