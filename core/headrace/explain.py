@@ -111,6 +111,8 @@ def _masked(config: Config, where: Where, value: Any) -> object:
     if value is not None and (isinstance(value, SecretStr) or is_sensitive(where)):
         return _expression(config.places.expressions.get(where))
     plain = to_jsonable_python(value, fallback=str)
+    if isinstance(plain, float) and plain.is_integer():
+        return int(plain)
     return _without_userinfo(plain) if isinstance(plain, str) else plain
 
 

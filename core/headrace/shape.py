@@ -114,7 +114,7 @@ def _number(value: float) -> str:
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
     """The name that was meant: misspelt, or written as AWS's API (`BatchSize`) or with hyphens."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word[:100]).replace("-", "_").lower()
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word[:100]).lower()
     lowered = {name.lower(): name for name in known}
     close = get_close_matches(snake, lowered, n=1) or [name for name in lowered if len(snake) > 2 and snake in name]  # noqa: PLR2004
     return lowered[close[0]] if len(close) == 1 else None

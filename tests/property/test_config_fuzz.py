@@ -1,5 +1,6 @@
 """A damaged config loads, or is refused with places: never a traceback, never a secret."""
 
+import copy
 import os
 import random
 import re
@@ -119,7 +120,7 @@ def misspell(word: Any, chance: random.Random) -> Any:
 def damage(tree: Any, chance: random.Random) -> Any:
     where = chance.choice(paths(tree)[1:] or [()])
     if not where:
-        return chance.choice(ODD)
+        return copy.deepcopy(chance.choice(ODD))
     holder = tree
     for step in where[:-1]:
         holder = holder[step]
@@ -128,7 +129,7 @@ def damage(tree: Any, chance: random.Random) -> Any:
         case 0:
             del holder[key]
         case 1:
-            holder[key] = chance.choice(ODD)
+            holder[key] = copy.deepcopy(chance.choice(ODD))
         case 2:
             holder[key] = chance.choice(([value], {"nested": value}, {key: value}, str(value)))
         case 3 if isinstance(holder, dict):
@@ -153,7 +154,7 @@ def test_the_undamaged_example_is_accepted():
 def test_damaged_values(chance, times, flow):
     tree = yaml.safe_load(EXAMPLE)
     for _ in range(times):
-        tree = damage(tree, chance) if isinstance(tree, dict | list) and tree else chance.choice(ODD)
+        tree = damage(tree, chance) if isinstance(tree, dict | list) and tree else copy.deepcopy(chance.choice(ODD))
     verdict(yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True).encode("utf-8", "surrogatepass"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -60,6 +61,8 @@ def _check(opening: Opening) -> Iterable[Fault]:
         yield Fault("batch_size", "above 10 needs a window")
     if opening.options.queue_url.endswith("/none"):
         yield Fault("source.queue_url", f"there is no {opening.options.queue_url}")
+    if opening.options.queue_url.endswith("/split"):
+        yield Fault("source.queue_url", f"no login as {urlsplit(opening.options.queue_url).password}")
     if opening.options.refused_token:
         yield Fault("source.refused_token", f"{opening.options.refused_token} is not for queues")
 

@@ -1,14 +1,16 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headrace import config
 from headrace.config import Config
+from headrace.effective import effective
 from headrace.errors import ConfigError
 from headrace.settings import MappingSettings, host_and_port
 from headrace.shape import nearest
-from support.fake_catalog import CATALOG, ENVIRON, EXAMPLE, QUEUE, SECRET, write
+from support.fake_catalog import CATALOG, ENVIRON, EXAMPLE, LOG, QUEUE, SECRET, write
 
 BASE = """\
 service: {name: shop}
@@ -330,6 +332,19 @@ def test_a_connector_is_asked_even_when_the_function_is_wrong():
     assert [line.split(": ")[1] for line in found] == ["mappings.orders.function", "mappings.orders.batch_size"]
 
 
+def test_a_connector_is_not_asked_about_a_value_that_is_missing():
+    found = faults(base("batch_size: 11\n    maximum_batching_window_in_seconds: ${NO}"))
+    assert [line.split(": ")[1] for line in found] == ["mappings.orders.maximum_batching_window_in_seconds"]
+
+
+def test_general_defaults_stop_at_what_a_source_is_and_refuses():
+    nothing = MappingSettings()
+    assert effective(replace(QUEUE, refuses={"scaling_config": "no"}), nothing)[0].scaling_config is None
+    assert effective(replace(QUEUE, refuses={"batch_size": "no"}), nothing)[0].batch_size is None
+    assert effective(replace(LOG, refuses={}), nothing)[0].scaling_config is None
+    assert effective(replace(LOG, refuses={"batch_size": "no"}), nothing)[0].batch_size is None
+
+
 def test_warnings_have_their_place():
     text = base(source="visibility_timeout: 1")
     assert [str(warning) for warning in load(text).warnings] == [
@@ -372,8 +387,8 @@ class TestSecrets:
         assert SECRET not in "\n".join(found)
 
     def test_nor_a_part_of_it_that_is_the_password_of_a_url(self):
-        found = faults(base().replace("http://localhost/orders", "${URL}"), URL=f"http://u:{SECRET}@h/none")
-        assert found == ["f.yaml:8: mappings.orders.source.queue_url: there is no ${URL}"]
+        found = faults(base().replace("http://localhost/orders", "${URL}"), URL=f"http://u:{SECRET}@h/split")
+        assert found == ["f.yaml:8: mappings.orders.source.queue_url: no login as ${URL}"]
 
 
 class TestSeveralFiles:

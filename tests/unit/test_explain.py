@@ -35,7 +35,7 @@ def test_origins_and_places():
     assert found["mappings.orders.source.type"].value == "queue"
     assert found["mappings.orders.source.mode"].origin == "default"
     assert found["mappings.orders.function"].value == "record"
-    assert found["functions.count.timeout"].value == 3
+    assert str(found["functions.record.timeout"].value) == "30"
     assert found["service.log.format"].origin == "file"
     assert found["service.log.level"].origin == "default"
     assert found["cloud.region"].value == "eu-central-1"
