@@ -1,0 +1,102 @@
+"""README's files, as they stand there, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.queues import counts, drain, send_all
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL))
+HEADRACE = Path(sys.executable).with_name("headrace")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+async def run(
+    folder: Path, new_queue: Callable[..., Awaitable[str]], aws_env: dict[str, str]
+) -> Callable[..., Awaitable[subprocess.Popen[str]]]:
+    url = await new_queue(visibility_timeout=31, dead_letter=await new_queue(), max_receive_count=1)
+
+    async def start(*command: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, **aws_env, "ORDERS_QUEUE_URL": url, "PYTHONUNBUFFERED": "1"}
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    start.url = url
+    return start
+
+
+async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    said, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    return process.returncode, said
+
+
+def test_it_names_the_two_commands() -> None:
+    assert "make demo " in README
+    assert "make test " in README
+
+
+@pytest.mark.parametrize("line", re.findall(r"^\.venv/bin/headrace (check .*?)\s*#", README, re.MULTILINE))
+async def test_check(run: Any, line: str) -> None:
+    status, said = await ended(await run(HEADRACE, *line.split()))
+    assert status == 0, said
+
+
+async def test_the_service_handles_the_orders(run: Any, sqs: Any) -> None:
+    await send_all(sqs, run.url, [f'{{"total": {total}}}' for total in (1, 2, 3)])
+    status, said = await ended(await run(HEADRACE, "run", "orders.yaml", "--exit-when-idle", "1"))
+    assert status == 0, said
+    assert await counts(sqs, run.url) == (0, 0, 0)
+    assert "succeeded 3" in said
+
+
+async def test_an_order_that_fails_is_named(run: Any, sqs: Any) -> None:
+    (name,) = await send_all(sqs, run.url, ['{"total": -1}'])
+    process = await run(HEADRACE, "run", "orders.yaml")
+
+    def until_it_failed() -> str:
+        return next(line for line in process.stdout if "batch.failed" in line)
+
+    line = await asyncio.wait_for(asyncio.to_thread(until_it_failed), 30)
+    assert f"ids=['{name}']" in line
+    process.send_signal(signal.SIGTERM)
+    status, said = await ended(process)
+    assert status == 0, said
+
+
+async def test_the_library(run: Any, sqs: Any) -> None:
+    await send_all(sqs, run.url, ["{}"])
+    process = await run(sys.executable, "library.py")
+    async with asyncio.timeout(30):
+        while any(await counts(sqs, run.url)):
+            await asyncio.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, said = await ended(process)
+    assert "1 messages" in said
+    assert await drain(sqs, run.url) == []
+
+
+def test_the_commands_of_the_table_exist() -> None:
+    named = set(re.findall(r"`headrace (\w+)", README))
+    for command in named:
+        done = subprocess.run([HEADRACE, command, "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
