@@ -1,9 +1,9 @@
 """Talking to AWS: one client a service, whose repeated calls cost a third of botocore's.
 
 A client's first call of an operation goes through aiobotocore in full. What that call resolved (endpoint, headers,
-region, signing name) is then repeated by a lean call: the same credentials, botocore's own signer and aiobotocore's own
-HTTP session (so proxies, CA bundles and client certificates hold), but one JSON encoder and decoder, and none of the
-hooks. Anything but a well-formed 200 is tried again in full, with botocore's retries and its errors.
+region, signing name) is then repeated by a lean call: the same credentials, the form of botocore's signer and
+aiobotocore's own HTTP session (so proxies, CA bundles and client certificates hold), but one JSON encoder and decoder,
+and none of the hooks. Anything but a well-formed 200 is tried again in full, with botocore's retries and its errors.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.session import AioSession, get_session
 from botocore import xform_name
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
+from headrace.clock import SYSTEM
 from headrace.errors import SourceUnavailable
 from headrace.settings import Settings
+from headrace_connectors.signing import Signer
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
@@ -61,9 +62,7 @@ class _Template:
     """What botocore made of an operation: repeated by every lean call of it."""
 
     url: str
-    headers: dict[str, str]
-    region: str
-    signing_name: str
+    signer: Signer
 
 
 _SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
@@ -90,7 +89,7 @@ class AwsClient:
             and headers.get("Content-Type", "").startswith("application/x-amz-json")
         ):
             own = {n: v for n, v in headers.items() if n.lower() not in _OWN_HEADERS and not _PER_CALL.match(n)}
-            self._templates[operation] = _Template(request.url, own, *scope.groups())
+            self._templates[operation] = _Template(request.url, Signer(request.url, own, *scope.groups()))
 
     async def call(self, operation: str, begun: asyncio.Event | None = None, **params: Any) -> dict[str, Any]:
         """One call. *begun* is set while an answer to it is arriving.
@@ -114,11 +113,10 @@ class AwsClient:
         self, template: _Template, params: dict[str, Any], begun: asyncio.Event | None
     ) -> dict[str, Any] | None:
         credentials = await self._client._request_signer._credentials.get_frozen_credentials()  # noqa: SLF001
-        request = AWSRequest("POST", template.url, dict(template.headers), orjson.dumps(params))
-        SigV4Auth(credentials, template.signing_name, template.region).add_auth(request)
-        prepared = request.prepare()
-        prepared.stream_output = True
-        response = await self._client._endpoint.http_session.send(prepared)  # noqa: SLF001
+        sent = orjson.dumps(params)
+        headers = template.signer.sign(sent, credentials, SYSTEM.wall())
+        request = AWSPreparedRequest("POST", template.url, headers, sent, stream_output=True)
+        response = await self._client._endpoint.http_session.send(request)  # noqa: SLF001
         if begun is not None:
             begun.set()
         body = await response.content
