@@ -19,6 +19,7 @@ import orjson
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.session import AioSession, get_session
+from aiohttp import ClientPayloadError
 from botocore import xform_name
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -101,7 +102,7 @@ class AwsClient:
         if template is not None:
             try:
                 answer = await self._lean(template, params, begun)
-            except (BotoCoreError, OSError, orjson.JSONDecodeError):
+            except (BotoCoreError, ClientPayloadError, OSError, orjson.JSONDecodeError):
                 answer = None
             if answer is not None:
                 return answer
