@@ -1,0 +1,53 @@
+"""All commands in one parser, and the way from their errors to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+from headrace.cli import check, connectors, explain, invoke, run, schema, status
+from headrace.cli.common import complain
+from headrace.errors import ConfigError
+from headrace.signals import Signals
+
+MODULES: Final = (run, check, explain, schema, connectors, invoke, status)
+
+EPILOG: Final = """\
+FILE is a YAML file, or a folder of them: service, functions and mappings.
+exit status: 0 as asked; 1 not (run: not drained clean; invoke: the call failed; status: nothing answers);
+2 what was written cannot be run, one line for each fault.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
+        prog="headrace",
+        description="AWS Lambda's event source mappings, run anywhere: polls sources, calls your handlers.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"headrace {version('headrace')}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND")
+    for module in MODULES:
+        module.add(commands)
+    return whole
+
+
+def carry_out(argv: Sequence[str], signals: Signals | None) -> int:
+    """The exit status of one command line. *signals* are those of this process, when it is ours."""
+    whole = parser()
+    try:
+        arguments = whole.parse_args(argv)
+    except SystemExit as end:  # argparse has said what is wrong, or shown help
+        return int(end.code or 0)
+    if not hasattr(arguments, "carry_out"):
+        whole.print_help()
+        return 2
+    arguments.signals = signals
+    try:
+        return int(arguments.carry_out(arguments))
+    except ConfigError as error:
+        complain(error.faults)
+        return 2

@@ -1,0 +1,45 @@
+"""Asking the servers behind mappings, all at once and for a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from headrace.config import Config
+from headrace.errors import Fault
+from headrace.plugins import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of asking for one mapping: the server's word, or why there is none."""
+
+    probe: Probe
+    problem: str = ""
+
+
+def ask(config: Config, names: Collection[str], seconds: float) -> dict[str, Asked]:
+    """Ask for each of the mappings *names*; none takes longer than *seconds*."""
+    return asyncio.run(_ask(config, names, seconds))
+
+
+def placed(config: Config, mapping: str, fault: Fault) -> Fault:
+    """A connector's fault, whose path is relative to its mapping, in the whole config."""
+    root = f"mappings.{mapping}"
+    path = fault.path if fault.path.startswith(root) else f"{root}.{fault.path}" if fault.path else root
+    return Fault(path, fault.message, fault.place or config.places.place(tuple(path.split("."))))
+
+
+async def _ask(config: Config, names: Collection[str], seconds: float) -> dict[str, Asked]:
+    return dict(zip(names, await asyncio.gather(*(_one(config, name, seconds) for name in names)), strict=True))
+
+
+async def _one(config: Config, name: str, seconds: float) -> Asked:
+    try:
+        async with asyncio.timeout(seconds):
+            return Asked(await config.mappings[name].connector.probe(config.opening(name)))
+    except TimeoutError:
+        return Asked(Probe(), f"the server did not answer within {seconds:g} s")
+    except Exception as error:  # noqa: BLE001 - whatever a connector's client raises
+        return Asked(Probe(), config.places.scrub(f"the server could not be asked: {type(error).__name__}: {error}"))
