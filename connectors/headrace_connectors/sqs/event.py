@@ -16,28 +16,32 @@ from headrace.model import Event, Record
 ADDED_BYTES = 512
 """Upper bound of what rendering adds to a message: longer key names, eventSource, ARN (at most 256) and region."""
 
+_NONE: dict[str, str] = {}
+
 
 def record(message: dict[str, Any], receive: object, until: float) -> Record:
     """The record of one message of a ReceiveMessage answer; *receive* is what it came with."""
-    attributes = message.get("Attributes", {})
+    attributes = message.get("Attributes", _NONE)
+    # bytes in the event, from above: what SQS sent, as JSON, and what rendering adds to it
+    size = len(orjson.dumps(message, default=_base64)) + ADDED_BYTES
+    if "MessageAttributes" in message:
+        size += _added_by_attributes(message["MessageAttributes"])
+    count = attributes.get("ApproximateReceiveCount", "1")
     return Record(
         message["MessageId"],
         message,
         int(attributes.get("SentTimestamp", 0)) / 1000,
-        _size(message),
+        size,
         attributes.get("MessageGroupId"),
         receive,
-        int(attributes.get("ApproximateReceiveCount", 1)),
+        1 if count == "1" else int(count),
         until,
     )
 
 
-def _size(message: dict[str, Any]) -> int:
-    """Bytes in the event, from above: what SQS sent, as JSON, and what rendering adds to it."""
-    attributes = message.get("MessageAttributes")
-    # rendering gives each message attribute two empty lists, and binary ones as text
-    extra = sum(100 + len(value.get("BinaryValue", b"")) // 2 for value in attributes.values()) if attributes else 0
-    return len(orjson.dumps(message, default=_base64)) + ADDED_BYTES + extra
+def _added_by_attributes(attributes: dict[str, Any]) -> int:
+    """Rendering gives each message attribute two empty lists, and binary ones as text."""
+    return sum([100 + len(value.get("BinaryValue", b"")) // 2 for value in attributes.values()])
 
 
 def render(records: Sequence[Record], *, arn: str, region: str, windowed: bool) -> Event:
@@ -45,12 +49,26 @@ def render(records: Sequence[Record], *, arn: str, region: str, windowed: bool) 
 
     `md5OfMessageAttributes` of a message without attributes is absent without a batching window, and null with one.
     """
-    rendered = [
+    # one comprehension of dict displays: a call, or a key put in afterwards, would double what a record costs
+    shown = [
         {
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],
             "body": message["Body"],
-            "attributes": dict(message["Attributes"]) if "Attributes" in message else {},
+            "attributes": message["Attributes"].copy() if "Attributes" in message else {},
+            "messageAttributes": _attributes(message["MessageAttributes"]) if "MessageAttributes" in message else {},
+            "md5OfMessageAttributes": message.get("MD5OfMessageAttributes"),
+            "md5OfBody": message["MD5OfBody"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": arn,
+            "awsRegion": region,
+        }
+        if windowed or message.get("MessageAttributes")
+        else {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message["Attributes"].copy() if "Attributes" in message else {},
             "messageAttributes": {},
             "md5OfBody": message["MD5OfBody"],
             "eventSource": "aws:sqs",
@@ -59,26 +77,11 @@ def render(records: Sequence[Record], *, arn: str, region: str, windowed: bool) 
         }
         for message in [record.raw for record in records]
     ]
-    for shown, record in zip(rendered, records, strict=True):
-        if windowed or "MessageAttributes" in record.raw:
-            _add_attributes(shown, record.raw, windowed=windowed)
-    return {"Records": rendered}
+    return {"Records": shown}
 
 
-def _add_attributes(shown: dict[str, Any], message: dict[str, Any], *, windowed: bool) -> None:
-    attributes = message.get("MessageAttributes") or {}
-    shown["messageAttributes"] = {name: _attribute(value) for name, value in attributes.items()}
-    if attributes:
-        _before_body_md5(shown, message.get("MD5OfMessageAttributes"))
-    elif windowed:
-        _before_body_md5(shown, None)
-
-
-def _before_body_md5(shown: dict[str, Any], digest: str | None) -> None:
-    """Put md5OfMessageAttributes where Lambda has it: before md5OfBody and what follows."""
-    later = {name: shown.pop(name) for name in ("md5OfBody", "eventSource", "eventSourceARN", "awsRegion")}
-    shown["md5OfMessageAttributes"] = digest
-    shown.update(later)
+def _attributes(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: _attribute(value) for name, value in attributes.items()}
 
 
 def _attribute(value: dict[str, Any]) -> dict[str, Any]:
