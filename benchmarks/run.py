@@ -1,0 +1,139 @@
+"""`make bench`: every measurement, a table on the terminal, the results in README.md between its markers."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import sqs
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+BEGIN, END = "<!-- results: written by make bench -->\n", "<!-- end of results -->"
+
+ROUNDS = 7
+RECORDS = {1: 20_000, 10: 100_000, 100: 200_000, 1000: 200_000}
+MESSAGES = 10_000
+MODES = ("floor", "async", "sync")
+PACKAGES = ("headrace", "aiobotocore", "botocore", "aiohttp", "orjson")
+
+
+def spread(values: Sequence[float], form: str = ".2f") -> str:
+    """Median [least to most]."""
+    return f"{median(values):{form}} [{min(values):{form}} to {max(values):{form}}]"
+
+
+def engine() -> list[str]:
+    """CPU of a record in the engine, each run in its own process; the modes take turns."""
+    runs: dict[tuple[str, int], list[float]] = {(mode, batch): [] for batch in RECORDS for mode in MODES}
+    for number in range(ROUNDS):
+        say(f"engine, round {number + 1} of {ROUNDS}")
+        for (mode, batch), costs in runs.items():
+            command = [sys.executable, str(HERE / "engine.py"), mode, str(batch), str(RECORDS[batch])]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            costs.append(json.loads(done.stdout)["cpu_us"])
+    rows = [[str(batch), *(spread(runs[mode, batch]) for mode in MODES)] for batch in RECORDS]
+    return [
+        "### Engine: CPU µs a record, SQS event rendered, handler that does nothing",
+        "",
+        *table(["batch", "floor: no engine", "async handler", "sync handler"], rows),
+        "",
+        verdict("async, batches of 100, µs", runs["async", 100], 2.0, most=True),
+        verdict("sync, batches of 100, µs", runs["sync", 100], 3.5, most=True),
+    ]
+
+
+def queues() -> list[str]:
+    """Receive, handle, delete; the contestants take turns, and which goes first changes."""
+    peer = sqs.peer_python()
+    pythons = {"bare": sys.executable, "headrace": sys.executable}
+    if peer:
+        pythons["sqs-workers"] = peer
+    runs: dict[str, list[dict[str, float]]] = {who: [] for who in pythons}
+    for number in range(ROUNDS):
+        say(f"SQS, round {number + 1} of {ROUNDS}")
+        for who in list(pythons)[:: -1 if number % 2 else 1]:
+            runs[who].append(sqs.measure(who, MESSAGES, pythons[who]))
+    rows = [[who, *_shown(results), *_against(results, runs["bare"])] for who, results in runs.items()]
+    pairs = list(zip(runs["headrace"], runs["bare"], strict=True))
+    return [
+        f"### SQS: receive → handler → delete, {MESSAGES:,} messages of 200 bytes",
+        "",
+        *table(["", "messages/s", "CPU µs a message", "messages/s to bare", "CPU to bare"], rows),
+        "",
+        verdict("messages/s to the bare loop", [a["per_second"] / b["per_second"] for a, b in pairs], 0.97, most=False),
+        verdict("CPU to the bare loop", [a["cpu_us"] / b["cpu_us"] for a, b in pairs], 0.6, most=True),
+        *([] if peer else ["", "sqs-workers was not measured: its environment could not be installed."]),
+    ]
+
+
+def _shown(results: Iterable[dict[str, float]]) -> list[str]:
+    results = list(results)
+    return [spread([r["per_second"] for r in results], ",.0f"), spread([r["cpu_us"] for r in results], ".0f")]
+
+
+def _against(results: Sequence[dict[str, float]], bare: Sequence[dict[str, float]]) -> list[str]:
+    """Ratios pair by pair: each run to the bare loop's of the same round."""
+    if results is bare:
+        return ["1", "1"]
+    return [spread([a[key] / b[key] for a, b in zip(results, bare, strict=True)]) for key in ("per_second", "cpu_us")]
+
+
+def verdict(what: str, values: Sequence[float], target: float, *, most: bool) -> str:
+    reached = median(values)
+    met = reached <= target if most else reached >= target
+    wanted = f"{'at most' if most else 'at least'} {target}"
+    return f"* {what}: {reached:.2f}, target {wanted}: {'met' if met else '**missed**'}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def machine() -> list[str]:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return [
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · Python {platform.python_version()} · {packages}",
+        "",
+        f"{_processor()} · {os.cpu_count()} cores · {platform.system()} {platform.release()} · load before: {load}",
+        "",
+        f"Median [least to most] of {ROUNDS} rounds, taken in turns.",
+    ]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parts: dict[str, Callable[[], list[str]]] = {"engine": engine, "sqs": queues}
+    wanted = sys.argv[1:] or list(parts)
+    head = machine()
+    results = [line for name in wanted for line in (*parts[name](), "")]
+    text = "\n".join([*head, "", *results])
+    print(text)
+    if wanted == list(parts):  # a part is for looking, the whole is for the record
+        before, _, rest = README.read_text().partition(BEGIN)
+        README.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+
+
+if __name__ == "__main__":
+    main()
