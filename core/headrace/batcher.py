@@ -49,6 +49,8 @@ class Batcher:
         return self._pages[0][0] + self._policy.window if self._pages else None
 
     def add(self, records: Sequence[Record], now: float) -> None:
+        if not records:
+            return
         self._waiting.extend(records)
         self._came += len(records)
         self._pages.append((now, self._came))

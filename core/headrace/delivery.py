@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 
 from headrace.batcher import BatchPolicy
 from headrace.clock import SYSTEM, Clock
-from headrace.model import Answer, Lane, LaneLost, Record
+from headrace.model import Answer, Lane, LaneLost, Order, Record
 from headrace.observe import Log, Tally, log
 from headrace.policy import EXPIRED, Bisect, Discard, FailurePolicy, GiveBack, Retry, halves, part
 from headrace.slots import Slots
@@ -100,7 +101,10 @@ class Work:
                 await self.give_back([record for more, _ in [(piece, 0), *pieces] for record in more], 0.0)
                 return
             piece = await self._still_ours(piece)
-            piece = await self._young_enough(piece, attempt)
+            if expired := self.plan.failure.expired(piece, self.clock.wall()):
+                await self._give_up(piece[:expired], EXPIRED, attempt, None)
+                pieces.appendleft((piece[expired:], attempt))  # a destination takes its time: look at the rest anew
+                continue
             if not piece:
                 continue
             outcome = await self._try(piece, attempt)
@@ -116,23 +120,15 @@ class Work:
         now = self.clock.boot()
         if now >= self.lane.deadline:
             raise LaneLost(self.lane.name)
-        if min([record.until for record in records]) > now:
+        if min([record.until for record in records], default=math.inf) > now:
             return records
-        lapsed = [record for record in records if record.until <= now]
+        ours, lapsed = _part_lapsed(records, now, by_key=self.lane.traits.order is Order.KEY)
         self.log.warning("message.lapsed", lane=self.lane.name, ids=_ids(lapsed), records=len(lapsed))
         self.tally.lapsed += len(lapsed)
         await self.lane.nack(lapsed, None)
         self.tally.abandoned += len(lapsed)
         self._let_go(lapsed)
-        return [record for record in records if record.until > now]
-
-    async def _young_enough(self, records: Sequence[Record], attempt: int) -> Sequence[Record]:
-        """Without the prefix that is older than the mapping allows; looked at before every attempt."""
-        count = self.plan.failure.expired(records, self.clock.wall())
-        if not count:
-            return records
-        await self._give_up(records[:count], EXPIRED, attempt, None)
-        return records[count:]
+        return ours
 
     async def _try(self, records: Sequence[Record], attempt: int) -> Outcome:
         count, tally, wall = len(records), self.tally, self.clock.wall()
@@ -225,12 +221,15 @@ class Work:
     async def _give_up(self, records: Sequence[Record], reason: str, attempts: int, outcome: Outcome | None) -> None:
         """Verdict: discarded by a policy that was chosen by name. The destination confirms before the records go."""
         gone = Discarded(lane=self.lane.name, records=records, reason=reason, attempts=attempts, outcome=outcome)
-        if await self.discard(gone):
+        confirmed = await self.discard(gone)
+        await self.lane.ack(records)
+        if confirmed:
             self.tally.delivered += len(records)
         else:
-            self.log.error("records.dropped", lane=self.lane.name, reason=reason, ids=_ids(records), records=len(records))
+            self.log.error(
+                "records.dropped", lane=self.lane.name, reason=reason, ids=_ids(records), records=len(records)
+            )
             self.tally.dropped += len(records)
-        await self.lane.ack(records)
         self._let_go(records)
 
     async def _pause(self, delay: float) -> None:
@@ -247,6 +246,20 @@ class Work:
         """The engine holds these no more."""
         self.tally.in_flight -= len(records)
         self.settled.set()
+
+
+def _part_lapsed(records: Sequence[Record], now: float, *, by_key: bool) -> tuple[list[Record], list[Record]]:
+    """Part what is ours still from what is not; with *by_key* what follows in a group goes with its lapsed record."""
+    ours: list[Record] = []
+    lapsed: list[Record] = []
+    groups: set[str | None] = set()
+    for record in records:
+        if record.until <= now or (by_key and record.key in groups):
+            groups.add(record.key)
+            lapsed.append(record)
+        else:
+            ours.append(record)
+    return ours, lapsed
 
 
 def _attempt(record: Record) -> int:

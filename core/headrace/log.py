@@ -79,6 +79,7 @@ class LogLane:
         return self._mark.above
 
     async def fetch(self, limit: int) -> Sequence[Record]:
+        self._still_ours()
         try:
             records = await self._reader.read(limit)
         except LaneEnded:
@@ -88,13 +89,19 @@ class LogLane:
         return records
 
     async def ack(self, records: Sequence[Record]) -> None:
+        self._still_ours()
         self._mark.settle(records)
         self._uncommitted += len(records)
         if self._uncommitted >= self._commit_after:
             self._much.set()
 
-    async def nack(self, records: Sequence[Record], delay: float | None) -> None:
+    async def nack(self, records: Sequence[Record], delay: float | None) -> None:  # noqa: ARG002
         """Nothing to do: what is not settled holds the watermark back, and is read again from there."""
+        self._still_ours()
+
+    def _still_ours(self) -> None:
+        if self._lost.is_set():
+            raise LaneLost(self.name)
 
     async def leave(self) -> float:
         await self._lost.wait()
@@ -112,15 +119,19 @@ class LogLane:
             except TimeoutError:
                 pass
             self._much.clear()
-            try:
-                async for attempt in again(self._log, "commit.failed", lane=self.name):
-                    with attempt:
-                        await self._commit()
-            except LaneLost:
-                self._lost.set()
-                raise
+            await self._commit()
 
     async def _commit(self) -> None:
+        """Until it is done, however long the store is away."""
+        try:
+            async for attempt in again(self._log, "commit.failed", lane=self.name):
+                with attempt:
+                    await self._commit_once()
+        except LaneLost:
+            self._lost.set()
+            raise
+
+    async def _commit_once(self) -> None:
         reached = self._mark.reached
         if reached is None or reached == self._committed:
             return
@@ -130,7 +141,7 @@ class LogLane:
         self._uncommitted -= counted
 
     async def close(self) -> None:
-        """Commit once more and let go; of a lane that is lost nothing is written."""
+        """Commit once more and let go; of a lane that is lost nothing is written. Waits for a store that is away."""
         if self._closed:
             return
         self._closed = True

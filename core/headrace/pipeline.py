@@ -59,7 +59,7 @@ class Pipeline:
         self._fetching: asyncio.Task[None] | None = None
         self._carrying: asyncio.Task[None] | None = None
         self._overdue: asyncio.TimerHandle | None = None
-        self._lost = False
+        self._lost = self._halted = False
 
     def stop(self, seconds: float) -> None:
         """Drain, and leave what is still at a handler after *seconds*. A later call may shorten that, not lengthen."""
@@ -83,6 +83,8 @@ class Pipeline:
                 beside = [group.create_task(self._lane.tend()), group.create_task(self._watch())]
                 self._carrying = group.create_task(self._carry())
                 await asyncio.wait({self._carrying})
+                if self._carrying.cancelled():  # at the drain deadline, perhaps before the lane was halted
+                    await self._halt()
                 for task in beside:
                     task.cancel()
         except* LaneLost:
@@ -95,16 +97,20 @@ class Pipeline:
 
     def _ending(self) -> Ending:
         tally, left = self._work.tally, self._work.tally.in_flight
+        tally.abandoned += left
+        tally.in_flight = 0
         if self._lost:
-            tally.abandoned += left
-            tally.in_flight = 0
             return Ending(End.LOST, left)
         return Ending(End.STOPPED if self._work.stopping.is_set() else End.ENDED, left)
 
     async def _let_go(self) -> None:
-        with suppress(LaneLost, TimeoutError):
+        try:
             async with asyncio.timeout(CLOSING_TIME):
                 await self._lane.close()
+        except LaneLost:
+            self._lost = True
+        except TimeoutError:
+            self._work.log.warning("lane.not_closed", lane=self._lane.name, seconds=CLOSING_TIME)
 
     async def _carry(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -120,6 +126,11 @@ class Pipeline:
         for strand in self._strands:
             strand.end()
         if self._work.stopping.is_set():
+            await self._halt()
+
+    async def _halt(self) -> None:
+        if not self._halted:
+            self._halted = True
             given_back = await self._lane.halt()
             self._work.tally.polled += given_back
             self._work.tally.returned += given_back
@@ -160,9 +171,9 @@ class Pipeline:
     async def _share(self, records: Sequence[Record]) -> None:
         tally = self._work.tally
         tally.polled += len(records)
+        tally.in_flight += len(records)
         if self._keep is not None:
             records = await self._filter(records, self._keep)
-        tally.in_flight += len(records)
         if not records:
             return
         if len(self._strands) == 1:
@@ -177,8 +188,9 @@ class Pipeline:
         if len(wanted) < len(records):
             kept = set(map(id, wanted))
             out = [record for record in records if id(record) not in kept]
-            self._work.tally.filtered_out += len(out)
             await self._lane.ack(out)
+            self._work.tally.filtered_out += len(out)
+            self._work.tally.in_flight -= len(out)
         return wanted
 
     def _by_key(self, records: Sequence[Record]) -> dict[int, list[Record]]:

@@ -37,11 +37,14 @@ class Watermark:
         self._next += len(records)
 
     def settle(self, records: Sequence[Record]) -> None:
-        """These have their verdict."""
-        if records[0].number == self._low and records[-1].number - self._low + 1 == len(records):
-            self._low += len(records)
+        """These, each for the first time, have their verdict."""
+        if not records:
+            return
+        numbers = [record.number for record in records]
+        if max(numbers) - self._low + 1 == len(numbers):  # none is below the mark: then these are the next ones
+            self._low += len(numbers)
         else:
-            self._settled.update(record.number for record in records)
+            self._settled.update(numbers)
         while self._low in self._settled:
             self._settled.remove(self._low)
             self._low += 1

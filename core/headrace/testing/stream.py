@@ -1,0 +1,128 @@
+"""A log in memory, with an owner and a committed position: the reader and the cursor for core's `LogLane`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from headrace.clock import Clock
+from headrace.log import LogLane
+from headrace.model import LaneEnded, LaneLost, Position, Record
+from headrace.testing.clock import FakeClock
+
+
+class MemoryLog:
+    """Records in order, read by whole pages; one owner at a time, told from the last by its epoch.
+
+    Faults for tests: `refuse_commits` is how many of the next commits fail; `away` makes all of them fail.
+    `commits` is the history as (epoch, position); `reads` counts pages; `finished` says that the last owner let go of
+    a log that has ended and is settled to its end.
+    """
+
+    def __init__(self, *, page: int = 10, clock: Clock | None = None) -> None:
+        self.page = page
+        self.clock = clock or FakeClock()
+        self.entries: list[tuple[str, str | None, Position, float]] = []
+        self.sealed = False
+        self.epoch = 0
+        self.position: Position | None = None
+        self.commits: list[tuple[int, Position]] = []
+        self.refuse_commits = 0
+        self.away = False
+        self.reads = 0
+        self.finished = False
+        self.grown = asyncio.Event()
+
+    def put(self, names: Iterable[str], keys: Sequence[str | None] | None = None, *, shared: bool = False) -> None:
+        """Append records; *shared* puts all of them at one position, as the parts of one aggregated record are."""
+        position = f"{len(self.entries):08}"
+        for index, name in enumerate(names):
+            if not shared:
+                position = f"{len(self.entries):08}"
+            self.entries.append((name, keys[index] if keys else None, position, self.clock.wall()))
+        self.grown.set()
+
+    def seal(self) -> None:
+        """No more will come: readers raise LaneEnded after the last record."""
+        self.sealed = True
+        self.grown.set()
+
+    def seize(self) -> int:
+        """Become the owner: whoever was is fenced from now on. Returns the epoch to write with."""
+        self.epoch += 1
+        return self.epoch
+
+    def lane(self, name: str = "log", **settings: Any) -> LogLane:
+        """Seize the log, and open it behind its committed position. *settings*: those of `LogLane`."""
+        epoch = self.seize()
+        settings.setdefault("clock", self.clock)
+        return LogLane(name, MemoryReader(self, self.position), MemoryCursor(self, epoch), **settings)
+
+
+class MemoryReader:
+    """Reads a `MemoryLog` forward from behind a position; `closed` tells whether it was closed."""
+
+    def __init__(self, log: MemoryLog, after: Position | None) -> None:
+        self._log = log
+        self._next = sum(after is not None and position <= after for _, _, position, _ in log.entries)
+        self._page: list[Record] = []
+        self.closed = False
+
+    async def read(self, limit: int) -> Sequence[Record]:
+        while not self._page:
+            self._page = self._read_page()
+            if self._page:
+                break
+            if self._log.sealed:
+                raise LaneEnded
+            self._log.grown.clear()
+            await self._log.grown.wait()
+        cut = self._whole(self._page, limit)
+        records, self._page = self._page[:cut], self._page[cut:]
+        return records
+
+    def _read_page(self) -> list[Record]:
+        entries = self._log.entries
+        self._log.reads += 1
+        page = [
+            Record(name, {"id": name, "key": key, "position": position}, at, len(name) + 100, key, position)
+            for name, key, position, at in entries[self._next :]
+        ]
+        page = page[: self._whole(page, self._log.page)]
+        self._next += len(page)
+        return page
+
+    @staticmethod
+    def _whole(records: Sequence[Record], cut: int) -> int:
+        """Where to cut at *cut* or later, so that no position is torn."""
+        while 0 < cut < len(records) and records[cut].token == records[cut - 1].token:
+            cut += 1
+        return cut
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class MemoryCursor:
+    """Writes a `MemoryLog`'s position, in the name of one epoch."""
+
+    def __init__(self, log: MemoryLog, epoch: int) -> None:
+        self._log, self._epoch = log, epoch
+
+    async def commit(self, position: Position) -> None:
+        await asyncio.sleep(0.001)  # a store is never at once: a cancellation may fall here
+        self._check()
+        if self._log.away or self._log.refuse_commits > 0:
+            self._log.refuse_commits = max(self._log.refuse_commits - 1, 0)
+            raise OSError("the store cannot be reached")
+        self._log.position = position
+        self._log.commits.append((self._epoch, position))
+
+    async def close(self, *, finished: bool) -> None:
+        self._check()
+        self._log.finished = finished
+
+    def _check(self) -> None:
+        if self._log.epoch != self._epoch:
+            raise LaneLost(f"epoch {self._epoch} was followed by {self._log.epoch}")
