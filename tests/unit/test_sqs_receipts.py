@@ -114,6 +114,45 @@ async def test_an_answer_that_names_nothing_renews_nothing() -> None:
 
 
 @virtual
+async def test_what_an_answer_does_not_confirm_is_renewed_again_before_its_time_is_over() -> None:
+    """An empty answer, and a fault of the server's own. Catches: the next try only when the visibility is over."""
+    turns = iter(range(100))
+
+    def answer(_: str, params: dict[str, Any]) -> dict[str, Any]:
+        first, *rest = params["Entries"]
+        match next(turns):
+            case 0:
+                return {}
+            case 1:
+                failed = {"Id": first["Id"], "Code": "InternalError", "SenderFault": False}
+                return {"Successful": [{"Id": one["Id"]} for one in rest], "Failed": [failed]}
+        return all_done(params)
+
+    kept = receipts(ScriptedClient(answer))
+    _, records = receive(kept, range(2))
+    first = records[0].until
+    await beside(kept, 27)
+    assert all(one.until > first for one in records)
+
+
+@virtual
+async def test_a_renewal_that_hangs_is_asked_again_before_the_visibility_is_over() -> None:
+    """A half-open connection. Catches: a call that outlasts what it is to renew."""
+    turns = iter(range(100))
+
+    async def answer(params: dict[str, Any]) -> dict[str, Any]:
+        if next(turns) == 0:
+            await asyncio.sleep(1000)
+        return all_done(params)
+
+    kept = receipts(ScriptedClient(lambda _, params: answer(params)))
+    _, records = receive(kept, range(2))
+    first = records[0].until
+    await beside(kept, 29)
+    assert all(one.until > first for one in records)
+
+
+@virtual
 async def test_renewal_ends_at_the_ceiling() -> None:
     client = ScriptedClient(lambda _, params: all_done(params))
     kept = receipts(client, visibility=30, ceiling=40)

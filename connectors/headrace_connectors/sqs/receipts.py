@@ -24,6 +24,9 @@ HEARTBEAT = 0.5
 BEHIND = 3
 """Beats that a base stays behind: the time in which an answer that has come is surely read."""
 
+LEAST_PATIENCE = 1.0
+"""Seconds that a renewal may take at least; a call on a dead connection must not outlast the visibility it renews."""
+
 
 class Receive:
     """One ReceiveMessage: when its visibility began, and what of it is still held."""
@@ -106,9 +109,10 @@ class Receipts:
             {"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": seconds} for n, handle in enumerate(handles)
         ]
         try:
-            answer = await self._client.call("ChangeMessageVisibilityBatch", QueueUrl=self._url, Entries=entries)
-        except AwsError as error:
-            self._log.warning("message.renewal_failed", ids=_ids(receive), error=str(error))
+            async with asyncio.timeout(max(LEAST_PATIENCE, self.visibility / 5)):
+                answer = await self._client.call("ChangeMessageVisibilityBatch", QueueUrl=self._url, Entries=entries)
+        except (AwsError, TimeoutError) as error:
+            self._log.warning("message.renewal_failed", ids=_ids(receive), error=str(error) or "no answer in time")
             heapq.heappush(self._due, (now + self.visibility / 10, receive))
             return
         for entry in answer.get("Failed") or ():
@@ -116,7 +120,8 @@ class Receipts:
         kept = {handles[int(entry["Id"])] for entry in answer.get("Successful") or ()}
         receive.base = now
         self._extend(receive, now, seconds, kept)
-        heapq.heappush(self._due, (self._renewal(now), receive))
+        all_kept = receive.held.keys() <= kept  # else some have no verdict, or a fault of the server's: soon again
+        heapq.heappush(self._due, (self._renewal(now) if all_kept else now + self.visibility / 10, receive))
 
     def _refused(self, receive: Receive, handle: str, entry: dict[str, object]) -> None:
         """A refused renewal: the message is not ours any more, and is not dispatched."""
