@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from headrace.model import Record
 from headrace.observe import log
 from headrace.testing import virtual
@@ -108,6 +110,22 @@ async def test_what_is_under_way_at_a_stop_is_sent_again_by_the_flush() -> None:
     hang = False
     await books.outbox.flush()
     assert sorted(books.confirmed) == sorted(f"m{number}" for number in range(13))
+    assert len(books.outbox) == 0
+
+
+@virtual
+async def test_a_flush_that_is_cut_short_counts_what_it_leaves() -> None:
+    """The server is away at the end of a stop. Catches: repeats to come of which no count and no line of log tells."""
+
+    async def never(_: str, params: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(1000)
+        return all_done(params)
+
+    books = Books(never)
+    books.outbox.put(records(range(13)))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(books.outbox.flush(), 10)
+    assert (books.confirmed, sorted(books.refused)) == ([], sorted(f"m{number}" for number in range(13)))
     assert len(books.outbox) == 0
 
 

@@ -63,10 +63,15 @@ class Outbox:
                     free.release()
 
     async def flush(self) -> None:
-        """Send all that waits, now."""
-        async with asyncio.TaskGroup() as group:
+        """Send all that waits, now. Cancelled, it gives the rest up: nothing is forgotten without being counted."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                while batch := self._take():
+                    group.create_task(self._send(batch))
+        except asyncio.CancelledError:
             while batch := self._take():
-                group.create_task(self._send(batch))
+                self._give_up(batch)
+            raise
 
     def _take(self) -> list[tuple[Record, dict[str, Any]]]:
         batch = [self._waiting.popleft() for _ in range(min(TENS, len(self._waiting)))]
@@ -82,12 +87,15 @@ class Outbox:
                 if not batch:
                     return
                 await asyncio.sleep(0.2)
-            self._log.error("batch_call.given_up", operation=self._operation, ids=[record.id for record, _ in batch])
-            self._settle([record for record, _ in batch], self._refused)
+            self._give_up(batch)
         except asyncio.CancelledError:
             self._waiting.extendleft(reversed(batch))
             self._out -= len(batch)
             raise
+
+    def _give_up(self, batch: list[tuple[Record, dict[str, Any]]]) -> None:
+        self._log.error("batch_call.given_up", operation=self._operation, ids=[record.id for record, _ in batch])
+        self._settle([record for record, _ in batch], self._refused)
 
     async def _try(self, batch: list[tuple[Record, dict[str, Any]]]) -> list[tuple[Record, dict[str, Any]]]:
         """One call. Every entry of its answer is read; what stands under neither head counts as not done."""
