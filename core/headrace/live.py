@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 from collections import deque
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -49,7 +50,7 @@ class Row:
     reason: str
 
     def cells(self) -> dict[str, str]:
-        """As the table shows it, by column."""
+        """As the table shows it, by the column's heading."""
         return {
             "mapping": self.mapping,
             "received": f"{self.received:,}",
@@ -57,14 +58,26 @@ class Row:
             "failed": f"{self.failed:,}",
             "retried": f"{self.retried:,}",
             "returned": f"{self.returned:,}",
-            "dead-lettered": "?" if self.dead_lettered is None else f"{self.dead_lettered:,}",
-            "in flight": f"{self.in_flight:,}",
-            "records/s": f"{self.records_per_second:,.0f}",
-            "p50 age": seconds(self.p50_age),
-            "p99 age": seconds(self.p99_age),
-            "state": f"{self.state}: {self.reason}" if self.reason else self.state,
+            "dead-\nlettered": "?" if self.dead_lettered is None else f"{self.dead_lettered:,}",
+            "in\nflight": f"{self.in_flight:,}",
+            "records\n/s": f"{self.records_per_second:,.0f}",
+            "p50\nage": seconds(self.p50_age),
+            "p99\nage": seconds(self.p99_age),
         }
 
+    @property
+    def doing(self) -> str:
+        """A line below the table; nothing while all is well."""
+        if self.state == "polling" and not self.reason:
+            return ""
+        return f"{self.mapping}: {self.state}" + (f": {self.reason}" if self.reason else "")
+
+
+WIDE: Final = 95
+"""Columns of a terminal that take the whole table."""
+
+SPARED: Final = ("returned", "in\nflight")
+"""What a narrower one does without."""
 
 SETTLED: Final = ("filtered_out", "succeeded", "dropped", "delivered", "deduplicated")
 """What a rate counts: records that need not come again."""
@@ -91,24 +104,26 @@ class Progress:
     def __init__(self, look: Look) -> None:
         self._look = look
         self._rates: dict[str, Rate] = {}
-        self._shown = Table()
+        self._shown = Group()
 
     def rows(self) -> list[Row]:
         """One for each mapping that runs."""
         return [self._row(view) for view in self._look() if view.enabled]
 
-    def table(self) -> Table:
-        """All rows. The last table again where the loop is changing what is looked at."""
+    def table(self, width: int = WIDE) -> Group:
+        """All rows, and a line for each mapping that does not poll; the last ones again while the loop changes them."""
         try:
-            rows = [row.cells() for row in self.rows()]
+            rows = self.rows()
         except RuntimeError:  # a dict changed its size: this runs in a thread of its own
             return self._shown
-        self._shown = Table(box=None, pad_edge=False, header_style="bold")
-        for name in rows[0] if rows else ():
-            text = name in ("mapping", "state")
-            self._shown.add_column(name, justify="left" if text else "right", no_wrap=name != "state")
-        for row in rows:
-            self._shown.add_row(*map(Text, row.values()))
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+        cells = [row.cells() for row in rows]
+        names = [name for name in (cells[0] if cells else ()) if width >= WIDE or name not in SPARED]
+        for name in names:
+            table.add_column(name, justify="left" if name == "mapping" else "right", no_wrap=True)
+        for cell in cells:
+            table.add_row(*(Text(cell[name]) for name in names))
+        self._shown = Group(Text(), table, *(Text(row.doing, style="yellow") for row in rows if row.doing))
         return self._shown
 
     def _row(self, view: MappingView) -> Row:
@@ -131,6 +146,19 @@ class Progress:
         )
 
 
+def current_stderr() -> TextIO:
+    """Whatever standard error is at each write: loggers are made before the table takes it over."""
+    return cast("TextIO", _CurrentStderr())
+
+
+class _CurrentStderr(io.TextIOBase):
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 class LiveTable:
     """The table at the foot of a terminal, redrawn in a thread: a terminal that is stopped never stops the loop.
 
@@ -139,9 +167,8 @@ class LiveTable:
 
     def __init__(self, progress: Progress, console: Console) -> None:
         self._live = Live(
-            Group(Text()),
             console=console,
-            get_renderable=lambda: Group(Text(), progress.table()),
+            get_renderable=lambda: progress.table(console.width),
             refresh_per_second=4,
             redirect_stdout=True,
             redirect_stderr=sys.stderr.isatty(),

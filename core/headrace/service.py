@@ -17,6 +17,7 @@ from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
 from headrace.idle import until_idle
 from headrace.mapping import Mapping
+from headrace.model import Condition
 from headrace.observe import log
 from headrace.pipeline import CLOSING_TIME
 from headrace.sampling import EVERY, Sampler
@@ -80,6 +81,7 @@ class Service:
         self._mappings: dict[str, Mapping] = {}
         self._samplers: dict[str, Sampler] = {}
         self._disabled: list[MappingView] = []
+        self._ended: dict[str, float] = {}
         for name in chosen(config, only):
             one = config.mappings[name]
             if one.settings.enabled:
@@ -114,7 +116,9 @@ class Service:
     def snapshot(self) -> Snapshot:
         """Every mapping as it is now. On the loop the counts balance; from elsewhere they may be a step apart."""
         mappings = list(self._mappings.values())
-        views = [status.view(mapping, self._samplers[mapping.name].sampled) for mapping in mappings]
+        views = [
+            status.view(mapping, self._samplers[mapping.name].sampled, self._ending(mapping)) for mapping in mappings
+        ]
         return Snapshot(
             mappings=(*views, *self._disabled),
             histograms=tuple(one for mapping in mappings for one in status.histograms(mapping)),
@@ -132,6 +136,11 @@ class Service:
     def complaints(self) -> list[str]:
         """What is not clean, one line each."""
         return [line for outcome in self.outcomes() for line in outcome.complaints]
+
+    def _ending(self, mapping: Mapping) -> Condition | None:
+        if mapping.name in self._ended:
+            return Condition("stopped", since=self._ended[mapping.name])
+        return Condition("draining") if self.stopping else None
 
     async def run(self) -> list[Outcome]:
         """Run until `stop`, idleness or cancellation, and drain in any case.
@@ -153,7 +162,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             beside = [group.create_task(self._beat()), group.create_task(self._stop_when_idle())]
             beside += [group.create_task(sampler.run(self._sample_every)) for sampler in self._samplers.values()]
-            running = [group.create_task(mapping.run()) for mapping in self._mappings.values()]
+            running = [group.create_task(self._run_mapping(mapping)) for mapping in self._mappings.values()]
             self._log.info("service.started", mappings=list(self._mappings))
             try:
                 await self._stop.wait()
@@ -161,6 +170,10 @@ class Service:
                 await self._drain(running)
                 for task in beside:
                     task.cancel()
+
+    async def _run_mapping(self, mapping: Mapping) -> None:
+        await mapping.run()
+        self._ended[mapping.name] = SYSTEM.wall()
 
     async def _drain(self, running: Collection[asyncio.Task[None]]) -> None:
         self._log.info("service.stopping", drain_timeout=self.drain_timeout)

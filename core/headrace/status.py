@@ -107,10 +107,10 @@ class Snapshot:
     histograms: tuple[LaneHistograms, ...]
 
 
-def view(mapping: Mapping, sampled: Sampled) -> MappingView:
-    """How *mapping* is doing now."""
+def view(mapping: Mapping, sampled: Sampled, ending: Condition | None = None) -> MappingView:
+    """How *mapping* is doing now; *ending* goes before its own condition once it is told to stop."""
     lanes, tallies = dict(mapping.lanes), dict(mapping.tallies)
-    condition = mapping.condition
+    condition = ending or mapping.condition
     return MappingView(
         mapping=mapping.name,
         source=mapping.type,

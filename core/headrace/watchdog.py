@@ -19,7 +19,7 @@ class Watchdog:
     """
 
     def __init__(self, left: Callable[[], Sequence[str]]) -> None:
-        self._left = left
+        self._left, self._status = left, 1
         self._timer: Timer | None = None
         self._lock = Lock()
 
@@ -28,7 +28,8 @@ class Watchdog:
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = Timer(seconds, self.bite, (why, status))
+            self._status = status
+            self._timer = Timer(seconds, self.bite, (why,))
             self._timer.daemon = True
             self._timer.start()
 
@@ -38,12 +39,12 @@ class Watchdog:
             if self._timer is not None:
                 self._timer.cancel()
 
-    def bite(self, why: str, status: int = 1) -> None:
-        """Say why and what was left, and end the process now."""
+    def bite(self, why: str) -> None:
+        """Say why and what was left, and end the process now, with the status that it was armed with; else with 1."""
         last_words = Thread(target=self._say, args=(why,), daemon=True)
         last_words.start()
         last_words.join(PATIENCE)
-        os._exit(status)
+        os._exit(self._status)
 
     def _say(self, why: str) -> None:
         lines = [f"headrace: {why}"]

@@ -158,6 +158,13 @@ def test_invoke(shop):
     assert re.fullmatch(r'hello\nanswer:   \{\n  "a": 1\n\}\nduration: \d+\.\d ms\nverdict:  success\n', done.stdout)
 
 
+def test_what_a_handler_prints_is_not_part_of_the_json(shop):
+    shop.write("echo")
+    done = shop.run("invoke", "config.yaml", "f", "--json")
+    assert json.loads(done.stdout)["answer"] == {}
+    assert done.stderr == "hello\n"
+
+
 def test_invoke_that_fails(shop):
     shop.write("boom")
     done = shop.run("invoke", "config.yaml", "f", "--json")

@@ -51,6 +51,16 @@ def test_a_signal_while_a_handler_is_imported_ends_cleanly(shop, number):
     assert "Traceback" not in running.err
 
 
+def test_an_interrupt_inside_of_exec_ends_cleanly_too(shop):
+    """Fails when main returns: Python remembers an interrupted exec(), and ends itself with SIGINT."""
+    (shop.folder / "handlers.py").write_text(
+        "exec('import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)')\ndef ok(e, c): pass\n"
+    )
+    shop.write()
+    done = shop.run("run", "config.yaml")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_signal_that_an_import_swallows_still_stops(shop):
     (shop.folder / "handlers.py").write_text(
         "import os, signal, time\n"

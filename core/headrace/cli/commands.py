@@ -10,6 +10,7 @@ from typing import Final
 from headrace.cli import check, connectors, explain, invoke, run, schema, status
 from headrace.cli.common import complain
 from headrace.errors import ConfigError
+from headrace.observe import configure_logging
 from headrace.signals import Signals
 
 MODULES: Final = (run, check, explain, schema, connectors, invoke, status)
@@ -46,6 +47,7 @@ def carry_out(argv: Sequence[str], signals: Signals | None) -> int:
         whole.print_help()
         return 2
     arguments.signals = signals
+    configure_logging(level="warning")  # to standard error; `run` has its own settings
     try:
         return int(arguments.carry_out(arguments))
     except ConfigError as error:

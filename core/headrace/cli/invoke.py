@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,9 +49,10 @@ def carry_out(arguments: argparse.Namespace) -> int:
     name = common.one_of("function", arguments.function, config.functions)
     event = _event(arguments.event)
     rules, mapping = _rules(config, name)
-    function = common.functions(config, [name])[name]
     ids = set(_texts(event.get("Records"), DEPTH + 1)) if isinstance(event, dict) else set()
-    answer = asyncio.run(_call(function, event, Delivery(mapping=mapping, lane="invoke", epoch=0, attempt=1)))
+    with redirect_stdout(sys.stderr) if arguments.json else nullcontext():  # what a handler prints is not our JSON
+        function = common.functions(config, [name])[name]
+        answer = asyncio.run(_call(function, event, Delivery(mapping=mapping, lane="invoke", epoch=0, attempt=1)))
     verdict = judge(answer, ids, rules)
     print(json.dumps(_plain(answer, verdict), indent=2) if arguments.json else _lines(answer, verdict))
     return 0 if verdict.kind is Kind.SUCCESS or (verdict.kind is Kind.PARTIAL and not verdict.failed) else 1

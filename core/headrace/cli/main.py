@@ -22,25 +22,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     signals = Signals() if argv is None else None
     runs = argv is None and sys.argv[1:2] == ["run"]
     try:
-        if signals is not None and runs:
+        if runs and signals is not None:
             signals.install()
         from headrace.cli import commands  # noqa: PLC0415 - after the signals
 
         status = commands.carry_out(sys.argv[1:] if argv is None else argv, signals if runs else None)
         sys.stdout.flush()
     except KeyboardInterrupt:  # nothing was begun yet, or nothing that needs draining
-        if signals is not None and runs:
-            signals.attach(_nothing, _nothing)
-        return 0 if runs else INTERRUPTED
+        if not runs:
+            return INTERRUPTED
+        # Not a return: an interpreter that was interrupted inside of exec(), as dataclasses use it, remembers that, and
+        # kills itself with SIGINT at its end, although the exception was caught.
+        os._exit(0)
     except BrokenPipeError:  # who reads our output has gone
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     return status
-
-
-def _nothing() -> None:
-    pass
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
+import structlog
 from rich.console import Console
 
 from headrace import live
@@ -20,7 +21,6 @@ from headrace.http import Server
 from headrace.observe import configure_logging, log
 from headrace.sampling import EVERY
 from headrace.service import Outcome, Service, chosen
-from headrace.settings import LogSettings
 from headrace.signals import Signals
 from headrace.status import balance
 from headrace.watchdog import Watchdog
@@ -30,6 +30,13 @@ ENDING: Final = 3.0
 
 OFTEN: Final = 2.0
 """Seconds between two samples of the source while a person watches."""
+
+TO_COME_AGAIN: Final = {
+    "failed_deletes": "handled but not deleted: each of them comes again",
+    "lapsed": "not dispatched, because their visibility had run out: they come again",
+    "dropped_receives": "receives cut off by the stop: what they had picked, if anything, comes again",
+}
+"""Counts that a person should know of at the end, though all is well."""
 
 DESCRIPTION: Final = """\
 Runs every enabled mapping until SIGTERM or SIGINT, then drains: reads no more, gives back what waits, lets handlers
@@ -61,6 +68,7 @@ def add(commands: common.Commands) -> None:
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read(arguments.files)
     configure_logging(config.service.log.format, config.service.log.level)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=live.current_stderr()))
     names = chosen(config, arguments.mapping)
     functions = common.functions(config, {config.mappings[name].function for name in names})
     watched = sys.stdout.isatty()
@@ -77,7 +85,7 @@ def carry_out(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         if config.service.listen is not None:
             stack.enter_context(Server(config.service.listen, Endpoints(service).routes(), log()))
-        outcomes = asyncio.run(_run(service, watchdog, config.service.log, watched=watched))
+        outcomes = asyncio.run(_run(service, watchdog, watched=watched))
     if arguments.signals is None:
         watchdog.disarm()  # this process goes on
     return _status(outcomes)
@@ -91,14 +99,12 @@ def _listen(signals: Signals, service: Service, watchdog: Watchdog) -> None:
     signals.attach(service.stop, force)
 
 
-async def _run(service: Service, watchdog: Watchdog, logs: LogSettings, *, watched: bool) -> Sequence[Outcome]:
+async def _run(service: Service, watchdog: Watchdog, *, watched: bool) -> Sequence[Outcome]:
     service.guard(watchdog)
     progress = live.Progress(lambda: service.snapshot().mappings)
     if watched:
         with live.LiveTable(progress, Console()):
-            configure_logging(logs.format, logs.level)  # to where the table lets lines through
             outcomes: Sequence[Outcome] = await service.run()
-        configure_logging(logs.format, logs.level)
     else:
         outcomes = await _with_lines(service, progress)
     watchdog.arm(ENDING, "a task or thread of a handler did not end; ended by force", _status(outcomes))
@@ -121,8 +127,9 @@ def _report(outcomes: Sequence[Outcome]) -> None:
         view = outcome.view
         dead = "" if view.dead_lettered is None else f"; {view.dead_lettered} in the dead-letter queue"
         print(f"{view.mapping}: {balance(view)}{dead}")
-        if cut := view.counts["dropped_receives"]:
-            print(f"{view.mapping}: {cut} receives were dropped unread; what they had picked comes back by itself")
+        for name, meaning in TO_COME_AGAIN.items():
+            if count := view.counts[name]:
+                print(f"{view.mapping}: {count} {meaning}")
     for outcome in outcomes:
         for line in outcome.complaints:
             print(f"headrace: {line}", file=sys.stderr)
