@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.batcher import Batcher, BatchPolicy
@@ -12,6 +12,7 @@ ADDS = st.lists(st.integers(1, 60), max_size=8)
 STEPS = st.lists(st.one_of(st.just("take"), st.just("clear"), ADDS), max_size=30)
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(1, 6), st.integers(1, 120), st.integers(0, 5))
 def test_as_the_model(steps, size, nbytes, window):
     batcher = Batcher(BatchPolicy(size=size, nbytes=nbytes, window=window))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.model import Order, Traits
@@ -14,6 +14,7 @@ BATCHES = st.lists(st.sampled_from("xyz"), min_size=1, max_size=12).map(
 )
 
 
+@settings(deadline=None)
 @given(BATCHES, st.data(), st.sampled_from(Order), st.booleans())
 def test_parting(batch, data, order, strict):
     failed = set(data.draw(st.lists(st.sampled_from([one.id for one in batch]), min_size=1)))
@@ -34,6 +35,7 @@ def test_parting(batch, data, order, strict):
         assert all(place[one.id] < place[other.id] for one in good for other in bad if one.key == other.key)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 40),
     st.sets(st.integers(0, 39)),
@@ -79,6 +81,7 @@ def test_every_record_of_a_log_gets_one_verdict_and_no_innocent_is_given_up(coun
             assert alone[number] >= retries + 1
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.floats(0.001, 100), st.floats(0.001, 1000))
 def test_a_delay_grows_to_its_ceiling_and_no_further(attempt, backoff, ceiling):
     policy = FailurePolicy(backoff=backoff, ceiling=ceiling)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.model import Answer
@@ -43,6 +43,7 @@ def model(value):
     return Kind.PARTIAL, set(named)
 
 
+@settings(deadline=None)
 @given(ANSWERS)
 def test_as_the_model(value):
     answer = Answer(request_id="r", duration=0.0, value=value)
@@ -52,6 +53,7 @@ def test_as_the_model(value):
     assert judge(answer, BATCH, Rules()).kind is Kind.SUCCESS
 
 
+@settings(deadline=None)
 @given(ANSWERS)
 def test_strict_only_ever_refuses_more(value):
     answer = Answer(request_id="r", duration=0.0, value=value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby, takewhile
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.model import Held
@@ -15,6 +15,7 @@ PAGES = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=5), max_size=6
 """Pages of positions, each shared by one to four records."""
 
 
+@settings(deadline=None)
 @given(PAGES, st.data())
 def test_as_the_model(pages, data):
     mark, everything, settled = Watermark(), [], set()

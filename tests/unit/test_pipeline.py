@@ -89,7 +89,7 @@ async def test_a_queue_holds_no_more_than_its_capacity(order):
         await asyncio.sleep(500)
     watching.cancel()
     assert sorted(queue.deleted) == DIGITS
-    assert most <= (4 if order == "records" else 20)
+    assert most <= (4 if order == "records" else 3 + 10), "a receive that begins below it may pass it by its ten"
 
 
 @virtual
