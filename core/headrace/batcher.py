@@ -59,7 +59,10 @@ class Batcher:
     def take(self) -> list[Record]:
         """The next batch: never more than the policy allows, but a record that is too large for it goes alone."""
         waiting, policy = self._waiting, self._policy
-        if self._nbytes <= policy.nbytes:
+        if self._nbytes <= policy.nbytes and len(waiting) <= policy.size:
+            batch, taken = list(waiting), self._nbytes
+            waiting.clear()
+        elif self._nbytes <= policy.nbytes:
             batch = [waiting.popleft() for _ in range(min(policy.size, len(waiting)))]
             taken = sum([record.size for record in batch])
         else:

@@ -70,9 +70,11 @@ class Strand:
     async def _next_change(self) -> None:
         """Until a record comes, a place gets free, the window closes or the lane is to stop."""
         due = self._batcher.due
-        wait = None if due is None or not self.free else due - self._work.clock.boot()
+        if due is None or not self.free:
+            await self._news.wait()
+            return
         try:
-            async with asyncio.timeout(wait):
+            async with asyncio.timeout(due - self._work.clock.boot()):
                 await self._news.wait()
         except TimeoutError:
             pass
