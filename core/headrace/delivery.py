@@ -134,6 +134,7 @@ class Work:
         count, tally, wall = len(records), self.tally, self.clock.wall()
         ticket = self.slots.ticket()
         tally.invoked += count
+        tally.retried += count if attempt > 1 else sum([record.attempt > 1 for record in records])
         tally.batch_size.add(count)
         ages = [wall - record.at for record in records]
         tally.age.spread(min(ages), max(ages), ages)
@@ -178,7 +179,6 @@ class Work:
             case Bisect():
                 return [(half, attempt) for half in halves(bad)]
             case Retry(delay, next_attempt):
-                self.tally.retried += len(bad)
                 await self._pause(delay)
                 return [(bad, next_attempt)]
             case Discard(reason):
@@ -187,6 +187,7 @@ class Work:
 
     def _report(self, records: Sequence[Record], bad: Sequence[Record], attempt: int, outcome: Outcome) -> None:
         self.tally.failed_invoke += len(records)
+        self.tally.failed += len(bad)
         self.log.warning(
             "batch.failed",
             lane=self.lane.name,
@@ -207,7 +208,6 @@ class Work:
 
     async def _return_failed(self, records: Sequence[Record]) -> None:
         """Leave failed records to their source, each for the time that its count of deliveries asks."""
-        self.tally.retried += len(records)
         for attempt, group in groupby(sorted(records, key=_attempt), key=_attempt):
             await self.give_back(list(group), self.plan.failure.delay(attempt))
 

@@ -41,13 +41,13 @@ class ConfigError(HeadraceError):
         super().__init__("\n".join(map(str, self.faults)))
 
 
-class FunctionUnavailable(HeadraceError):
-    """A handler cannot be loaded. `type` is Lambda's: Runtime.ImportModuleError, Runtime.HandlerNotFound, …"""
+class FunctionUnavailable(HeadraceError):  # noqa: N818 - it says what is the matter, without the word
+    """A handler cannot be loaded. `type` is Lambda's, as Runtime.ImportModuleError."""
 
     def __init__(self, type: str, message: str, stack: Sequence[str] = ()) -> None:  # noqa: A002 - Lambda's word
         self.type, self.message, self.stack = type, message, tuple(stack)
         super().__init__(f"{type}: {message}")
 
 
-class SourceUnavailable(HeadraceError):
+class SourceUnavailable(HeadraceError):  # noqa: N818 - as above
     """A source cannot be reached, or refuses us."""

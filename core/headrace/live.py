@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import sys
 from collections import deque
@@ -11,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Final, Self, TextIO, cast
+from typing import Final, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -133,7 +132,7 @@ class Progress:
             mapping=view.mapping,
             received=counts["polled"],
             succeeded=counts["succeeded"],
-            failed=counts["failed_invoke"],
+            failed=counts["failed"],
             retried=counts["retried"],
             returned=counts["returned"],
             dead_lettered=view.dead_lettered,
@@ -144,19 +143,6 @@ class Progress:
             state=view.state,
             reason=view.reason,
         )
-
-
-def current_stderr() -> TextIO:
-    """Whatever standard error is at each write: loggers are made before the table takes it over."""
-    return cast("TextIO", _CurrentStderr())
-
-
-class _CurrentStderr(io.TextIOBase):
-    def write(self, text: str) -> int:
-        return sys.stderr.write(text)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
 
 
 class LiveTable:

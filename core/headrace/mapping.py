@@ -77,7 +77,7 @@ class Mapping:
 
     async def run(self) -> None:
         """Carry every lane until `stop`. What nobody expected is logged, and the source opened again."""
-        async for attempt in again(self._log, "mapping.failed"):
+        async for attempt in again(self._log, "mapping.failed", waking=self._stopping):
             with attempt:
                 if not self._stopping.is_set():
                     await self._run_once()

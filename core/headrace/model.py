@@ -34,7 +34,7 @@ class Record:
 
     __slots__ = ("at", "attempt", "id", "key", "number", "raw", "size", "token", "until")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made for every record, and positions are the cheapest way
         self,
         id: str,  # noqa: A002 - the word that Lambda, SQS and Kinesis use
         raw: dict[str, Any],

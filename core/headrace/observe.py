@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TextIO, TypeAlias, cast
 
 import structlog
 
@@ -35,9 +36,19 @@ def configure_logging(form: Literal["console", "json"] = "console", level: str =
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _CurrentStderr())),
         cache_logger_on_first_use=False,
     )
+
+
+class _CurrentStderr(io.TextIOBase):
+    """Whatever standard error is at each write: loggers are made before a live table takes it over."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 class Histogram:
@@ -86,7 +97,8 @@ class Tally:
     """One lane's counts of records.
 
     At any moment: polled = filtered_out + succeeded + dropped + delivered + returned + abandoned + deduplicated
-    + in_flight. The others are counts of work, not of verdicts: an invoked record is counted at every attempt;
+    + in_flight. The others are counts of work, not of verdicts: an invoked record is counted at every attempt, a failed
+    and a retried one (handed over again) at each; `failed_invoke` counts whole batches, as AWS does;
     `dropped_receives` are calls that a stop cut short, whose messages, if any, return with their visibility.
     """
 
@@ -102,6 +114,7 @@ class Tally:
         self.in_flight = 0
         self.invoked = 0
         self.failed_invoke = 0
+        self.failed = 0
         self.deleted = 0
         self.failed_deletes = 0
         self.lapsed = 0

@@ -26,8 +26,8 @@ class Opening:
     """All that a connector is told when a mapping opens it.
 
     `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
-    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `tally` gives the
-    counts of a lane by its name.
+    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `tally` gives
+    the counts of a lane by its name.
     """
 
     service: str

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from tenacity import AsyncRetrying, AttemptManager, RetryCallState, retry_if_exception
 from tenacity.wait import wait_base, wait_random_exponential
@@ -19,8 +21,12 @@ def _worth_it(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, (LaneEnded, LaneLost))
 
 
-def again(log: Log, event: str, *, wait: wait_base = ERRORS, **context: object) -> AsyncIterator[AttemptManager]:
+def again(
+    log: Log, event: str, *, wait: wait_base = ERRORS, waking: asyncio.Event | None = None, **context: object
+) -> AsyncIterator[AttemptManager]:
     """Try until it works or is cancelled; a line of log for the first failure, and for every tenth after it.
+
+    *waking* cuts a wait short, and every one after it.
 
     ```python
     async for attempt in again(log, "commit.failed", lane=lane.name):
@@ -34,4 +40,12 @@ def again(log: Log, event: str, *, wait: wait_base = ERRORS, **context: object) 
             error = state.outcome.exception() if state.outcome else None
             log.warning(event, error=f"{type(error).__name__}: {error}", attempt=state.attempt_number, **context)
 
-    return aiter(AsyncRetrying(retry=retry_if_exception(_worth_it), wait=wait, before_sleep=say, reraise=True))
+    async def sleep(seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await (waking or asyncio.Event()).wait()
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(_worth_it), wait=wait, sleep=sleep, before_sleep=say, reraise=True
+    )
+    return aiter(retrying)

@@ -20,6 +20,7 @@ COUNTS = (
     "deduplicated",
     "invoked",
     "failed_invoke",
+    "failed",
     "retried",
     "deleted",
     "failed_deletes",

@@ -6,11 +6,11 @@ import pytest
 
 from headrace.model import LaneLost
 from headrace.testing import Harness, LogHarness, MemoryCursor, MemoryLog, MemoryReader, on_virtual_time, virtual
-from headrace.testing.conformance import LaneConformance
+from headrace.testing.conformance import Ends, Fences, LaneConformance
 
 
 @on_virtual_time
-class TestMemoryLog(LaneConformance):
+class TestMemoryLog(LaneConformance, Ends, Fences):
     @pytest.fixture
     def harness(self) -> Harness:
         return LogHarness()

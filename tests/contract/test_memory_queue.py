@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from headrace.testing import Harness, MemoryQueue, QueueHarness, on_virtual_time, virtual
-from headrace.testing.conformance import LaneConformance
+from headrace.testing.conformance import Fences, LaneConformance, Redelivers
 
 
 @on_virtual_time
-class TestMemoryQueue(LaneConformance):
+class TestMemoryQueue(LaneConformance, Redelivers, Fences):
     @pytest.fixture
     def harness(self) -> Harness:
         return QueueHarness()
 
 
 @on_virtual_time
-class TestMemoryQueueThatReadsAhead(LaneConformance):
+class TestMemoryQueueThatReadsAhead(LaneConformance, Redelivers, Fences):
     @pytest.fixture
     def harness(self) -> Harness:
         return QueueHarness(ahead=True)

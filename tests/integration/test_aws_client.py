@@ -67,7 +67,7 @@ async def test_a_refusal_has_its_code_and_reason_full_and_lean(
 ) -> None:
     await client.call("GetQueueAttributes", QueueUrl=await new_queue(), AttributeNames=["All"])
     for _ in range(times):
-        with pytest.raises(AwsError, match="NonExistentQueue.*does not exist"):
+        with pytest.raises(AwsError, match=r"NonExistentQueue.*does not exist"):
             await client.call("GetQueueAttributes", QueueUrl=f"{await new_queue()}-not", AttributeNames=["All"])
 
 

@@ -12,7 +12,7 @@ from headrace.clock import SYSTEM
 from headrace.model import Lane, Record
 from headrace.observe import Tally, log
 from headrace.testing import tended
-from headrace.testing.conformance import LaneConformance
+from headrace.testing.conformance import LaneConformance, Redelivers
 from headrace_connectors.aws import AwsClient, AwsSettings, aws_client
 from headrace_connectors.sqs.lane import SqsLane
 from headrace_connectors.sqs.queue import Queue
@@ -24,7 +24,6 @@ class SqsHarness:
     """A queue of its own, with a visibility of two seconds."""
 
     promptly, patience, slack = 1.0, 6.0, 1.0
-    ends, fences = False, False
 
     def __init__(self, client: AwsClient, queue: Queue, sqs: Any) -> None:
         self._client, self._queue, self._sqs = client, queue, sqs
@@ -52,7 +51,7 @@ class SqsHarness:
         return str(record.raw["Body"])
 
 
-class TestSqsLane(LaneConformance):
+class TestSqsLane(LaneConformance, Redelivers):
     @pytest.fixture
     async def harness(
         self,

@@ -28,7 +28,7 @@ def drawn(table):
 def test_a_row_for_each_mapping_that_runs():
     views = [
         view(
-            counts={"polled": 12000, "succeeded": 11000, "failed_invoke": 30, "retried": 20, "returned": 10},
+            counts={"polled": 12000, "succeeded": 11000, "failed": 30, "retried": 20, "returned": 10},
             dead_lettered=4,
             in_flight=5,
             age=status.Quantiles(p50=0.25, p99=90.0),

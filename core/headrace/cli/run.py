@@ -11,7 +11,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-import structlog
 from rich.console import Console
 
 from headrace import live
@@ -68,7 +67,6 @@ def add(commands: common.Commands) -> None:
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read(arguments.files)
     configure_logging(config.service.log.format, config.service.log.level)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=live.current_stderr()))
     names = chosen(config, arguments.mapping)
     functions = common.functions(config, {config.mappings[name].function for name in names})
     watched = sys.stdout.isatty()

@@ -2,7 +2,7 @@
 """What every lane must do: a suite for the authors of connectors.
 
 ```python
-class TestMyLane(LaneConformance):
+class TestMyLane(LaneConformance, Redelivers):
     @pytest.fixture
     async def harness(self, server) -> AsyncIterator[Harness]:
         yield MyHarness(server)
@@ -39,7 +39,7 @@ def named(names: str | Collection[str]) -> list[str]:
 
 
 class LaneConformance:
-    """Subclass it, and give a fixture `harness`."""
+    """Subclass it, beside those of `Redelivers`, `Ends` and `Fences` that hold, and give a fixture `harness`."""
 
     async def test_opens_empty_and_closes_twice(self, harness: Harness) -> None:
         async with harness.open() as lane:
@@ -111,28 +111,6 @@ class LaneConformance:
             async with harness.open() as lane:
                 assert len(await gather(lane, 1, harness.promptly)) == 1
 
-    async def test_what_was_given_back_with_a_delay_does_not_come_before_it(self, harness: Harness) -> None:
-        await harness.put(named("A"))
-        async with harness.open() as lane:
-            if not lane.traits.redelivers:
-                pytest.skip("this lane does not redeliver")
-            records = await gather(lane, 1, harness.patience)
-            clock = asyncio.get_running_loop().time
-            start = clock()
-            await lane.nack(records, 2.0)
-            assert await gather(lane, 1, harness.patience)
-            assert clock() - start >= 2.0 - harness.slack
-
-    async def test_what_is_left_to_its_source_comes_in_its_time(self, harness: Harness) -> None:
-        await harness.put(named("A"))
-        async with harness.open() as lane:
-            if not lane.traits.redelivers:
-                pytest.skip("this lane does not redeliver")
-            await lane.nack(await gather(lane, 1, harness.patience), None)
-            assert lane.held == Held()
-            assert await gather(lane, 1, harness.promptly) == []
-            assert len(await gather(lane, 1, harness.patience)) == 1
-
     async def test_what_is_held_does_not_come_again(self, harness: Harness) -> None:
         """A slow handler is no second delivery. Catches: a renewal that is late or left out."""
         await harness.put(named("A"))
@@ -141,39 +119,6 @@ class LaneConformance:
             assert await gather(lane, 1, harness.patience) == []
             assert record.until > 0
             await lane.ack([record])
-
-    async def test_the_end_comes_after_the_last(self, harness: Harness) -> None:
-        if not harness.ends:
-            pytest.skip("this source has no end")
-        await harness.put(named("ABC"))
-        await harness.finish()
-        async with harness.open() as lane:
-            assert len(await gather(lane, 3, harness.patience)) == 3
-            for _ in range(2):
-                with pytest.raises(LaneEnded):
-                    await lane.fetch(1)
-
-    async def test_a_lost_lane_says_so_and_writes_nothing(self, harness: Harness) -> None:
-        """Catches: a check of the owner before or after the write instead of inside it; a close that commits."""
-        if not harness.fences:
-            pytest.skip("this source cannot be seized")
-        names = named("ABC")
-        await harness.put(names)
-        async with harness.open() as lane:
-            records = await gather(lane, 3, harness.patience)
-            await harness.seize()
-            with suppress(LaneLost):
-                await lane.ack(records[:2])
-            async with asyncio.timeout(harness.patience):
-                assert await lane.leave() == 0
-            with pytest.raises(LaneLost):
-                await lane.ack(records[2:])
-            with pytest.raises(LaneLost):
-                await lane.fetch(1)
-            with suppress(LaneLost):
-                await lane.close()
-        async with harness.open() as lane:
-            assert set(map(harness.name, await gather(lane, 3, harness.patience))) == set(names)
 
     async def test_a_cancelled_fetch_loses_nothing(self, harness: Harness) -> None:
         """Catches: an await between taking records and returning them."""
@@ -223,3 +168,62 @@ class LaneConformance:
         async with harness.open() as lane:
             again = await gather(lane, len(names), harness.patience)
             return lane.traits.order, list(map(harness.name, again))
+
+
+class Redelivers:
+    """Beside `LaneConformance`: the source brings again what was not settled."""
+
+    async def test_what_was_given_back_with_a_delay_does_not_come_before_it(self, harness: Harness) -> None:
+        await harness.put(named("A"))
+        async with harness.open() as lane:
+            records = await gather(lane, 1, harness.patience)
+            clock = asyncio.get_running_loop().time
+            start = clock()
+            await lane.nack(records, 2.0)
+            assert await gather(lane, 1, harness.patience)
+            assert clock() - start >= 2.0 - harness.slack
+
+    async def test_what_is_left_to_its_source_comes_in_its_time(self, harness: Harness) -> None:
+        await harness.put(named("A"))
+        async with harness.open() as lane:
+            await lane.nack(await gather(lane, 1, harness.patience), None)
+            assert lane.held == Held()
+            assert await gather(lane, 1, harness.promptly) == []
+            assert len(await gather(lane, 1, harness.patience)) == 1
+
+
+class Ends:
+    """Beside `LaneConformance`: the source can be finished."""
+
+    async def test_the_end_comes_after_the_last(self, harness: Harness) -> None:
+        await harness.put(named("ABC"))
+        await harness.finish()
+        async with harness.open() as lane:
+            assert len(await gather(lane, 3, harness.patience)) == 3
+            for _ in range(2):
+                with pytest.raises(LaneEnded):
+                    await lane.fetch(1)
+
+
+class Fences:
+    """Beside `LaneConformance`: the lane can be lost to another owner."""
+
+    async def test_a_lost_lane_says_so_and_writes_nothing(self, harness: Harness) -> None:
+        """Catches: a check of the owner before or after the write instead of inside it; a close that commits."""
+        names = named("ABC")
+        await harness.put(names)
+        async with harness.open() as lane:
+            records = await gather(lane, 3, harness.patience)
+            await harness.seize()
+            with suppress(LaneLost):
+                await lane.ack(records[:2])
+            async with asyncio.timeout(harness.patience):
+                assert await lane.leave() == 0
+            with pytest.raises(LaneLost):
+                await lane.ack(records[2:])
+            with pytest.raises(LaneLost):
+                await lane.fetch(1)
+            with suppress(LaneLost):
+                await lane.close()
+        async with harness.open() as lane:
+            assert set(map(harness.name, await gather(lane, 3, harness.patience))) == set(names)

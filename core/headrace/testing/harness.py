@@ -20,15 +20,11 @@ class Harness(Protocol):
         promptly: seconds in which what lies ready is delivered; shorter than the source's own redelivery takes.
         patience: seconds in which everything has come that ever will, redelivery included.
         slack: seconds that a source may bring a record too early (one that keeps time in whole seconds does).
-        ends: `finish` is possible.
-        fences: `seize` is possible.
     """
 
     promptly: float
     patience: float
     slack: float
-    ends: bool
-    fences: bool
 
     def open(self) -> AbstractAsyncContextManager[Lane]:
         """A lane over the source, with its `tend` running; closed at the end, if the test has not done so."""
@@ -43,11 +39,11 @@ class Harness(Protocol):
         ...
 
     async def finish(self) -> None:
-        """Nothing more will be put."""
+        """Nothing more will be put; only where the source `Ends`."""
         ...
 
     async def seize(self) -> None:
-        """Another owner takes the lane that is open."""
+        """Another owner takes the lane that is open; only where it `Fences`."""
         ...
 
 
@@ -69,7 +65,6 @@ class QueueHarness:
     """The memory queue under the suite; `ahead` reads tens whatever was asked for."""
 
     promptly, patience, slack = 5.0, 100.0, 0.0
-    ends, fences = False, True
 
     def __init__(self, *, ahead: bool = False) -> None:
         self._ahead = ahead
@@ -97,7 +92,6 @@ class LogHarness:
     """The memory log under the suite."""
 
     promptly, patience, slack = 5.0, 100.0, 0.0
-    ends, fences = True, True
 
     def __init__(self) -> None:
         self.log = MemoryLog(page=4)
