@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 README = HERE / "README.md"
 BEGIN, END = "<!-- results: written by make bench -->\n", "<!-- end of results -->"
 
-ROUNDS = 7
+ROUNDS = 5
 RECORDS = {1: 20_000, 10: 100_000, 100: 200_000, 1000: 200_000}
 MESSAGES = 10_000
 MODES = ("floor", "async", "sync")
