@@ -1,8 +1,7 @@
 """The process killed, stopped and put to sleep while it works.
 
-Mutations that these fail on: deleting before the handler (kill: lost); deleting what was given back at a stop, dropping
-the inbox at a stop, leaving a half-gathered batch at a stop (terminate: hidden); not checking the deadline of what
-waited before it is dispatched (sleep: a second delivery without a cause).
+Mutations that these fail on: deleting before the handler (kill: lost); dropping the inbox, or a half-gathered batch, at
+a stop (terminate: hidden, or exit 1); dispatching what lapsed (sleep: a second delivery without a cause).
 """
 
 from __future__ import annotations
@@ -66,10 +65,15 @@ async def test_terminated_as_soon_as_it_listens(new_queue, serve) -> None:
 
 
 async def test_terminated_ten_times_while_it_works(plain, new_queue, books, serve) -> None:
-    """Exit 0, no number twice, and nothing hidden: the visibility is ten minutes, and all is there at once."""
-    url = await new_queue(visibility_timeout=600)
+    """Exit 0, no number twice, and nothing hidden: the visibility is ten minutes, and all is there at once.
+
+    A second queue's few messages wait for the rest of their batch at every stop, and are never handled.
+    """
+    url, few = await new_queue(visibility_timeout=600), await new_queue(visibility_timeout=600)
     windowed = mapping(url, **PLACES | {"batch_size": 20}, maximum_batching_window_in_seconds=1)
-    service = serve(config({"m": windowed}))
+    gathering = mapping(few, batch_size=100, maximum_batching_window_in_seconds=300)
+    service = serve(config({"m": windowed, "gathering": gathering}))
+    await Producer(plain, few, books.sent, first=1_000_001).send(15)
     producer = Producer(plain, url, books.sent)
     chance = random.Random(2)
     async with asyncio.TaskGroup() as group:
@@ -78,13 +82,16 @@ async def test_terminated_ten_times_while_it_works(plain, new_queue, books, serv
             service.start()
             before = books.done_so_far()
             await until(lambda before=before: books.done_so_far() > before, why=service.log_text)
+            while await counts(plain, few) != (0, 15, 0):
+                await asyncio.sleep(0.05)
             await asyncio.sleep(chance.uniform(0, 1.5))
             service.terminate()
             assert await service.ended() == 0, service.log_text()
             _, hidden, _ = await counts(plain, url)
             assert hidden == 0, service.log_text()
+            assert await counts(plain, few) == (15, 0, 0), service.log_text()
         producer.enough()
-    left = {int(message["Body"]) for message in await drain(plain, url)}
+    left = {int(message["Body"]) for queue in (url, few) for message in await drain(plain, queue)}
     assert await counts(plain, url) == (0, 0, 0)
     done = set(books.by_number())
     assert not left & done
