@@ -1,8 +1,8 @@
 """Connections between service and server cut, refused, silent and slow; and answers that are errors, or half an answer.
 
 Mutations that these fail on: an answer that names nothing taken for success (repeats without a cause); a delete that is
-not asked again and not named; renewals whose failure ends them; ending a mapping on an error. Not seen here: what a
-server refuses by entry, because these servers refuse only what is somebody else's already (tests/unit/test_sqs_outbox.py).
+not asked again and not named; renewals whose failure ends them; ending a mapping on an error. Not seen here: entries
+that a server refuses, because these servers refuse only what is somebody else's already (unit/test_sqs_outbox.py).
 """
 
 from __future__ import annotations
