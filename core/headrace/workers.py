@@ -11,68 +11,89 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
-_Job: TypeAlias = tuple[asyncio.AbstractEventLoop, Callable[[], Any], Callable[[Any], object]]
-_Inbox: TypeAlias = SimpleQueue[_Job | None]
-"""One thread's jobs. None ends the thread."""
+Done: TypeAlias = Callable[[Any], object]
+
+
+class _Results:
+    """Results on their way from threads to one loop, which is woken once for all that have come."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._waiting: deque[tuple[Done, Any]] = deque()
+        self._called = False
+
+    def give(self, done: Done, result: object) -> None:
+        """From a thread. Dropped without a word where the loop is closed: nobody is left to tell."""
+        self._waiting.append((done, result))
+        if not self._called:
+            self._called = True
+            with suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._called = False  # first: what comes from now on calls again
+        while self._waiting:
+            done, result = self._waiting.popleft()
+            done(result)
+
+
+_Job: TypeAlias = tuple[_Results, Callable[[], Any], Done]
 
 
 class Workers:
-    """As many threads as there were calls at once. A hung thread is not idle, and so never gets another call."""
+    """As many threads as there were calls at once, at one queue: a hung thread takes nothing from it.
+
+    There is a thread for every call that has not ended, so that none waits behind a hung one: `threads` were started,
+    and `busy` of them have a call.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._idle: deque[_Inbox] = deque()
-        self._started = 0
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._results: _Results | None = None
+        self._lock = Lock()
+        self.busy = 0
+        self.threads = 0
         self._closed = False
 
     def submit(self, work: Callable[[], T], done: Callable[[T], object]) -> None:
         """Run *work*, which must not raise, in a thread; its result comes to *done* on the running loop.
-
-        A result whose loop has been closed meanwhile is dropped without a word.
 
         Raises:
             RuntimeError: closed, or the system has no thread left.
         """
         if self._closed:
             raise RuntimeError(f"the workers of {self._name} are closed")
-        job = asyncio.get_running_loop(), work, done
-        try:
-            inbox = self._idle.pop()
-        except IndexError:
-            inbox = self._start()
-        inbox.put(job)
+        loop = asyncio.get_running_loop()
+        if self._results is None or self._results.loop is not loop:
+            self._results = _Results(loop)
+        if self.busy >= self.threads:
+            self._start()
+        with self._lock:
+            self.busy += 1
+        self._jobs.put((self._results, work, done))
 
     def close(self) -> None:
         """Idle threads end now, busy ones after their call. Waits for none. May be called twice."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().put(None)
+        if not self._closed:
+            self._closed = True
+            for _ in range(self.threads):
+                self._jobs.put(None)
 
-    def _start(self) -> _Inbox:
-        inbox: _Inbox = SimpleQueue()
-        self._started += 1
-        Thread(target=self._run, args=(inbox,), name=f"{self._name}-{self._started}", daemon=True).start()
-        return inbox
+    def _start(self) -> None:
+        number = self.threads + 1
+        Thread(target=self._run, name=f"{self._name}-{number}", daemon=True).start()
+        self.threads = number
 
-    def _run(self, inbox: _Inbox) -> None:
-        while (job := inbox.get()) is not None:
-            loop, work, done = job
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            results, work, done = job
             result = work()
-            self._idle.append(inbox)  # before the result: who awaits it and calls again finds this thread idle
-            with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-                loop.call_soon_threadsafe(done, result)
-            del job, loop, work, done, result  # an idle thread keeps no event alive
-            if self._closed and self._withdraw(inbox):
-                return
-
-    def _withdraw(self, inbox: _Inbox) -> bool:
-        """False when a job, or the end, is on its way to this thread already."""
-        try:
-            self._idle.remove(inbox)
-        except ValueError:
-            return False
-        return True
+            with self._lock:
+                self.busy -= 1
+            results.give(done, result)
+            del job, results, work, done, result  # an idle thread keeps no event alive

@@ -73,7 +73,7 @@ async def test_async_handlers_run_on_the_loop(handler):
     """Fails when only coroutine functions are detected: an object or a partial would go through a thread."""
     function = Function.of("f", handler, timeout=5)
     assert (await function.call({"a": 1}, DELIVERY)).value == {"thread": True, "event": {"a": 1}}
-    assert function._workers._started == 0
+    assert function._workers.threads == 0
 
 
 async def test_a_plain_callable_may_return_an_awaitable():
@@ -267,7 +267,7 @@ async def test_a_plain_time_out_lingers_until_its_thread_has_ended():
     assert await asyncio.gather(*waiters[1:]) == [None, None]
     assert await answer.lingering is None  # and once more
     assert (await function.call({}, DELIVERY)).value is True  # the thread is in use again
-    assert function._workers._started == 1
+    assert function._workers.threads == 1
 
 
 async def test_the_text_has_two_decimals():
@@ -410,7 +410,7 @@ async def test_cancelling_a_call_lets_a_thread_go_on_and_drops_its_answer(end, c
             await calling
         assert not went_on.is_set()
         release.set()
-        while not function._workers._idle:
+        while function._workers.busy:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.02)
     assert went_on.is_set()
@@ -456,7 +456,7 @@ async def main():
     await asyncio.sleep(0.1)
 asyncio.run(main())
 release.set()
-while not function._workers._idle:
+while function._workers.busy:
     time.sleep(0.01)
 time.sleep(0.05)
 """
