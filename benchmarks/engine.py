@@ -25,7 +25,7 @@ from headrace.model import Condition, Event, Held, Lane, LaneEnded, Record, Trai
 from headrace.observe import configure_logging, log
 from headrace.plugins import Connector, Opening
 from headrace.settings import MappingSettings, ScalingConfig, Settings
-from headrace_connectors.sqs.event import record, render
+from headrace_connectors.sqs.event import records, render
 from headrace_connectors.sqs.lane import TRAITS
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:orders"
@@ -79,12 +79,12 @@ class PreparedLane:
             raise LaneEnded
         await asyncio.sleep(0)  # a page comes from outside: the loop turns before it is there
         count = min(limit, self._page, self._left, len(self._ready) - self._at)
-        records = [record(message, None, math.inf) for message in self._ready[self._at : self._at + count]]
+        taken = records(self._ready[self._at : self._at + count], None, math.inf)
         self._at = (self._at + count) % len(self._ready)
         self._left -= count
         self._records += count
-        self._nbytes += sum([one.size for one in records])
-        return records
+        self._nbytes += sum([one.size for one in taken])
+        return taken
 
     async def ack(self, records: Sequence[Record]) -> None:
         self._records -= len(records)
@@ -184,8 +184,8 @@ async def floor(batch: int, total: int, ready: list[dict[str, Any]]) -> float:
     before = time.process_time()
     for start in range(0, total, batch):
         at = start % len(ready)
-        records = [record(message, None, math.inf) for message in ready[at : at + batch]]
-        await noop_async(render(records, arn=ARN, region=REGION, windowed=batch > TENS), None)
+        taken = records(ready[at : at + batch], None, math.inf)
+        await noop_async(render(taken, arn=ARN, region=REGION, windowed=batch > TENS), None)
     return time.process_time() - before
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_connectors.sqs.event import record, render
+from headrace_connectors.sqs.event import records as made
+from headrace_connectors.sqs.event import render
 
 ARN = "arn:aws:sqs:eu-central-1:111111111111:orders"
 MESSAGE: dict[str, Any] = {
@@ -31,7 +32,7 @@ ATTRIBUTES = {
 
 
 def one(message: dict[str, Any], *, windowed: bool = False) -> dict[str, Any]:
-    event = render([record(message, None, 1.0)], arn=ARN, region="eu-central-1", windowed=windowed)
+    event = render(made([message], None, 1.0), arn=ARN, region="eu-central-1", windowed=windowed)
     assert list(event) == ["Records"]
     shown: dict[str, Any] = event["Records"][0]
     return shown
@@ -71,7 +72,7 @@ def test_message_attributes_have_empty_lists_and_base64() -> None:
 
 
 def test_a_handler_that_changes_its_event_changes_nothing_else() -> None:
-    kept = record(MESSAGE, None, 1.0)
+    (kept,) = made([MESSAGE], None, 1.0)
     event = render([kept], arn=ARN, region="r", windowed=False)
     event["Records"][0]["attributes"]["ApproximateReceiveCount"] = "99"
     event["Records"][0]["messageAttributes"]["new"] = {}
@@ -83,7 +84,7 @@ def test_a_handler_that_changes_its_event_changes_nothing_else() -> None:
 
 def test_a_record_knows_its_age_key_and_deliveries() -> None:
     fifo = {**MESSAGE, "Attributes": {**MESSAGE["Attributes"], "MessageGroupId": "g"}}
-    kept = record(fifo, "receipt", 7.0)
+    (kept,) = made([fifo], "receipt", 7.0)
     assert (kept.id, kept.at, kept.key, kept.attempt, kept.token, kept.until) == (
         "0d5a",
         1732550000.123,
@@ -111,6 +112,6 @@ def test_the_size_is_an_upper_bound_of_the_bytes_in_the_event(body: str, attribu
         for name, attribute in {**texts, **blobs}.items()
     }
     message = {**MESSAGE, "Body": body, "MessageAttributes": encodable}
-    kept = record(message, None, 1.0)
+    (kept,) = made([message], None, 1.0)
     shown = one(message, windowed=True)
     assert len(json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()) <= kept.size

@@ -12,7 +12,7 @@ from headrace.model import Record
 from headrace.observe import log
 from headrace.testing import virtual
 from headrace_connectors.aws import AwsError
-from headrace_connectors.sqs.event import record
+from headrace_connectors.sqs.event import records as made
 from headrace_connectors.sqs.outbox import Outbox
 from support.scripted import ScriptedClient, all_done, message
 
@@ -42,7 +42,7 @@ class Books:
 
 
 def records(numbers: range) -> list[Record]:
-    return [record(message(number), None, 1.0) for number in numbers]
+    return made([message(number) for number in numbers], None, 1.0)
 
 
 @virtual

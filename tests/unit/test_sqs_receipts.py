@@ -10,7 +10,7 @@ from headrace.model import Record
 from headrace.observe import log
 from headrace.testing import FakeClock, virtual
 from headrace_connectors.aws import AwsError
-from headrace_connectors.sqs.event import record
+from headrace_connectors.sqs.event import records as made
 from headrace_connectors.sqs.receipts import Receipts, Receive
 from support.scripted import ScriptedClient, all_done, message
 
@@ -24,7 +24,7 @@ def receipts(client: Any, *, visibility: int = 30, ceiling: int = 43200) -> Rece
 def receive(kept: Receipts, numbers: range) -> tuple[Receive, list[Record]]:
     asked = kept.ask()
     kept.arrived(asked)
-    records = [record(message(number), asked, asked.until) for number in numbers]
+    records = made([message(number) for number in numbers], asked, asked.until)
     kept.hold(asked, records)
     return asked, records
 

@@ -16,27 +16,41 @@ from headrace.model import Event, Record
 ADDED_BYTES = 512
 """Upper bound of what rendering adds to a message: longer key names, eventSource, ARN (at most 256) and region."""
 
+PLAIN_BYTES = 1024
+"""Upper bound of the event of a message with SQS's own four attributes and none of its sender, but for its body and its
+receipt: the names, an id, a digest, an ARN (at most 256), a sender's id (at most 128), two times and a count."""
+
+OWN_ATTRIBUTES = 4
+
 _NONE: dict[str, str] = {}
 
 
-def record(message: dict[str, Any], receive: object, until: float) -> Record:
-    """The record of one message of a ReceiveMessage answer; *receive* is what it came with."""
-    attributes = message.get("Attributes", _NONE)
-    # bytes in the event, from above: what SQS sent, as JSON, and what rendering adds to it
+def records(messages: Sequence[dict[str, Any]], receive: object, until: float) -> list[Record]:
+    """The records of a ReceiveMessage answer; *receive* is what they came with, *until* the end of their visibility.
+
+    `size` is the bytes in the event, from above.
+    """
+    return [
+        Record(
+            message["MessageId"],
+            message,
+            int((attributes := message.get("Attributes", _NONE)).get("SentTimestamp", 0)) / 1000,
+            len(orjson.dumps(message["Body"])) + len(message["ReceiptHandle"]) + PLAIN_BYTES
+            if len(attributes) <= OWN_ATTRIBUTES and "MessageAttributes" not in message
+            else _size(message),
+            attributes.get("MessageGroupId"),
+            receive,
+            int(attributes.get("ApproximateReceiveCount", 1)),
+            until,
+        )
+        for message in messages
+    ]
+
+
+def _size(message: dict[str, Any]) -> int:
+    """What SQS sent, as JSON, and what rendering adds to it."""
     size = len(orjson.dumps(message, default=_base64)) + ADDED_BYTES
-    if "MessageAttributes" in message:
-        size += _added_by_attributes(message["MessageAttributes"])
-    count = attributes.get("ApproximateReceiveCount", "1")
-    return Record(
-        message["MessageId"],
-        message,
-        int(attributes.get("SentTimestamp", 0)) / 1000,
-        size,
-        attributes.get("MessageGroupId"),
-        receive,
-        1 if count == "1" else int(count),
-        until,
-    )
+    return size + _added_by_attributes(message.get("MessageAttributes", _NONE))
 
 
 def _added_by_attributes(attributes: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ from headrace.model import Condition, Record
 from headrace.observe import Log
 from headrace.retry import again
 from headrace_connectors.aws import AwsClient
-from headrace_connectors.sqs.event import record
+from headrace_connectors.sqs.event import records
 from headrace_connectors.sqs.receipts import Receipts, Receive
 
 MOST = 10
@@ -127,9 +127,9 @@ class Receiver:
             self._allowed = 1
             return
         self._receipts.arrived(receive)
-        records = [record(message, receive, receive.until) for message in messages]
-        self._receipts.hold(receive, records)
-        self._inbox.extend(records)
+        received = records(messages, receive, receive.until)
+        self._receipts.hold(receive, received)
+        self._inbox.extend(received)
         self._news.set()
         if len(messages) >= asked and self._allowed < self._most:
             self._allowed += 1
