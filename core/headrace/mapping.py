@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from headrace.batcher import BatchPolicy
-from headrace.context import Delivery
 from headrace.delivery import Attempt, Outcome, Plan, Work
 from headrace.functions import Function
+from headrace.functions.context import Delivery
 from headrace.model import Condition, Lane, Record, Source, Traits
 from headrace.observe import Tally
 from headrace.pipeline import End, Pipeline

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TypedDict
 
-from headrace.entry import Around, Entry
+from headrace.config.entry import Around, Entry
+from headrace.config.places import Places
+from headrace.config.wording import Validator
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
-from headrace.invocation import Handler
+from headrace.functions.invocation import Handler
 from headrace.mapping import Mapping as Running
 from headrace.mapping import Report
 from headrace.model import Condition
 from headrace.observe import Tally, log
-from headrace.places import Places
 from headrace.plugins import Catalog, Connector, Opening
 from headrace.settings import FunctionSettings, MappingSettings
-from headrace.wording import Validator
 
 
 class PollerOptions(TypedDict, total=False):

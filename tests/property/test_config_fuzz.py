@@ -13,9 +13,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace import config, explain
+from headrace import config
+from headrace.config import explain
+from headrace.config.wording import is_sensitive
 from headrace.errors import ConfigError
-from headrace.wording import is_sensitive
 from support.fake_catalog import CATALOG, ENVIRON, EXAMPLE, SECRET
 
 EXAMPLES = int(os.environ.get("HEADRACE_FUZZ", "300"))

@@ -6,10 +6,10 @@ import pytest
 
 from headrace import config
 from headrace.config import Config
-from headrace.effective import effective
+from headrace.config.effective import effective
+from headrace.config.shape import nearest
 from headrace.errors import ConfigError
 from headrace.settings import MappingSettings, host_and_port
-from headrace.shape import nearest
 from support.fake_catalog import CATALOG, ENVIRON, EXAMPLE, LOG, QUEUE, SECRET, write
 
 BASE = """\

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from headrace.context import Context, Delivery
+from headrace.functions.context import Context, Delivery
 
 
 class FakeClock:

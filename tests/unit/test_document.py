@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.document import Document, parse, read
+from headrace.config.document import Document, parse, read
 
 
 def of(text: str, **environ: str) -> Document:

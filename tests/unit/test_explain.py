@@ -6,7 +6,8 @@ import jsonschema
 import pytest
 import yaml
 
-from headrace import config, explain
+from headrace import config
+from headrace.config import explain
 from support.fake_catalog import CATALOG, ENVIRON, EXAMPLE, SECRET, write
 
 

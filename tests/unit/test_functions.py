@@ -13,10 +13,10 @@ import uuid
 import pytest
 
 from headrace.clock import SYSTEM
-from headrace.context import Delivery
 from headrace.functions import Function
-from headrace.invocation import Invocation
-from headrace.marshal import NotJson
+from headrace.functions.context import Delivery
+from headrace.functions.invocation import Invocation
+from headrace.functions.marshal import NotJson
 
 DELIVERY = Delivery("orders", "queue", 1, 1)
 
@@ -430,7 +430,7 @@ def test_the_interpreter_exits_with_a_hung_handler():
     """Fails with threads that are joined at exit, and with a close that waits."""
     code = """
 import asyncio, threading
-from headrace.context import Delivery
+from headrace.functions.context import Delivery
 from headrace.functions import Function
 async def main():
     function = Function.of("f", lambda event, context: threading.Event().wait(), timeout=0.1)
@@ -447,7 +447,7 @@ def test_a_loop_that_closes_under_a_handler_makes_no_noise():
     """Fails without the suppression in the worker, and with a timer or a task that outlives the loop."""
     code = """
 import asyncio, threading, time
-from headrace.context import Delivery
+from headrace.functions.context import Delivery
 from headrace.functions import Function
 release = threading.Event()
 function = Function.of("f", lambda event, context: release.wait(), timeout=5)

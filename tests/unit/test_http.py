@@ -9,7 +9,7 @@ from http import HTTPStatus
 import pytest
 
 from headrace.errors import ConfigError
-from headrace.http import Response, Server, as_json
+from headrace.service.http import Response, Server, as_json
 
 
 class Lines:

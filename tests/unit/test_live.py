@@ -7,7 +7,7 @@ import pytest
 import structlog
 from rich.console import Console
 
-from headrace import live, status
+from headrace.service import live, status
 
 
 def view(**changes):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import ConfigError
-from headrace.loading import load_functions
+from headrace.functions.loading import load_functions
 from headrace.settings import FunctionSettings
 
 
@@ -211,7 +211,7 @@ def test_no_traceback_reaches_the_user(tmp_path):
     code = f"""
 from pathlib import Path
 from headrace.errors import ConfigError
-from headrace.loading import load_functions
+from headrace.functions.loading import load_functions
 from headrace.settings import FunctionSettings
 try:
     load_functions({{"f": FunctionSettings(handler="load_bad.f")}}, Path({str(tmp_path)!r}), "us-east-1")

@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 
 import pytest
 
-from headrace.marshal import LIMIT, NotJson, TooLarge, marshal
+from headrace.functions.marshal import LIMIT, NotJson, TooLarge, marshal
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from headrace import idle, sampling
 from headrace.config import load
-from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError
 from headrace.functions import Function
 from headrace.observe import Tally
-from headrace.service import Service, chosen
+from headrace.service import idle, sampling
+from headrace.service.endpoints import Endpoints
+from headrace.service.process import Service, chosen
 from headrace.testing.clock import virtual
 from support import memory
 

@@ -5,12 +5,12 @@ from dataclasses import asdict
 
 import orjson
 
-from headrace import metrics, status
 from headrace.functions import Function
 from headrace.mapping import Mapping, RunningLane
 from headrace.model import Condition
 from headrace.observe import SECONDS, Histogram, Tally, log
 from headrace.plugins import Opening
+from headrace.service import metrics, status
 from headrace.settings import MappingSettings
 from support import memory
 

@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from headrace.workers import Workers
+from headrace.functions.workers import Workers
 
 
 async def run(workers, work):
@@ -131,7 +131,7 @@ def test_the_interpreter_exits_with_a_hung_thread():
     """Fails with threads that are not daemons, and with a ThreadPoolExecutor: both are joined at exit."""
     ran = script("""
 import asyncio, threading
-from headrace.workers import Workers
+from headrace.functions.workers import Workers
 async def main():
     started = threading.Event()
     Workers("w").submit(lambda: (started.set(), threading.Event().wait()), print)
@@ -146,7 +146,7 @@ def test_a_result_for_a_closed_loop_is_dropped_without_noise():
     """Fails without the suppression: threading prints a traceback, and the thread is lost."""
     ran = script("""
 import asyncio, threading
-from headrace.workers import Workers
+from headrace.functions.workers import Workers
 workers, release, threads = Workers("w"), threading.Event(), []
 async def main():
     workers.submit(lambda: (release.wait(), threads.append(threading.current_thread())), print)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from headrace.invocation import Handler
+from headrace.functions.invocation import Handler
 from headrace.poller import Poller, PollerOptions
 from headrace_connectors.sqs.queue import name_of
 from headrace_connectors.sqs.source import sqs

@@ -11,7 +11,7 @@ from headrace.cli import check, connectors, explain, invoke, run, schema, status
 from headrace.cli.common import complain
 from headrace.errors import ConfigError
 from headrace.observe import configure_logging
-from headrace.signals import Signals
+from headrace.service.signals import Signals
 
 MODULES: Final = (run, check, explain, schema, connectors, invoke, status)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from headrace.config import Config, load
 from headrace.errors import ConfigError, Fault
 from headrace.functions import REGION, Function
-from headrace.loading import load_functions
+from headrace.functions.loading import load_functions
 from headrace.plugins import Catalog, discover
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name

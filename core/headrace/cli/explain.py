@@ -12,10 +12,9 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from headrace import explain
 from headrace.cli import common
 from headrace.cli.probing import ask
-from headrace.config import Config
+from headrace.config import Config, explain
 
 PATIENCE: Final = 5.0
 """Seconds that a server may take."""

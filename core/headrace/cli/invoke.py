@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from headrace.cli import common
 from headrace.config import Config
-from headrace.context import Delivery
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
+from headrace.functions.context import Delivery
 from headrace.model import Answer, Event
 from headrace.verdict import Kind, Rules, Verdict, judge
 

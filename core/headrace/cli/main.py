@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from headrace.signals import Signals
+from headrace.service.signals import Signals
 
 INTERRUPTED = 130
 """The shell's status for a command that was ended by Ctrl-C."""

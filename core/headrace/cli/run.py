@@ -13,16 +13,16 @@ from typing import Final
 
 from rich.console import Console
 
-from headrace import live
 from headrace.cli import common
-from headrace.endpoints import Endpoints
-from headrace.http import Server
 from headrace.observe import configure_logging, log
-from headrace.sampling import EVERY
-from headrace.service import Outcome, Service, chosen
-from headrace.signals import Signals
-from headrace.status import balance
-from headrace.watchdog import Watchdog
+from headrace.service import live
+from headrace.service.endpoints import Endpoints
+from headrace.service.http import Server
+from headrace.service.process import Outcome, Service, chosen
+from headrace.service.sampling import EVERY
+from headrace.service.signals import Signals
+from headrace.service.status import balance
+from headrace.service.watchdog import Watchdog
 
 ENDING: Final = 3.0
 """Seconds that a process may take to end once all is drained: hung tasks and threads that are not ours."""

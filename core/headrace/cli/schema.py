@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from headrace import explain
 from headrace.cli import common
+from headrace.config import explain
 
 
 def add(commands: common.Commands) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from headrace.cli import common
 from headrace.config import Config
-from headrace.live import seconds
+from headrace.service.live import seconds
 from headrace.settings import host_and_port
 
 PATIENCE: Final = 10.0

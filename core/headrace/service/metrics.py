@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from headrace.observe import Histogram
-from headrace.status import LaneView, Snapshot
+from headrace.service.status import LaneView, Snapshot
 
 LANE: Final = ("service", "mapping", "source", "lane")
 

@@ -9,10 +9,10 @@ from functools import partial
 from inspect import isawaitable, iscoroutine
 from typing import Any, TypeAlias
 
-from headrace import payloads
 from headrace.clock import Clock
-from headrace.context import Context
-from headrace.marshal import marshal
+from headrace.functions import payloads
+from headrace.functions.context import Context
+from headrace.functions.marshal import marshal
 from headrace.model import Answer, Event
 
 Handler: TypeAlias = Callable[[Any, Any], Any]

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel
 
-from headrace.places import Where
+from headrace.config.places import Where
 
 Schema: TypeAlias = Mapping[str, Any]
 

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from headrace.bundle import Bundle, gather
-from headrace.entry import Around, Entry, MappingConfig
+from headrace.config.bundle import Bundle, gather
+from headrace.config.entry import Around, Entry, MappingConfig
+from headrace.config.places import Places, Where
+from headrace.config.wording import Validator, is_sensitive, not_a_mapping, unknown
 from headrace.errors import ConfigError, Fault
 from headrace.observe import log
-from headrace.places import Places, Where
 from headrace.plugins import Catalog, Opening
 from headrace.settings import FunctionSettings, ServiceSettings, Settings
-from headrace.wording import Validator, is_sensitive, not_a_mapping, unknown
 
 __all__ = ["NAME", "Config", "MappingConfig", "load"]
 

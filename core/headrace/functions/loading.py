@@ -11,10 +11,10 @@ from itertools import combinations, permutations
 from pathlib import Path
 from typing import TypeAlias
 
-from headrace import context
 from headrace.errors import ConfigError, Fault, FunctionUnavailable
-from headrace.functions import Function
-from headrace.importing import Located, folder_of, loaded_files, locate, module_file
+from headrace.functions import context
+from headrace.functions.function import Function
+from headrace.functions.importing import Located, folder_of, loaded_files, locate, module_file
 from headrace.settings import FunctionSettings
 
 _All: TypeAlias = Mapping[str, FunctionSettings]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from headrace.document import Document, read
+from headrace.config.document import Document, read
+from headrace.config.places import Places, Where, dotted, printable
 from headrace.errors import ConfigError, Fault
-from headrace.places import Places, Where, dotted, printable
 
 MERGED: Final = ("functions", "mappings")
 """Blocks whose names may be spread over files; every other stands in one file, or is the same in each."""

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from headrace.effective import effective
+from headrace.config.effective import effective
+from headrace.config.places import dotted, printable
+from headrace.config.shape import nearest, shape
+from headrace.config.wording import Validator, not_a_mapping
 from headrace.errors import Fault
 from headrace.observe import log
-from headrace.places import dotted, printable
 from headrace.plugins import Catalog, Connector, Opening
 from headrace.settings import FunctionSettings, MappingSettings, Settings
-from headrace.shape import nearest, shape
-from headrace.wording import Validator, not_a_mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from headrace.clock import SYSTEM
 from headrace.observe import log
-from headrace.status import MappingView
+from headrace.service.status import MappingView
 
 Look = Callable[[], Sequence[MappingView]]
 

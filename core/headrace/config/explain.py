@@ -10,11 +10,11 @@ from typing import Any, Final
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 
-from headrace.config import Config, MappingConfig
-from headrace.places import Where, dotted
-from headrace.scalars import REFERENCE
-from headrace.schema import schema
-from headrace.wording import is_sensitive
+from headrace.config.loader import Config, MappingConfig
+from headrace.config.places import Where, dotted
+from headrace.config.scalars import REFERENCE
+from headrace.config.schema import schema
+from headrace.config.wording import is_sensitive
 
 __all__ = ["Row", "rows", "schema"]
 

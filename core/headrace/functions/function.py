@@ -7,14 +7,14 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from uuid import uuid4
 
-from headrace import payloads
 from headrace.clock import SYSTEM, Clock
-from headrace.context import Context, Delivery, arn
-from headrace.importing import import_handler, locate
-from headrace.invocation import Handler, Invocation
+from headrace.functions import payloads
+from headrace.functions.context import Context, Delivery, arn
+from headrace.functions.importing import import_handler, locate
+from headrace.functions.invocation import Handler, Invocation
+from headrace.functions.workers import Workers
 from headrace.model import Answer, Event
 from headrace.settings import FunctionSettings
-from headrace.workers import Workers
 
 REGION = "us-east-1"
 

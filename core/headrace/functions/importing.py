@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 from headrace.errors import FunctionUnavailable
-from headrace.invocation import Handler
-from headrace.payloads import exit_text, frames, text_of
+from headrace.functions.invocation import Handler
+from headrace.functions.payloads import exit_text, frames, text_of
 from headrace.settings import FunctionSettings
 
 

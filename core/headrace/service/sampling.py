@@ -7,7 +7,7 @@ from typing import Final
 
 from headrace.mapping import Mapping
 from headrace.observe import Tally, log
-from headrace.status import Sampled
+from headrace.service.status import Sampled
 
 EVERY: Final = 15.0
 """Seconds between two samples."""

@@ -6,7 +6,7 @@ import traceback
 from itertools import dropwhile
 from pathlib import Path
 
-from headrace.marshal import LIMIT, TooLarge
+from headrace.functions.marshal import LIMIT, TooLarge
 from headrace.model import Failure
 
 _OURS = (str(Path(__file__).parent), str(Path(traceback.__file__).parent / "importlib"), "<frozen importlib")

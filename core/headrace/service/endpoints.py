@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Final
 
 from headrace.clock import SYSTEM
-from headrace.http import Response, Route, as_json
-from headrace.metrics import exposition
-from headrace.service import Service
-from headrace.status import MappingView, Snapshot
+from headrace.service.http import Response, Route, as_json
+from headrace.service.metrics import exposition
+from headrace.service.process import Service
+from headrace.service.status import MappingView, Snapshot
 
 WEDGED: Final = 5.0
 """Seconds without a beat of the loop after which it counts as wedged."""

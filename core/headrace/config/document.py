@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from headrace.config.nodes import DEPTH, Node, Pairs, Several, Unreadable, Word, compose
+from headrace.config.places import Places, Where, dotted, printable
+from headrace.config.scalars import fill, is_clean, join_surrogates, resolve
 from headrace.errors import Fault
-from headrace.nodes import DEPTH, Node, Pairs, Several, Unreadable, Word, compose
-from headrace.places import Places, Where, dotted, printable
-from headrace.scalars import fill, is_clean, join_surrogates, resolve
 
 _BYTES: Final = 1 << 20
 _VALUES: Final = 100_000

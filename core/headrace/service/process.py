@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from headrace import status
 from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
-from headrace.idle import until_idle
 from headrace.mapping import Mapping
 from headrace.model import Condition
 from headrace.observe import log
 from headrace.pipeline import CLOSING_TIME
-from headrace.sampling import EVERY, Sampler
-from headrace.status import MappingView, Snapshot
-from headrace.watchdog import Watchdog
+from headrace.service import status
+from headrace.service.idle import until_idle
+from headrace.service.sampling import EVERY, Sampler
+from headrace.service.status import MappingView, Snapshot
+from headrace.service.watchdog import Watchdog
 
 BEAT: Final = 0.5
 """Seconds between two signs of life of the loop."""

@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from headrace.config.places import Places, Where, child, dotted, printable
+from headrace.config.shape import Shape, describe, limits, nearest, shape
 from headrace.errors import Fault
-from headrace.places import Places, Where, child, dotted, printable
-from headrace.shape import Shape, describe, limits, nearest, shape
 
 Model = TypeVar("Model", bound=BaseModel)
 

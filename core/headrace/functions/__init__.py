@@ -1,0 +1,5 @@
+"""What a batch is handed to: handlers, called as Lambda calls them."""
+
+from headrace.functions.function import REGION, Function
+
+__all__ = ["REGION", "Function"]
