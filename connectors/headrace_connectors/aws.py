@@ -8,12 +8,12 @@ and none of the hooks. Anything but a well-formed 200 is tried again in full, wi
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from aiobotocore.config import AioConfig
@@ -71,6 +71,17 @@ _OWN_HEADERS = frozenset({"authorization", "x-amz-date", "x-amz-security-token",
 _PER_CALL = re.compile(r"(?i)^(amz-sdk-|x-amzn-trace-id)")
 
 
+class Watch(Protocol):
+    """Is told how a call goes: `sent` at every try, botocore's own too, and `arriving` when its answer begins."""
+
+    def sent(self) -> None: ...
+
+    def arriving(self) -> None: ...
+
+
+_watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
+
+
 class AwsClient:
     """One service. Its calls take and return what boto3's do, but for binary values, which may stay base64 text."""
 
@@ -80,7 +91,9 @@ class AwsClient:
         client.meta.events.register(f"before-send.{client.meta.service_model.service_id.hyphenize()}", self._learn)
 
     def _learn(self, request: Any, event_name: str, **_: Any) -> None:
-        """Remember how botocore called an operation, where it signed in the way that we can repeat."""
+        """Before every try in full: remember how it is called, where it is signed in the way that we can repeat."""
+        if (watch := _watching.get()) is not None:
+            watch.sent()
         operation = event_name.rpartition(".")[2]
         headers = {name: _text(value) for name, value in request.headers.items()}
         scope = _SCOPE.match(headers.get("Authorization", ""))
@@ -92,8 +105,8 @@ class AwsClient:
             own = {n: v for n, v in headers.items() if n.lower() not in _OWN_HEADERS and not _PER_CALL.match(n)}
             self._templates[operation] = _Template(request.url, Signer(request.url, own, *scope.groups()))
 
-    async def call(self, operation: str, begun: asyncio.Event | None = None, **params: Any) -> dict[str, Any]:
-        """One call. *begun* is set while an answer to it is arriving.
+    async def call(self, operation: str, watch: Watch | None = None, **params: Any) -> dict[str, Any]:
+        """One call.
 
         Raises:
             AwsError: AWS refused, or could not be asked after botocore's own retries.
@@ -101,25 +114,27 @@ class AwsClient:
         template = self._templates.get(operation)
         if template is not None:
             try:
-                answer = await self._lean(template, params, begun)
+                answer = await self._lean(template, params, watch)
             except (BotoCoreError, ClientPayloadError, OSError, orjson.JSONDecodeError):
                 answer = None
             if answer is not None:
                 return answer
-            if begun is not None:
-                begun.clear()
-        return await self._in_full(operation, params)
+        token = _watching.set(watch)
+        try:
+            return await self._in_full(operation, params)
+        finally:
+            _watching.reset(token)
 
-    async def _lean(
-        self, template: _Template, params: dict[str, Any], begun: asyncio.Event | None
-    ) -> dict[str, Any] | None:
+    async def _lean(self, template: _Template, params: dict[str, Any], watch: Watch | None) -> dict[str, Any] | None:
         credentials = await self._client._request_signer._credentials.get_frozen_credentials()  # noqa: SLF001
         sent = orjson.dumps(params)
         headers = template.signer.sign(sent, credentials, SYSTEM.wall())
         request = AWSPreparedRequest("POST", template.url, headers, sent, stream_output=True)
+        if watch is not None:
+            watch.sent()
         response = await self._client._endpoint.http_session.send(request)  # noqa: SLF001
-        if begun is not None:
-            begun.set()
+        if watch is not None:
+            watch.arriving()
         body = await response.content
         if response.status_code != OK:
             return None

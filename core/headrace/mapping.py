@@ -172,7 +172,6 @@ def plan_of(settings: MappingSettings, traits: Traits) -> Plan:
     batch_size = settings.batch_size or 10
     strands = settings.parallelization_factor or 1
     concurrency = _concurrency(settings)
-    slots = concurrency if traits.redelivers else strands
     backoff = settings.retry_backoff
     return Plan(
         batch=BatchPolicy(size=batch_size, window=float(settings.maximum_batching_window_in_seconds or 0)),
@@ -186,7 +185,7 @@ def plan_of(settings: MappingSettings, traits: Traits) -> Plan:
         ),
         strands=strands,
         concurrency=concurrency,
-        capacity=max(settings.capacity or max(1000, 10 * batch_size), batch_size * slots),
+        capacity=settings.capacity or max(1000, 10 * batch_size),
         capacity_bytes=settings.capacity_bytes,
     )
 

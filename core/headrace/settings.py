@@ -134,7 +134,10 @@ class MappingSettings(Settings):
         None, description="Default of queues: none, the visibility time-out rules; of logs: 1 s doubling to 60 s."
     )
     capacity: int | None = Field(
-        None, ge=1, le=1_000_000, description="Records held by one lane. Default 10 x batch_size, at least 1,000."
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Records held by one lane. Default: 10 batches, at least 1,000 and one batch a place.",
     )
     capacity_bytes: int = Field(64 * 2**20, ge=8 * 2**20, description="Bytes of records held by one lane.")
     parallelization_factor: int | None = Field(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -19,6 +18,17 @@ def credentials(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
     for name, value in aws_env.items():
         if name != "AWS_ENDPOINT_URL":
             monkeypatch.setenv(name, value)
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def sent(self) -> None:
+        self.seen.append("sent")
+
+    def arriving(self) -> None:
+        self.seen.append("arriving")
 
 
 @pytest.fixture
@@ -49,9 +59,8 @@ async def test_messages_come_the_same_both_ways(client: AwsClient, new_queue: Ne
     )
     asked = {"QueueUrl": url, "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
     (full,) = (await client.call("ReceiveMessage", **asked))["Messages"]
-    begun = asyncio.Event()
-    (lean,) = (await client.call("ReceiveMessage", begun, **asked))["Messages"]
-    assert begun.is_set()
+    (lean,) = (await client.call("ReceiveMessage", watch := Watched(), **asked))["Messages"]
+    assert watch.seen == ["sent", "arriving"]
     assert lean["MessageAttributes"]["b"]["BinaryValue"] == "AP8="
     assert full["MessageAttributes"]["b"]["BinaryValue"] == b"\x00\xff"
     for message in (full, lean):
@@ -85,8 +94,10 @@ async def test_a_server_that_is_away_is_retried_by_botocore(
             "error": {"code": "ServiceUnavailable", "status": 503},
         }
         microburst.rules([rule])
-        assert await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+        watch = Watched()
+        assert await client.call("GetQueueAttributes", watch, QueueUrl=url, AttributeNames=["All"])
         assert len(microburst.fired()) == 2
+        assert watch.seen == ["sent", "arriving", "sent", "sent"]
 
 
 async def test_nobody_answers(credentials: None) -> None:

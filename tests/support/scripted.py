@@ -16,13 +16,15 @@ class ScriptedClient:
         self._answer = answer
         self.calls: list[tuple[float, str, dict[str, Any]]] = []
 
-    async def call(self, operation: str, begun: asyncio.Event | None = None, **params: Any) -> dict[str, Any]:
+    async def call(self, operation: str, watch: Any = None, **params: Any) -> dict[str, Any]:
+        if watch is not None:
+            watch.sent()
         self.calls.append((asyncio.get_running_loop().time(), operation, params))
         answer = self._answer(operation, params)
         if asyncio.iscoroutine(answer):
             answer = await answer
-        if begun is not None:
-            begun.set()
+        if watch is not None:
+            watch.arriving()
         if isinstance(answer, BaseException):
             raise answer
         return answer

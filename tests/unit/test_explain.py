@@ -28,7 +28,7 @@ def test_origins_and_places():
         100,
         "default of log",
     )
-    assert (found["mappings.orders.capacity"].value, found["mappings.orders.capacity"].origin) == (1000, "default")
+    assert (found["mappings.orders.capacity"].value, found["mappings.orders.capacity"].origin) == (2000, "default")
     assert found["mappings.orders.capacity"].place == ""
     assert found["mappings.orders.scaling_config.maximum_concurrency"].value == 20
     assert found["mappings.clicks.retry_backoff.initial"].origin == "file"

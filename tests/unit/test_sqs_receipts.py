@@ -22,7 +22,7 @@ def receipts(client: Any, *, visibility: int = 30, ceiling: int = 43200) -> Rece
 
 
 def receive(kept: Receipts, numbers: range) -> tuple[Receive, list[Record]]:
-    asked = kept.ask()
+    asked = kept.ask(20)
     kept.arrived(asked)
     records = made([message(number) for number in numbers], asked, asked.until)
     kept.hold(asked, records)
@@ -167,7 +167,7 @@ async def test_renewal_ends_at_the_ceiling() -> None:
 async def test_the_base_of_a_long_poll_follows_at_a_distance() -> None:
     """Catches: visibility counted from the sending of a long poll (dead on arrival), or from reading its answer."""
     kept = receipts(ScriptedClient(lambda _, params: all_done(params)))
-    asked = kept.ask()
+    asked = kept.ask(20)
     sent = asked.base
     await beside(kept, 20)
     now = asyncio.get_running_loop().time()
@@ -179,7 +179,7 @@ async def test_the_base_of_a_long_poll_follows_at_a_distance() -> None:
 async def test_an_answer_from_before_a_sleep_counts_from_before_the_sleep() -> None:
     """SIGSTOP: the answer lay in the socket. Catches: time of reading taken for time of receipt."""
     kept = receipts(ScriptedClient(lambda _, params: all_done(params)))
-    asked = kept.ask()
+    asked = kept.ask(20)
     tending = asyncio.ensure_future(kept.tend())
     await asyncio.sleep(5)
     before = asyncio.get_running_loop().time()
@@ -190,3 +190,27 @@ async def test_an_answer_from_before_a_sleep_counts_from_before_the_sleep() -> N
     await asyncio.gather(tending, return_exceptions=True)
     assert asked.base <= before
     assert asked.until < asyncio.get_running_loop().time()
+
+
+@virtual
+async def test_an_answer_that_the_network_held_back_counts_from_when_it_was_due() -> None:
+    """A black hole: SQS answered within the wait, and we read it much later. Catches: a base that follows for ever."""
+    kept = receipts(ScriptedClient(lambda _, params: all_done(params)))
+    asked = kept.ask(1)
+    sent = asked.base
+    await beside(kept, 40)
+    kept.arrived(asked)
+    assert asked.base <= sent + 1
+    assert asked.until < asyncio.get_running_loop().time()
+
+
+@virtual
+async def test_every_try_of_a_call_counts_anew() -> None:
+    """Catches: a retry's fresh messages taken for lapsed ones."""
+    kept = receipts(ScriptedClient(lambda _, params: all_done(params)))
+    asked = kept.ask(1)
+    asked.arriving()
+    await beside(kept, 40)
+    asked.sent()
+    assert asked.base == asyncio.get_running_loop().time()
+    assert not asked.begun

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from headrace_connectors.aws import AwsClient
+from headrace_connectors.aws import AwsClient, AwsError
 
 WAITING = "ApproximateNumberOfMessages"
 COUNTS = (WAITING, "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
@@ -33,6 +33,8 @@ class Queue:
         """Ask the server. Raises AwsError."""
         answer = await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
         attributes: dict[str, str] = answer.get("Attributes", {})
+        if "QueueArn" not in attributes:
+            raise AwsError("IncompleteAnswer", "GetQueueAttributes did not name the queue's ARN")
         redrive: dict[str, Any] = json.loads(attributes.get("RedrivePolicy") or "{}")
         count = redrive.get("maxReceiveCount")
         return cls(
@@ -49,6 +51,8 @@ async def count(client: AwsClient, url: str) -> tuple[int, int, int]:
     """How many messages wait, are in flight and are delayed; all three are SQS's approximations."""
     answer = await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=list(COUNTS))
     attributes = answer.get("Attributes", {})
+    if not all(name in attributes for name in COUNTS):
+        raise AwsError("IncompleteAnswer", "GetQueueAttributes did not count the queue's messages")
     waiting, out, delayed = (int(attributes[name]) for name in COUNTS)
     return waiting, out, delayed
 

@@ -2,7 +2,8 @@
 
 Time is counted from when a call was *sent*, so that our clock runs out before SQS's. A long poll is sent long before a
 message comes, so its base moves on with a heartbeat, some beats behind: an answer that lay in the socket while the
-process slept (SIGSTOP, a suspended machine) is read before the base passes the sleep.
+process slept (SIGSTOP, a suspended machine) is read before the base passes the sleep. It stops where the poll must have
+been answered: an answer that the network held back counts from there.
 """
 
 from __future__ import annotations
@@ -29,15 +30,26 @@ LEAST_PATIENCE = 1.0
 
 
 class Receive:
-    """One ReceiveMessage: when its visibility began, and what of it is still held."""
+    """One ReceiveMessage: when its visibility began, and what of it is still held.
 
-    __slots__ = ("base", "first", "held", "until")
+    It watches its own call: every try of it counts anew, and `begun` says that an answer is arriving.
+    """
 
-    def __init__(self, now: float) -> None:
-        self.base = now
-        self.first = now
-        self.until = now
+    __slots__ = ("_clock", "_wait", "base", "begun", "first", "held", "latest", "until")
+
+    def __init__(self, clock: Clock, wait: float) -> None:
+        self._clock, self._wait = clock, wait
         self.held: dict[str, Record] = {}
+        self.first = self.until = 0.0
+        self.sent()
+
+    def sent(self) -> None:
+        self.base = self._clock.boot()
+        self.latest = self.base + self._wait
+        self.begun = False
+
+    def arriving(self) -> None:
+        self.begun = True
 
     def __lt__(self, other: Receive) -> bool:
         return self.until < other.until
@@ -58,9 +70,9 @@ class Receipts:
         self._beat = min(HEARTBEAT, visibility / 40)
         self._beats = deque([clock.boot()], BEHIND + 1)
 
-    def ask(self) -> Receive:
-        """A receive that is sent now."""
-        receive = Receive(self._clock.boot())
+    def ask(self, wait: float) -> Receive:
+        """A receive that is sent now, and answered within *wait* seconds."""
+        receive = Receive(self._clock, wait)
         self._asked.add(receive)
         return receive
 
@@ -91,7 +103,7 @@ class Receipts:
                 now = self._clock.boot()
                 self._beats.append(now)
                 for receive in self._asked:
-                    receive.base = max(receive.base, self._beats[0])
+                    receive.base = max(receive.base, min(self._beats[0], receive.latest))
                 while self._due and self._due[0][0] <= now:
                     _, receive = heapq.heappop(self._due)
                     if receive.held:

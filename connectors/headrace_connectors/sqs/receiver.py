@@ -54,7 +54,7 @@ class Receiver:
         self._inbox: deque[Record] = deque()
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()
-        self._running: dict[asyncio.Task[None], asyncio.Event] = {}
+        self._running: dict[asyncio.Task[None], Receive] = {}
         self._halted = False
 
     def __len__(self) -> int:
@@ -84,26 +84,25 @@ class Receiver:
         return self._room - len(self._inbox) - self._reserved
 
     def _begin(self, group: asyncio.TaskGroup, count: int) -> None:
-        begun = asyncio.Event()
         wait = SHORT_POLL if self._running else LONG_POLL
+        receive = self._receipts.ask(wait)
         self._reserved += count
-        task = group.create_task(self._receive(count, wait, begun))
-        self._running[task] = begun
+        task = group.create_task(self._receive(receive, count, wait))
+        self._running[task] = receive
         task.add_done_callback(lambda done: self._ended(done, count))
 
     def _ended(self, task: asyncio.Task[None], count: int) -> None:
-        del self._running[task]
+        self._receipts.forget(self._running.pop(task))
         self._reserved -= count
         self._wanted.set()
 
-    async def _receive(self, count: int, wait: int, begun: asyncio.Event) -> None:
+    async def _receive(self, receive: Receive, count: int, wait: int) -> None:
         async for attempt in again(self._log, "receive.failed"):
             with attempt:
-                receive = self._receipts.ask()
                 try:
                     answer = await self._client.call(
                         "ReceiveMessage",
-                        begun,
+                        receive,
                         QueueUrl=self._url,
                         MaxNumberOfMessages=count,
                         WaitTimeSeconds=wait,
@@ -112,12 +111,10 @@ class Receiver:
                         MessageAttributeNames=["All"],
                     )
                 except Exception as error:
-                    begun.clear()
+                    receive.begun = False
                     self._allowed = 1
                     self._set_condition(Condition("unavailable", str(error)))
                     raise
-                finally:
-                    self._receipts.forget(receive)
                 self._set_condition(Condition("polling"))
                 self._deliver(answer, receive, count)
 
@@ -143,7 +140,7 @@ class Receiver:
         self._halted = True
         if self._running:
             await asyncio.wait(self._running, timeout=GRACE)
-        silent = [task for task, begun in self._running.items() if not begun.is_set()]
+        silent = [task for task, receive in self._running.items() if not receive.begun]
         for task in silent:
             task.cancel()
         if self._running:

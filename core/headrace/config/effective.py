@@ -37,6 +37,10 @@ def effective(connector: Connector, written: MappingSettings) -> tuple[MappingSe
 def _general(connector: Connector, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "batch_size", _BATCH_SIZE
     yield "maximum_batching_window_in_seconds", 0
-    yield "capacity", max(_CAPACITY, _BATCHES_HELD * (values["batch_size"] or _BATCH_SIZE))
     if connector.traits.redelivers:
         yield "scaling_config", ScalingConfig()
+        places = (values["scaling_config"] or ScalingConfig()).maximum_concurrency
+    else:
+        places = values["parallelization_factor"] or 1
+    batch_size = values["batch_size"] or _BATCH_SIZE
+    yield "capacity", max(_CAPACITY, _BATCHES_HELD * batch_size, places * batch_size)

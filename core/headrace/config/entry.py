@@ -124,8 +124,11 @@ class Entry:
     def _check(self, mapping: MappingConfig) -> None:
         """What only the values together show. Nothing where a part is missing: it would be said in error."""
         settings, around = mapping.settings, self.around
-        if settings.batch_size and settings.capacity and settings.capacity < settings.batch_size:
-            self._fault("must be at least batch_size; else no batch is ever full", "capacity")
+        strands = 1 if mapping.connector.traits.redelivers else settings.parallelization_factor or 1
+        if settings.batch_size and settings.capacity and settings.capacity < settings.batch_size * strands:
+            self._fault(
+                "must be at least batch_size, times parallelization_factor; else no batch is ever full", "capacity"
+            )
         if self.places.is_broken_within(self.where) or around.sections.keys() != around.catalog.sections.keys():
             return
         function = around.functions.get(mapping.function)
