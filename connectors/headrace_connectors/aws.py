@@ -19,7 +19,6 @@ import orjson
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.session import AioSession, get_session
-from aiohttp import ClientPayloadError
 from botocore import xform_name
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -115,7 +114,7 @@ class AwsClient:
         if template is not None:
             try:
                 answer = await self._lean(template, params, watch)
-            except (BotoCoreError, ClientPayloadError, OSError, orjson.JSONDecodeError):
+            except Exception:  # noqa: BLE001 - whatever it is, the call in full meets it again, and names it
                 answer = None
             if answer is not None:
                 return answer
@@ -148,7 +147,7 @@ class AwsClient:
         except ClientError as error:
             told = error.response.get("Error", {})
             raise AwsError(told.get("Code", "Unknown"), told.get("Message", str(error))) from error
-        except (BotoCoreError, OSError, ValueError) as error:
+        except Exception as error:
             raise AwsError(type(error).__name__, str(error)) from error
 
 

@@ -87,8 +87,8 @@ class Work:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def carry(self, records: Sequence[Record]) -> None:
-        """Try *records* until each has its verdict, or the lane is to stop.
+    async def carry(self, records: Sequence[Record], wake: Callable[[], None] = lambda: None) -> None:
+        """Try *records* until each has its verdict, or the lane is to stop; *wake* says that places have changed.
 
         The pieces of a batch wait on a stack of the batch's own, so that order holds and no piece overtakes another.
         A call that timed out but still runs in its thread keeps the place at the handler; in a sequence it also
@@ -113,7 +113,7 @@ class Work:
             else:
                 await self._succeed(piece)
             if outcome.answer.lingering is not None:
-                await self._linger(outcome.answer.request_id, outcome.answer.lingering)
+                await self._linger(outcome.answer.request_id, outcome.answer.lingering, wake)
 
     async def _still_ours(self, records: Sequence[Record]) -> Sequence[Record]:
         """Without what may not be dispatched any more: its visibility ran out, or could not be renewed."""
@@ -146,7 +146,7 @@ class Work:
             self.slots.succeeded()
         return outcome
 
-    async def _linger(self, request_id: str, ended: Awaitable[None]) -> None:
+    async def _linger(self, request_id: str, ended: Awaitable[None], wake: Callable[[], None]) -> None:
         """Wait until a call that timed out has really ended.
 
         When the lane is to stop, a queue's place need not be kept any longer: its records were given back.
@@ -155,9 +155,12 @@ class Work:
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(ended)]
         if self.lane.traits.redelivers:
             waits.append(asyncio.ensure_future(self.stopping.wait()))
+        self.slots.hung += 1
+        wake()
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self.slots.hung -= 1
             for wait in waits:
                 wait.cancel()
 

@@ -10,15 +10,18 @@ from headrace.batcher import BatchPolicy
 from headrace.delivery import Attempt, Outcome, Plan, Work
 from headrace.functions import Function
 from headrace.functions.context import Delivery
-from headrace.model import Condition, Lane, Record, Source, Traits
+from headrace.model import Answer, Condition, Failure, Lane, Record, Source, Traits
 from headrace.observe import Tally
 from headrace.pipeline import End, Pipeline
 from headrace.plugins import Connector, Opening
 from headrace.policy import FailurePolicy
 from headrace.retry import again
-from headrace.settings import MappingSettings
+from headrace.settings import LEAST_CAPACITY, MappingSettings
 from headrace.slots import Slots
 from headrace.verdict import Rules, judge
+
+STEADY = 60.0
+"""Seconds after which a failure counts as the first of its kind."""
 
 
 @dataclass(slots=True)
@@ -28,6 +31,14 @@ class RunningLane:
     lane: Lane
     pipeline: Pipeline
     work: Work
+
+    @property
+    def condition(self) -> Condition:
+        """The lane's own, but for one whose every place is held by a call that timed out and does not end."""
+        slots, own = self.work.slots, self.lane.condition
+        if slots.hung < slots.most:
+            return own
+        return Condition("stuck", f"all {slots.most} places are held by calls that timed out and still run", own.since)
 
 
 @dataclass(slots=True)
@@ -63,7 +74,7 @@ class Mapping:
     @property
     def condition(self) -> Condition:
         """Polling when every lane polls; else the state and reason of the first that does not, or of the source."""
-        conditions = [running.lane.condition for running in list(self.lanes.values())]
+        conditions = [running.condition for running in list(self.lanes.values())]
         if conditions:
             return next((c for c in conditions if not c.ready), conditions[0])
         return self._problem if self._source is None else self._source.condition
@@ -77,10 +88,11 @@ class Mapping:
 
     async def run(self) -> None:
         """Carry every lane until `stop`. What nobody expected is logged, and the source opened again."""
-        async for attempt in again(self._log, "mapping.failed", waking=self._stopping):
-            with attempt:
-                if not self._stopping.is_set():
-                    await self._run_once()
+        done = False
+        while not done and not self._stopping.is_set():
+            async for attempt in again(self._log, "mapping.failing", waking=self._stopping):
+                with attempt:
+                    done = self._stopping.is_set() or await self._run_once()
 
     async def idle(self) -> bool:
         """True when nothing is left to do, here or at the source."""
@@ -98,7 +110,9 @@ class Mapping:
     def _tally(self, lane: str) -> Tally:
         return self.tallies.setdefault(lane, Tally())
 
-    async def _run_once(self) -> None:
+    async def _run_once(self) -> bool:
+        """True when every lane has ended; false when it failed after a good while: then back-off begins anew."""
+        began = self._opening.clock.boot()
         source = self._source = self._connector.open(self._opening)
         try:
             async with asyncio.TaskGroup() as group:
@@ -107,22 +121,33 @@ class Mapping:
                 await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
                 opening.cancel()
                 stop.cancel()
-        except* Exception as failed:
-            self._problem = Condition("failed", str(failed.exceptions[0]), self._opening.clock.wall())
+        except ExceptionGroup as failed:
+            self._say_failed(_first(failed))
             self._abandon()
-            raise
+            if self._opening.clock.boot() - began < STEADY:
+                raise
+            return False
+        else:
+            return True
         finally:
             self.lanes.clear()
             self._source = None
             await source.close()
 
+    def _say_failed(self, error: Exception) -> None:
+        """What nobody expected is told every time, with where it came from."""
+        reason = f"{type(error).__name__}: {error}"
+        self._problem = Condition("failed", reason, self._opening.clock.wall())
+        self._log.error("mapping.failed", error=reason, exc_info=error)
+
     async def _open_lanes(self, source: Source, group: asyncio.TaskGroup) -> None:
         async for lane in source.lanes():
+            plan = plan_of(self._opening.settings, lane.traits)
             work = Work(
                 lane=lane,
-                plan=plan_of(self._opening.settings, lane.traits),
+                plan=plan,
                 attempt=self._attempt(source, lane),
-                slots=Slots(_concurrency(self._opening.settings)),
+                slots=Slots(plan.concurrency),
                 tally=self._tally(lane.name),
                 clock=self._opening.clock,
                 log=self._log,
@@ -154,7 +179,13 @@ class Mapping:
         async def attempt(records: Sequence[Record], number: int) -> Outcome:
             tries = max([number, *[record.attempt for record in records]])
             delivery = Delivery(mapping=self.name, lane=lane.name, epoch=0, attempt=tries)
-            answer = await function.call(source.render(records), delivery)
+            try:
+                event = source.render(records)
+            except Exception as error:  # noqa: BLE001 - a message of odd shape costs its batch, not the lane
+                self._log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
+                answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
+            else:
+                answer = await function.call(event, delivery)
             return Outcome(answer, judge(answer, (record.id for record in records), rules))
 
         return attempt
@@ -171,7 +202,6 @@ def plan_of(settings: MappingSettings, traits: Traits) -> Plan:
     """The engine's plan for effective *settings*."""
     batch_size = settings.batch_size or 10
     strands = settings.parallelization_factor or 1
-    concurrency = _concurrency(settings)
     backoff = settings.retry_backoff
     return Plan(
         batch=BatchPolicy(size=batch_size, window=float(settings.maximum_batching_window_in_seconds or 0)),
@@ -184,14 +214,16 @@ def plan_of(settings: MappingSettings, traits: Traits) -> Plan:
             strict=settings.response_mode == "strict",
         ),
         strands=strands,
-        concurrency=concurrency,
-        capacity=settings.capacity or max(1000, 10 * batch_size),
+        concurrency=settings.maximum_concurrency,
+        capacity=settings.capacity or LEAST_CAPACITY,
         capacity_bytes=settings.capacity_bytes,
     )
 
 
-def _concurrency(settings: MappingSettings) -> int:
-    return settings.scaling_config.maximum_concurrency if settings.scaling_config else 10
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The first error of a group that is not a group itself."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _limit(value: int | None) -> int | None:

@@ -59,7 +59,8 @@ class Pipeline:
         self._fetching: asyncio.Task[None] | None = None
         self._carrying: asyncio.Task[None] | None = None
         self._overdue: asyncio.TimerHandle | None = None
-        self._lost = self._halted = False
+        self._halting: asyncio.Task[int] | None = None
+        self._lost = False
 
     def stop(self, seconds: float) -> None:
         """Drain, and leave what is still at a handler after *seconds*. A later call may shorten that, not lengthen."""
@@ -129,11 +130,16 @@ class Pipeline:
             await self._halt()
 
     async def _halt(self) -> None:
-        if not self._halted:
-            self._halted = True
-            given_back = await self._lane.halt()
-            self._work.tally.polled += given_back
-            self._work.tally.returned += given_back
+        """Once, and to its end, even when the drain deadline comes meanwhile: else what was read ahead stays hidden."""
+        if self._halting is None:
+            self._halting = asyncio.ensure_future(self._lane.halt())
+            self._halting.add_done_callback(self._count_halted)
+        await asyncio.shield(self._halting)
+
+    def _count_halted(self, halted: asyncio.Future[int]) -> None:
+        if not halted.cancelled() and halted.exception() is None:
+            self._work.tally.polled += halted.result()
+            self._work.tally.returned += halted.result()
 
     async def _watch(self) -> None:
         """Give the lane up when its owner says so."""

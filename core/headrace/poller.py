@@ -63,6 +63,7 @@ class Poller:
         if state not in (None, "memory:"):
             raise ConfigError([Fault("state", "only memory: is built yet; leave it out")])
         self._drain_timeout = drain_timeout
+        self._running: asyncio.Future[None] | None = None
         self._function = Function.of(name, handler, timeout=timeout)
         self._mapping = Running(connector, _opening(connector, arguments, name, timeout), self._function)
 
@@ -87,11 +88,14 @@ class Poller:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._running is not None and not self._running.done():
+            self.stop()
+            await asyncio.wait({self._running})
         await self._function.close()
 
     async def run(self) -> None:
         """Poll until `stop`, or until this call is cancelled: then what is at a handler is finished first."""
-        running = asyncio.ensure_future(self._mapping.run())
+        running = self._running = asyncio.ensure_future(self._mapping.run())
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:

@@ -16,6 +16,10 @@ Count = Annotated[int, Field(strict=True)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
+LEAST_CAPACITY = 1000
+"""Records that one lane may hold at least, unless less is written."""
+
+
 class Settings(BaseModel):
     """Refuses what it does not know."""
 
@@ -164,3 +168,8 @@ class MappingSettings(Settings):
     idempotency: Any = Field(None, description="Which records count as one.")
     redact: Any = Field(None, description="What is left out of failure records and logs.")
     failure_payload: Any = Field(None, description="What a failure record holds: metadata or full.")
+
+    @property
+    def maximum_concurrency(self) -> int:
+        """Batches at the handler at once, as written or by default."""
+        return (self.scaling_config or ScalingConfig()).maximum_concurrency

@@ -9,14 +9,23 @@ class Slots:
     Lambda backs off from a failing function by lowering a mapping's concurrency, so that an outage of what stands
     behind the handler does not send a whole queue to its dead letters. Invocations that began before a halving do not
     halve again; one place is won back after as many successes in a row as there are places.
+
+    A call that timed out and still runs keeps its place (`hung`), but not one of those that the halving left: else two
+    hung calls could stop a lane of ten for good.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.limit = most
+        self.hung = 0
         self._begun = 0
         self._halved_at = 0
         self._good = 0
+
+    @property
+    def places(self) -> int:
+        """How many batches may be out at once, those of hung calls included."""
+        return min(self.limit + self.hung, self.most)
 
     def ticket(self) -> int:
         """Number an invocation that begins now; `failed` is told it."""

@@ -32,7 +32,7 @@ class Strand:
     @property
     def free(self) -> int:
         """Places that no batch has."""
-        places = 1 if self._serial else self._work.slots.limit
+        places = 1 if self._serial else self._work.slots.places
         return max(places - self._out, 0)
 
     def put(self, records: Sequence[Record]) -> None:
@@ -80,13 +80,13 @@ class Strand:
             pass
 
     def wake(self) -> None:
-        """Something that `run` waits for may have changed."""
+        """A place may have become free, or the lane is to stop."""
         self._news.set()
+        self._work.settled.set()
 
     async def _occupy(self, records: Sequence[Record]) -> None:
         try:
-            await self._work.carry(records)
+            await self._work.carry(records, self.wake)
         finally:
             self._out -= 1
-            self._news.set()
-            self._work.settled.set()
+            self.wake()

@@ -244,3 +244,18 @@ def test_wrong_arguments_are_all_named() -> None:
         SqsPoller(queue_url="http://h/1/q.fifo", handler=print)
     with pytest.raises(ConfigError, match="Maximum batch window in seconds must be greater than 0"):
         SqsPoller(queue_url="http://h/1/q", handler=print, batch_size=11)
+
+
+async def test_leaving_the_block_stops_a_run_that_was_begun_as_a_task(new_queue: NewQueue, sqs: Any) -> None:
+    """Catches: a poller that goes on receiving after its block, and burns delivery attempts."""
+    url = await new_queue(visibility_timeout=600)
+
+    async def handler(event: dict[str, Any], context: Any) -> None:
+        pass
+
+    async with SqsPoller(queue_url=url, handler=handler) as poller:
+        running = asyncio.ensure_future(poller.run())
+        await until(lambda: poller.condition.ready)
+    assert running.done()
+    await send_all(sqs, url, "abc")
+    assert await counts(sqs, url) == (3, 0, 0)

@@ -582,3 +582,46 @@ async def test_a_failed_delete_is_a_second_delivery_and_nothing_worse():
     assert sorted(queue.deleted) == DIGITS[:3]
     assert len(queue.deliveries) == 4
     assert rig.lane.failed_deletes == 1
+
+
+# ---- what a review found
+
+
+@virtual
+async def test_two_hung_calls_do_not_stop_a_lane_of_ten():
+    """Rule 15. Mutation: the places of hung calls taken from those that the halving left."""
+    queue = queue_of(["poison"], visibility=90)
+    for_ever = asyncio.Event()
+
+    async def behave(batch, _):
+        return error(lingering=for_ever.wait()) if batch == ["poison"] else None
+
+    rig = Rig(MemoryQueueLane(queue), behave, concurrency=10)
+    async with rig.running():
+        for number in range(6):
+            await asyncio.sleep(60)
+            queue.send([f"good-{number}"])
+        await asyncio.sleep(60)
+        assert rig.work.slots.hung >= 4
+        assert sorted(queue.deleted) == [f"good-{number}" for number in range(6)]
+        for_ever.set()
+
+
+@virtual
+async def test_a_drain_shorter_than_the_halt_still_gives_back_and_counts():
+    """Rule 11. Mutation: a halt that the drain deadline cuts off, and that is not taken up again."""
+
+    class SlowToHalt(MemoryQueueLane):
+        async def halt(self):
+            await asyncio.sleep(5)
+            return await super().halt()
+
+    queue = queue_of(DIGITS, visibility=600)
+    rig = Rig(SlowToHalt(queue, ahead=True), slow(100), concurrency=3)
+    async with rig.running() as task:
+        await asyncio.sleep(1)
+        rig.pipeline.stop(0.3)
+        assert await task == Ending(End.STOPPED, 3)
+    assert queue.in_flight == 3
+    assert rig.tally.balance == 0
+    assert rig.tally.returned == 7

@@ -45,3 +45,15 @@ def test_a_failure_breaks_the_row_of_successes():
     assert slots.limit == 2
     slots.succeeded()
     assert slots.limit == 3
+
+
+def test_a_hung_call_takes_no_place_that_the_halving_left():
+    """Catches: two hung calls that stop a lane of ten for good."""
+    slots = Slots(10)
+    for hung in range(1, 5):
+        slots.failed(slots.ticket())
+        slots.hung = hung
+    assert slots.limit == 1
+    assert slots.places == 5
+    slots.hung = 10
+    assert slots.places == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from headrace.model import Record
 from headrace.observe import log
-from headrace.testing import virtual
+from headrace.testing import FakeClock, virtual
 from headrace_connectors.aws import AwsError
 from headrace_connectors.sqs.event import records as made
 from headrace_connectors.sqs.outbox import Outbox
@@ -20,7 +21,7 @@ DELETE = "DeleteMessageBatch"
 
 
 class Books:
-    def __init__(self, answer: Callable[[str, dict[str, Any]], Any]) -> None:
+    def __init__(self, answer: Callable[[str, dict[str, Any]], Any], calls: int = 4) -> None:
         self.client = ScriptedClient(answer)
         self.confirmed: list[str] = []
         self.refused: list[str] = []
@@ -28,9 +29,10 @@ class Books:
             self.client,
             DELETE,
             "url",
-            calls=4,
+            calls=calls,
             confirmed=lambda records: self.confirmed.extend(one.id for one in records),
             refused=lambda records: self.refused.extend(one.id for one in records),
+            clock=FakeClock(),
             log=log(),
         )
 
@@ -41,8 +43,8 @@ class Books:
         await asyncio.gather(tending, return_exceptions=True)
 
 
-def records(numbers: range) -> list[Record]:
-    return made([message(number) for number in numbers], None, 1.0)
+def records(numbers: range, until: float = math.inf) -> list[Record]:
+    return made([message(number) for number in numbers], None, until)
 
 
 @virtual
@@ -84,13 +86,49 @@ async def test_every_entry_of_the_answer_is_read() -> None:
 
 @virtual
 async def test_an_answer_without_entries_confirms_nothing() -> None:
-    """Catches: a truncated body read as success."""
+    """Catches: a truncated body read as success; a delete given up while its receipt is still ours."""
     books = Books(lambda *_: {})
+    now = asyncio.get_running_loop().time()
+    books.outbox.put(records(range(2), until=now + 60))
+    await books.beside(50)
+    assert (books.confirmed, books.refused) == ([], [])
+    await books.beside(30)
+    assert (books.confirmed, books.refused) == ([], ["m0", "m1"])
+    assert len(books.client.calls) < 25
+    assert len(books.outbox) == 0
+
+
+@virtual
+async def test_an_answer_for_entries_that_were_not_asked_is_nobody_s() -> None:
+    """Catches: an odd answer that ends the lane."""
+    odd = {"Successful": [{"Id": "7"}, {}, {"Id": "x"}], "Failed": [{"Id": "99", "SenderFault": True}, {}]}
+    turns = iter(range(100))
+    books = Books(lambda _, params: odd if next(turns) == 0 else all_done(params))
     books.outbox.put(records(range(2)))
-    await books.beside(10)
-    assert books.confirmed == []
-    assert books.refused == ["m0", "m1"]
-    assert len(books.client.calls) == 5
+    await books.beside(5)
+    assert books.confirmed == ["m0", "m1"]
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+@virtual
+async def test_a_flush_keeps_the_number_of_calls_and_with_one_the_order(calls: int) -> None:
+    out = peak = 0
+
+    async def answer(params: dict[str, Any]) -> dict[str, Any]:
+        nonlocal out, peak
+        out += 1
+        peak = max(peak, out)
+        await asyncio.sleep(1)
+        out -= 1
+        return all_done(params)
+
+    books = Books(lambda _, params: answer(params), calls)
+    books.outbox.put(records(range(80)))
+    await books.outbox.flush()
+    assert peak == calls
+    assert sorted(books.confirmed) == sorted(f"m{number}" for number in range(80))
+    if calls == 1:
+        assert books.confirmed == [f"m{number}" for number in range(80)]
 
 
 @virtual

@@ -214,3 +214,24 @@ async def test_every_try_of_a_call_counts_anew() -> None:
     asked.sent()
     assert asked.base == asyncio.get_running_loop().time()
     assert not asked.begun
+
+
+@virtual
+async def test_what_was_settled_is_swept_out() -> None:
+    """Catches: a receive that stays for half of a long visibility after its last message was deleted."""
+    kept = receipts(ScriptedClient(lambda _, params: all_done(params)), visibility=43200)
+    _, still = receive(kept, range(3))
+    for number in range(10, 5010):
+        _, done = receive(kept, range(number, number + 1))
+        kept.release(done)
+    assert len(kept._due) < 1100
+    assert any(held is still[0].token for _, held in kept._due)
+
+
+@virtual
+async def test_an_odd_answer_to_a_renewal_is_no_end() -> None:
+    kept = receipts(ScriptedClient(lambda *_: {"Successful": [{"Id": "x"}, {}], "Failed": [{"Id": "9"}, {}]}))
+    _, records = receive(kept, range(2))
+    first = records[0].until
+    await beside(kept, 40)
+    assert records[0].until == first

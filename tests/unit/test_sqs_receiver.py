@@ -131,3 +131,31 @@ async def test_a_stop_gives_what_lies_in_the_inbox_in_order() -> None:
         calls = len(desk.client.calls)
         await asyncio.sleep(30)
         assert len(desk.client.calls) == calls
+
+
+@virtual
+async def test_after_a_stop_nothing_is_asked_again() -> None:
+    """An answer breaks off while the stop waits for it. Catches: a retry whose messages nobody gives back."""
+
+    async def breaks(_: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(3)
+        raise AwsError("ClientPayloadError", "cut")
+
+    async with Desk(0, answer=breaks) as desk:
+        fetching = asyncio.ensure_future(desk.receiver.take(10))
+        await asyncio.sleep(2)
+        fetching.cancel()
+        (receive,) = desk.receiver._running.values()
+        receive.arriving()
+        assert await desk.receiver.halt() == ([], 1)
+        await asyncio.sleep(60)
+        assert len(desk.client.calls) == 1
+
+
+@virtual
+async def test_a_stop_in_back_off_drops_no_call() -> None:
+    async with Desk(0, answer=lambda _: AwsError("AccessDenied", "no")) as desk:
+        fetching = asyncio.ensure_future(desk.receiver.take(10))
+        await asyncio.sleep(200)
+        fetching.cancel()
+        assert await desk.receiver.halt() == ([], 0)

@@ -24,6 +24,7 @@ class Stub:
 
 class Work:
     class slots:  # noqa: N801 - an attribute
+        hung, most = 0, 10
         limit = 5
 
 

@@ -54,6 +54,7 @@ class SqsLane:
             calls=calls,
             confirmed=self._deleted,
             refused=self._not_deleted,
+            clock=clock,
             log=log,
         )
         self._returns = Outbox(
@@ -63,6 +64,7 @@ class SqsLane:
             calls=1,
             confirmed=lambda _: None,
             refused=lambda _: None,
+            clock=clock,
             log=log,
         )
 

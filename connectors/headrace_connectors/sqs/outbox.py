@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from headrace.clock import Clock
 from headrace.model import Record
 from headrace.observe import Log
 from headrace_connectors.aws import AwsClient, AwsError
@@ -17,8 +18,11 @@ TENS = 10
 GATHER = 0.02
 """Seconds that a call with fewer than ten entries waits for more."""
 
-TRIES = 5
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 5.0
+"""Seconds between two tries of what was not taken."""
 
+Entry: TypeAlias = tuple[Record, dict[str, Any]]
 Done: TypeAlias = Callable[[Sequence[Record]], None]
 
 
@@ -26,19 +30,27 @@ class Outbox:
     """Entries of one batch operation, on their way to SQS.
 
     *confirmed* is told of each entry that SQS answered for; *refused* of each that it will not take, or that could not
-    be brought to it in five tries. `put` only remembers.
+    be brought to it while its visibility lasted. `put` only remembers. At most *calls* calls run side by side.
     """
 
     def __init__(
-        self, client: AwsClient, operation: str, url: str, *, calls: int, confirmed: Done, refused: Done, log: Log
+        self,
+        client: AwsClient,
+        operation: str,
+        url: str,
+        *,
+        calls: int,
+        confirmed: Done,
+        refused: Done,
+        clock: Clock,
+        log: Log,
     ) -> None:
-        self._client, self._operation, self._url, self._log = client, operation, url, log
+        self._client, self._operation, self._url, self._clock, self._log = client, operation, url, clock, log
         self._confirmed, self._refused = confirmed, refused
-        self._calls = calls
-        self._waiting: deque[tuple[Record, dict[str, Any]]] = deque()
+        self._free = asyncio.Semaphore(calls)
+        self._waiting: deque[Entry] = deque()
         self._news = asyncio.Event()
         self._out = 0
-        self._closing = False
 
     def __len__(self) -> int:
         """Entries that are not yet answered for."""
@@ -50,54 +62,62 @@ class Outbox:
 
     async def tend(self) -> None:
         """Send until cancelled; what is under way then is put back, for `flush`."""
-        free = asyncio.Semaphore(self._calls)
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._news.wait()
                 if len(self._waiting) < TENS:
                     await asyncio.sleep(GATHER)
-                await free.acquire()
-                if batch := self._take():
-                    group.create_task(self._send(batch)).add_done_callback(lambda _: free.release())
-                else:
-                    free.release()
+                await self._begin(group)
 
     async def flush(self) -> None:
         """Send all that waits, now. Cancelled, it gives the rest up: nothing is forgotten without being counted."""
         try:
             async with asyncio.TaskGroup() as group:
-                while batch := self._take():
-                    group.create_task(self._send(batch))
+                while self._waiting:
+                    await self._begin(group)
         except asyncio.CancelledError:
             while batch := self._take():
                 self._give_up(batch)
             raise
 
-    def _take(self) -> list[tuple[Record, dict[str, Any]]]:
+    async def _begin(self, group: asyncio.TaskGroup) -> None:
+        await self._free.acquire()
+        if batch := self._take():
+            group.create_task(self._send(batch)).add_done_callback(lambda _: self._free.release())
+        else:
+            self._free.release()
+
+    def _take(self) -> list[Entry]:
         batch = [self._waiting.popleft() for _ in range(min(TENS, len(self._waiting)))]
         self._out += len(batch)
         if not self._waiting:
             self._news.clear()
         return batch
 
-    async def _send(self, batch: list[tuple[Record, dict[str, Any]]]) -> None:
+    async def _send(self, batch: list[Entry]) -> None:
+        """Try until every entry is answered for, or its visibility is over: then it is somebody else's."""
+        wait = FIRST_WAIT
         try:
-            for _ in range(TRIES):
-                batch = await self._try(batch)
-                if not batch:
-                    return
-                await asyncio.sleep(0.2)
-            self._give_up(batch)
+            while batch := await self._try(batch):
+                now = self._clock.boot()
+                if over := [entry for entry in batch if entry[0].until <= now]:
+                    self._give_up(over)
+                    batch = [entry for entry in batch if entry[0].until > now]
+                    if not batch:
+                        return
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
         except asyncio.CancelledError:
             self._waiting.extendleft(reversed(batch))
+            self._news.set()
             self._out -= len(batch)
             raise
 
-    def _give_up(self, batch: list[tuple[Record, dict[str, Any]]]) -> None:
+    def _give_up(self, batch: list[Entry]) -> None:
         self._log.error("batch_call.given_up", operation=self._operation, ids=[record.id for record, _ in batch])
         self._settle([record for record, _ in batch], self._refused)
 
-    async def _try(self, batch: list[tuple[Record, dict[str, Any]]]) -> list[tuple[Record, dict[str, Any]]]:
+    async def _try(self, batch: list[Entry]) -> list[Entry]:
         """One call. Every entry of its answer is read; what stands under neither head counts as not done."""
         entries = [
             {"Id": str(n), "ReceiptHandle": record.raw["ReceiptHandle"], **fields}
@@ -108,16 +128,19 @@ class Outbox:
         except AwsError as error:
             self._log.warning("batch_call.failed", operation=self._operation, error=str(error))
             return batch
-        done = {int(entry["Id"]) for entry in answer.get("Successful") or ()}
-        final: set[int] = set()
+        asked = {entry["Id"]: record for entry, (record, _) in zip(entries, batch, strict=True)}
+        done = [asked.pop(entry["Id"]) for entry in answer.get("Successful") or () if entry.get("Id") in asked]
+        final: list[Record] = []
         for entry in answer.get("Failed") or ():
-            record = batch[int(entry["Id"])][0]
-            self._log.warning("message.refused", operation=self._operation, ids=[record.id], error=entry.get("Code"))
-            if entry.get("SenderFault", False):
-                final.add(int(entry["Id"]))
-        self._settle([batch[n][0] for n in sorted(done)], self._confirmed)
-        self._settle([batch[n][0] for n in sorted(final)], self._refused)
-        return [pair for n, pair in enumerate(batch) if n not in done and n not in final]
+            if record := asked.get(entry.get("Id")):
+                self._log.warning(
+                    "message.refused", operation=self._operation, ids=[record.id], error=entry.get("Code")
+                )
+                if entry.get("SenderFault", False):
+                    final.append(asked.pop(entry["Id"]))
+        self._settle(done, self._confirmed)
+        self._settle(final, self._refused)
+        return [batch[int(number)] for number in asked]
 
     def _settle(self, records: Sequence[Record], told: Done) -> None:
         self._out -= len(records)

@@ -25,6 +25,9 @@ HEARTBEAT = 0.5
 BEHIND = 3
 """Beats that a base stays behind: the time in which an answer that has come is surely read."""
 
+SPENT = 1000
+"""Receives of which nothing is held that may wait for their renewal before they are swept out."""
+
 LEAST_PATIENCE = 1.0
 """Seconds that a renewal may take at least; a call on a dead connection must not outlast the visibility it renews."""
 
@@ -35,21 +38,26 @@ class Receive:
     It watches its own call: every try of it counts anew, and `begun` says that an answer is arriving.
     """
 
-    __slots__ = ("_clock", "_wait", "base", "begun", "first", "held", "latest", "until")
+    __slots__ = ("_clock", "_wait", "base", "begun", "first", "held", "latest", "under_way", "until")
 
     def __init__(self, clock: Clock, wait: float) -> None:
         self._clock, self._wait = clock, wait
         self.held: dict[str, Record] = {}
         self.first = self.until = 0.0
         self.sent()
+        self.under_way = False
 
     def sent(self) -> None:
         self.base = self._clock.boot()
         self.latest = self.base + self._wait
-        self.begun = False
+        self.begun, self.under_way = False, True
 
     def arriving(self) -> None:
         self.begun = True
+
+    def over(self) -> None:
+        """The call has failed; another may follow."""
+        self.begun = self.under_way = False
 
     def __lt__(self, other: Receive) -> bool:
         return self.until < other.until
@@ -67,6 +75,7 @@ class Receipts:
         self._client, self._url, self._ceiling, self._clock, self._log = client, url, ceiling, clock, log
         self._asked: set[Receive] = set()
         self._due: list[tuple[float, Receive]] = []
+        self._live = 0
         self._beat = min(HEARTBEAT, visibility / 40)
         self._beats = deque([clock.boot()], BEHIND + 1)
 
@@ -89,12 +98,18 @@ class Receipts:
     def hold(self, receive: Receive, records: Iterable[Record]) -> None:
         """These came with it, and are renewed until `release`."""
         receive.held = {record.raw["ReceiptHandle"]: record for record in records}
+        self._live += 1
         heapq.heappush(self._due, (self._renewal(receive.base), receive))
 
     def release(self, records: Iterable[Record]) -> None:
         """These need not be renewed: deleted, given back, or left to their time-out."""
         for record in records:
-            record.token.held.pop(record.raw["ReceiptHandle"], None)
+            held = record.token.held
+            if held.pop(record.raw["ReceiptHandle"], None) is not None and not held:
+                self._live -= 1
+        if len(self._due) > 2 * self._live + SPENT:
+            self._due = [(when, receive) for when, receive in self._due if receive.held]
+            heapq.heapify(self._due)
 
     async def tend(self) -> None:
         """Move the bases of what was asked, and renew what is due, until cancelled."""
@@ -127,9 +142,11 @@ class Receipts:
             self._log.warning("message.renewal_failed", ids=_ids(receive), error=str(error) or "no answer in time")
             heapq.heappush(self._due, (now + self.visibility / 10, receive))
             return
+        by_id = dict(zip(map(str, range(len(handles))), handles, strict=True))
         for entry in answer.get("Failed") or ():
-            self._refused(receive, handles[int(entry["Id"])], entry)
-        kept = {handles[int(entry["Id"])] for entry in answer.get("Successful") or ()}
+            if entry.get("Id") in by_id:
+                self._refused(receive, by_id[entry["Id"]], entry)
+        kept = {by_id[entry["Id"]] for entry in answer.get("Successful") or () if entry.get("Id") in by_id}
         receive.base = now
         self._extend(receive, now, seconds, kept)
         all_kept = receive.held.keys() <= kept  # else some have no verdict, or a fault of the server's: soon again
@@ -145,7 +162,7 @@ class Receipts:
         )
         if entry.get("SenderFault", True):
             record.until = 0.0
-            del receive.held[handle]
+            self.release([record])
 
     def _extend(self, receive: Receive, base: float, seconds: float, kept: set[str] | None = None) -> None:
         """Our clock says "over" a little before SQS's does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from headrace.model import Condition, Record
@@ -56,6 +56,7 @@ class Receiver:
         self._wanted = asyncio.Event()
         self._running: dict[asyncio.Task[None], Receive] = {}
         self._halted = False
+        self._dropped = 0
 
     def __len__(self) -> int:
         """Messages that were received and not taken."""
@@ -111,7 +112,10 @@ class Receiver:
                         MessageAttributeNames=["All"],
                     )
                 except Exception as error:
-                    receive.begun = False
+                    receive.over()
+                    if self._halted:
+                        self._dropped += 1
+                        return
                     self._allowed = 1
                     self._set_condition(Condition("unavailable", str(error)))
                     raise
@@ -134,17 +138,25 @@ class Receiver:
     async def halt(self) -> tuple[list[Record], int]:
         """Receive no more. An answer that has begun is read; any other call is dropped within a second.
 
+        Only a lean call knows that its answer has begun (aws.py): the first receive of a process, and one that is asked
+        again in full, is dropped if it is not answered within the grace.
+
         What SQS had picked for a dropped call returns after its visibility time-out. Returns what was received and not
         taken, in the order of its receipt, and how many calls were dropped.
         """
         self._halted = True
         if self._running:
             await asyncio.wait(self._running, timeout=GRACE)
-        silent = [task for task, receive in self._running.items() if not receive.begun]
-        for task in silent:
-            task.cancel()
+        self._drop([task for task, receive in self._running.items() if not receive.begun])
         if self._running:
             await asyncio.wait(self._running, timeout=READING)
+        self._drop(list(self._running))
         left = list(self._inbox)
         self._inbox.clear()
-        return left, len(silent)
+        return left, self._dropped
+
+    def _drop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Cut these off; a call counts, a wait between two calls does not."""
+        self._dropped += sum(self._running[task].under_way for task in tasks)
+        for task in tasks:
+            task.cancel()

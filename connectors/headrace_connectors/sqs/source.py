@@ -32,8 +32,7 @@ class SqsSource:
 
     async def lanes(self) -> AsyncIterator[SqsLane]:
         opening, options = self._opening, self._options
-        scaling = opening.settings.scaling_config
-        concurrency = scaling.maximum_concurrency if scaling else 10
+        concurrency = opening.settings.maximum_concurrency
         client, queue = await self._connect(connections=2 * concurrency + 10)
         for warning in warn_of(queue, opening):
             opening.log.warning("mapping.dangerous", at=warning.path, why=warning.message)

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from headrace.plugins import Connector
-from headrace.settings import MappingSettings, ScalingConfig
+from headrace.settings import LEAST_CAPACITY, MappingSettings, ScalingConfig
 
 _BATCH_SIZE: Final = 10
-_CAPACITY: Final = 1000
 _BATCHES_HELD: Final = 10
 
 
@@ -43,4 +42,4 @@ def _general(connector: Connector, values: dict[str, Any]) -> Iterator[tuple[str
     else:
         places = values["parallelization_factor"] or 1
     batch_size = values["batch_size"] or _BATCH_SIZE
-    yield "capacity", max(_CAPACITY, _BATCHES_HELD * batch_size, places * batch_size)
+    yield "capacity", max(LEAST_CAPACITY, _BATCHES_HELD * batch_size, places * batch_size)

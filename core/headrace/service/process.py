@@ -27,8 +27,8 @@ from headrace.service.watchdog import Watchdog
 BEAT: Final = 0.5
 """Seconds between two signs of life of the loop."""
 
-GRACE: Final = 5.0
-"""Seconds beyond the drain and the last deletes and commits after which the watchdog ends the process."""
+GRACE: Final = 10.0
+"""Seconds beyond the drain, the last answers, deletes and commits after which the watchdog ends the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,7 @@ def balance(shown: MappingView) -> str:
 
 
 def _lane(name: str, tally: Tally, running: RunningLane | None, sampled: Sampled) -> LaneView:
-    condition = running.lane.condition if running else Condition("closed", "not open now")
+    condition = running.condition if running else Condition("closed", "not open now")
     return LaneView(
         lane=name,
         state=condition.state,

@@ -1,0 +1,142 @@
+"""One mapping: what nobody expected is told with its reason, and begun again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from headrace.functions import Function
+from headrace.mapping import Mapping
+from headrace.model import Condition
+from headrace.plugins import Connector, Opening, Probe
+from headrace.settings import MappingSettings, ScalingConfig, Settings
+from headrace.testing import FakeClock, MemoryQueue, MemoryQueueLane, virtual
+from support.engine import Lines
+
+
+class Told(Lines):
+    exception = Lines.info
+
+
+class Source:
+    condition = Condition("connecting")
+
+    def __init__(self, queue: MemoryQueue, *, dies_after: float | None = None, odd: bool = False) -> None:
+        self.queue, self.dies_after, self.odd = queue, dies_after, odd
+        self.opened = 0
+
+    async def lanes(self) -> AsyncIterator[Any]:
+        self.opened += 1
+        yield MemoryQueueLane(self.queue)
+        if self.dies_after is not None:
+            await asyncio.sleep(self.dies_after)
+            raise LookupError("what nobody expected")
+
+    def render(self, records: Any) -> Any:
+        if self.odd:
+            raise KeyError("MD5OfBody")
+        return {"Records": [record.raw for record in records]}
+
+    def identify(self, identifier: object) -> str | None:
+        return str(identifier)
+
+    async def idle(self) -> bool:
+        return True
+
+    async def lag(self) -> int | None:
+        return None
+
+    async def dead_lettered(self) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        pass
+
+
+def mapping_of(source: Source, handler: Any) -> tuple[Mapping, Told]:
+    told = Told()
+
+    async def probe(_: Opening) -> Probe:
+        return Probe()
+
+    connector = Connector(
+        type="memory",
+        summary="",
+        options=Settings,
+        traits=MemoryQueueLane(source.queue).traits,
+        open=lambda _: source,
+        probe=probe,
+    )
+    opening = Opening(
+        service="s",
+        mapping="m",
+        settings=MappingSettings(batch_size=1, scaling_config=ScalingConfig(maximum_concurrency=2)),
+        options=Settings(),
+        sections={},
+        function_timeout=3,
+        log=told,
+        clock=FakeClock(),
+    )
+    return Mapping(connector, opening, Function.of("f", handler, timeout=3)), told
+
+
+async def nothing(event: Any, context: Any) -> None:
+    pass
+
+
+@virtual
+async def test_a_failure_is_told_every_time_with_its_own_reason() -> None:
+    """Catches: "ExceptionGroup: unhandled errors", said once in ten times; a back-off that grows over days."""
+    source = Source(MemoryQueue(), dies_after=86_400)
+    mapping, told = mapping_of(source, nothing)
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(12.5 * 86_400)
+    assert [line["error"] for line in told.of("mapping.failed")] == ["LookupError: what nobody expected"] * 12
+    assert source.opened == 13
+    mapping.stop(1)
+    await running
+
+
+@virtual
+async def test_while_it_fails_at_once_it_backs_off_and_says_why() -> None:
+    source = Source(MemoryQueue(), dies_after=0)
+    mapping, told = mapping_of(source, nothing)
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(600)
+    assert 20 < source.opened < 200
+    assert len(told.of("mapping.failed")) == source.opened
+    assert mapping.condition.reason == "LookupError: what nobody expected"
+    mapping.stop(1)
+    await running
+
+
+@virtual
+async def test_a_message_that_cannot_be_rendered_costs_its_batch_and_not_the_lane() -> None:
+    queue = MemoryQueue(visibility=30)
+    queue.send(["a"])
+    source = Source(queue, odd=True)
+    mapping, told = mapping_of(source, nothing)
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(100)
+    assert source.opened == 1
+    assert len(queue.deliveries) > 1
+    assert told.of("batch.unrenderable")
+    mapping.stop(1)
+    await running
+
+
+@virtual
+async def test_a_lane_whose_every_place_is_held_by_hung_calls_says_so() -> None:
+    queue = MemoryQueue(visibility=30)
+    queue.send(["a"])
+    mapping, _ = mapping_of(Source(queue), nothing)
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(1)
+    (lane,) = mapping.lanes.values()
+    assert mapping.condition.ready
+    lane.work.slots.hung = 2
+    assert mapping.condition.state == "stuck"
+    assert "all 2 places" in mapping.condition.reason
+    mapping.stop(1)
+    await running
