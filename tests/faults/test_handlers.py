@@ -79,7 +79,7 @@ async def test_poison_takes_its_batch_along_when_the_handler_raises(plain, new_q
 
 
 async def test_a_function_that_hangs_holds_nothing_but_its_own_places(plain, new_queue, books, serve) -> None:
-    """Every place of one mapping hangs for ever: health, readiness and the other mapping go on, and it can be ended.
+    """Every place of one mapping hangs for ever: health and the other mapping go on, readiness names it.
 
     The calls timed out and their records were given back, so nothing is left: exit 0 though their threads still hang.
     """
@@ -100,7 +100,11 @@ async def test_a_function_that_hangs_holds_nothing_but_its_own_places(plain, new
     await Producer(plain, good, books.sent, first=1001).send(200)
     await until(lambda: books.done_so_far() >= 200, why=service.log_text)
     assert (await asyncio.to_thread(service.get, "/healthz"))[0] == 200
-    assert (await asyncio.to_thread(service.get, "/readyz"))[0] == 200
+    await until(lambda: service.events("handler.still_running") >= 8, why=service.log_text)
+    status, said = await asyncio.to_thread(service.get, "/readyz")
+    assert status == 503
+    assert said["mappings"].keys() == {"hanging"}
+    assert said["mappings"]["hanging"]["state"] == "stuck"
     service.terminate()
     assert await service.ended() == 0, service.log_text()
     assert all(number > 1000 or not one.end for number, all_of_it in books.by_number().items() for one in all_of_it)
