@@ -49,12 +49,24 @@ class AwsSettings(Settings):
         return AwsSettings(**{**defaults.model_dump(), **given})
 
 
+MENDS = {
+    "NoCredentialsError": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run under a role",
+    "NoRegionError": "set region under aws, or AWS_REGION",
+    "EndpointConnectionError": "is the server up, and endpoint_url (or AWS_ENDPOINT_URL) right?",
+    "NonExistentQueue": "create it, or correct queue_url: its region, account and name",
+    "QueueDoesNotExist": "create it, or correct queue_url: its region, account and name",
+    "AccessDenied": "allow these credentials to do it (README: the rights that a queue needs)",
+}
+"""What a person can do about an error, by the last part of its code."""
+
+
 class AwsError(SourceUnavailable):
     """AWS refused a call, or could not be asked. `code` is AWS's, or the name of the client's error."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
-        super().__init__(f"{code}: {message}")
+        mend = MENDS.get(code.rpartition(".")[2])
+        super().__init__(f"{code}: {message}{f'; {mend}' if mend else ''}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,5 @@
 """headrace: event source mappings that run anywhere."""
+
+from importlib.metadata import version
+
+__version__ = version("headrace")

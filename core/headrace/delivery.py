@@ -191,11 +191,12 @@ class Work:
     def _report(self, records: Sequence[Record], bad: Sequence[Record], attempt: int, outcome: Outcome) -> None:
         self.tally.failed_invoke += len(records)
         self.tally.failed += len(bad)
+        why = {"error": str(outcome.verdict.failure)} if outcome.verdict.failure else {}
         self.log.warning(
             "batch.failed",
             lane=self.lane.name,
             kind=outcome.verdict.kind.value,
-            error=str(outcome.verdict.failure) if outcome.verdict.failure else None,
+            **why,
             records=len(records),
             failed=len(bad),
             ids=_ids(bad),

@@ -162,6 +162,7 @@ class Mapping:
         ending = await running.pipeline.run()
         self._log.info("lane.closed", lane=running.lane.name, how=ending.how.value, left=ending.left)
         if ending.how is End.LOST:
+            self._log.warning("lane.lost", lane=running.lane.name, left=ending.left)
             self.report.lost.append(running.lane.name)
         else:
             self.report.left += ending.left

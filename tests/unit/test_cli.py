@@ -199,7 +199,7 @@ def test_invoke_with_the_region_and_the_mapping(shop):
     ("arguments", "said"),
     [
         (["g"], "there is no function 'g'; known are f"),
-        (["f", "--event", "none.json"], "--event: none.json cannot be read as JSON: "),
+        (["f", "--event", "none.json"], "--event: none.json cannot be read: No such file or directory; name a file"),
         (["f", "--event", "config.yaml"], "--event: config.yaml cannot be read as JSON: "),
         (["f", "--event", "-"], "--event: standard input cannot be read as JSON: "),
     ],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from headrace.errors import Fault
 from headrace.plugins import Opening
@@ -37,15 +38,22 @@ REFUSES: dict[str, str] = {
 class SqsOptions(AwsSettings):
     """`source: {type: sqs, …}`."""
 
-    queue_url: str = Field(
-        pattern=r"^https?://[^/\s]+/\S+$", description="The queue's URL, as GetQueueUrl gives it. Required."
-    )
+    queue_url: str = Field(description="The queue's URL, as GetQueueUrl gives it. Required.")
     visibility_timeout: int | None = Field(
         None, ge=1, le=43200, description="Seconds that a receive asks for; default: the queue's own."
     )
     maximum_visibility: int = Field(
         43200, ge=1, le=43200, description="Seconds after its receive that a message is renewed at most; SQS: 12 h."
     )
+
+    @field_validator("queue_url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        if not re.fullmatch(r"https?://[^/\s]+/\S+", value):
+            raise ValueError(
+                "must be the queue's URL, as GetQueueUrl gives it: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+            )
+        return value
 
     @property
     def queue_name(self) -> str:

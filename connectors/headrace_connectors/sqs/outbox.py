@@ -22,6 +22,9 @@ FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
 """Seconds between two tries of what was not taken."""
 
+PERSISTENCE = 30.0
+"""Seconds after which an entry is given up, although its receipt may be renewed for hours yet."""
+
 Entry: TypeAlias = tuple[Record, dict[str, Any]]
 Done: TypeAlias = Callable[[Sequence[Record]], None]
 
@@ -30,7 +33,8 @@ class Outbox:
     """Entries of one batch operation, on their way to SQS.
 
     *confirmed* is told of each entry that SQS answered for; *refused* of each that it will not take, or that could not
-    be brought to it while its visibility lasted. `put` only remembers. At most *calls* calls run side by side.
+    be brought to it while its visibility lasted, and half a minute at most: what waits here is bounded. `put` only
+    remembers. At most *calls* calls run side by side.
     """
 
     def __init__(
@@ -95,14 +99,14 @@ class Outbox:
         return batch
 
     async def _send(self, batch: list[Entry]) -> None:
-        """Try until every entry is answered for, or its visibility is over: then it is somebody else's."""
-        wait = FIRST_WAIT
+        """Try until every entry is answered for, or its time is over."""
+        wait, last = FIRST_WAIT, self._clock.boot() + PERSISTENCE
         try:
             while batch := await self._try(batch):
                 now = self._clock.boot()
-                if over := [entry for entry in batch if entry[0].until <= now]:
+                if over := [entry for entry in batch if min(entry[0].until, last) <= now]:
                     self._give_up(over)
-                    batch = [entry for entry in batch if entry[0].until > now]
+                    batch = [entry for entry in batch if min(entry[0].until, last) > now]
                     if not batch:
                         return
                 await asyncio.sleep(wait)

@@ -100,6 +100,8 @@ class Receiver:
     async def _receive(self, receive: Receive, count: int, wait: int) -> None:
         async for attempt in again(self._log, "receive.failed"):
             with attempt:
+                if self._halted:
+                    return
                 try:
                     answer = await self._client.call(
                         "ReceiveMessage",

@@ -67,7 +67,9 @@ def _event(file: str | None) -> Any:
         return {}
     try:
         return json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise ConfigError([Fault("--event", f"{file} cannot be read: {error.strerror}; name a file, or -")]) from None
+    except (ValueError, RecursionError) as error:
         where = "standard input" if file == "-" else file
         raise ConfigError([Fault("--event", f"{where} cannot be read as JSON: {error}")]) from None
 

@@ -63,7 +63,8 @@ def _ask(config: Config) -> dict[str, Any]:
         raise _NoAnswer("service.listen is null: this service cannot be asked")
     host, port = host_and_port(config.service.listen)
     if not port:
-        raise _NoAnswer("service.listen has port 0: the service logged the one it took (http.listening)")
+        taken = "the service logged the one it took (http.listening)"
+        raise _NoAnswer(f"service.listen has port 0: {taken}; write a fixed one, as 127.0.0.1:8480")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - asked, not bound
     connection = HTTPConnection(host, port, timeout=PATIENCE)
     try:
@@ -105,7 +106,7 @@ def _rows(view: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         "?" if view["lag_records"] is None else f"{view['lag_records']:,}",
         seconds(max(lags)) if lags else "?",
         f"{view['in_flight']:,}",
-        f"{counts['failed_invoke']:,}",
+        f"{counts['failed']:,}",
         f"{counts['dropped']:,}",
     )
     for lane in lanes if len(lanes) > 1 else ():
@@ -119,6 +120,6 @@ def _rows(view: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             "",
             lag,
             f"{lane['in_flight']:,}",
-            f"{counts['failed_invoke']:,}",
+            f"{counts['failed']:,}",
             f"{counts['dropped']:,}",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import BaseModel, SecretStr
@@ -69,7 +69,8 @@ def _plain(config: Config, where: Where, model: BaseModel) -> Iterator[Row]:
 def _mapping(config: Config, mapping: MappingConfig) -> Iterator[Row]:
     where = ("mappings", mapping.name)
     yield _row(config, (*where, "source", "type"), mapping.connector.type, "default")
-    yield from _plain(config, (*where, "source"), mapping.options)
+    for row in _plain(config, (*where, "source"), mapping.options):
+        yield _inherited(config, mapping, row)
     yield _row(config, (*where, "function"), mapping.function, "default")
     for name in type(mapping.settings).model_fields:
         value, origin = getattr(mapping.settings, name), mapping.origin[name]
@@ -80,6 +81,16 @@ def _mapping(config: Config, mapping: MappingConfig) -> Iterator[Row]:
                 yield _row(config, path, leaf, "default")
             else:
                 yield Row(path=dotted(path), value=_masked(config, path, leaf), origin=origin)
+
+
+def _inherited(config: Config, mapping: MappingConfig, row: Row) -> Row:
+    """An option that was not written, and stands in a section which the source's options extend, holds from there."""
+    name = row.path.rpartition(".")[2]
+    for section, model in config.sections.items():
+        if row.value is None and isinstance(mapping.options, type(model)) and name in type(model).model_fields:
+            of_section = _row(config, (section, name), getattr(model, name), "default")
+            return replace(row, value=of_section.value, origin=of_section.origin, place=of_section.place)
+    return row
 
 
 def _leaves(value: Any, where: Where) -> Iterator[tuple[Where, Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from headrace.config.bundle import Bundle, gather
 from headrace.config.entry import Around, Entry, MappingConfig
@@ -83,6 +84,9 @@ class _Loader:
         sections = {name: self._section(name, model) for name, model in self.catalog.sections.items()}
         functions = {name: self._function(name, value) for name, value in self._block("functions").items()}
         ready: dict[str, BaseModel] = {name: section for name, section in sections.items() if section is not None}
+        for name, model in self.catalog.sections.items():  # a section with faults hides none of the mappings'
+            with suppress(ValidationError):
+                ready.setdefault(name, model())
         around = Around(
             service=service.name if service else "",
             catalog=self.catalog,

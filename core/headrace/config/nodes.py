@@ -94,7 +94,8 @@ class _Composer:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = (mark.line if mark else self.loader.line) + 1
-            raise Unreadable(f"not valid YAML: {self._mend(error.problem or 'unreadable', line)}", line) from None
+            problem = self._mend(error.problem or "unreadable", line)
+            raise Unreadable(f"not valid YAML: {problem}; look at this line and the one before", line) from None
         except (ValueError, OverflowError):  # an escape beyond Unicode, a version of thousands of digits
             raise Unreadable("not valid YAML: a number in an escape is out of range", self.loader.line + 1) from None
 
