@@ -16,7 +16,7 @@ from headrace.functions.invocation import Handler
 from headrace.mapping import Mapping as Running
 from headrace.mapping import Report
 from headrace.model import Condition
-from headrace.observe import Tally, log
+from headrace.observe import Tally
 from headrace.plugins import Catalog, Connector, Opening
 from headrace.settings import FunctionSettings, MappingSettings
 
@@ -130,15 +130,7 @@ def _opening(connector: Connector, arguments: Mapping[str, Any], name: str, time
     entry = Entry(validator, around, name, written).read()
     if entry is None or validator.faults:
         raise ConfigError([Fault(_argument(fault.path, name), fault.message) for fault in validator.faults])
-    return Opening(
-        service=name,
-        mapping=name,
-        settings=entry.settings,
-        options=entry.options,
-        sections={},
-        function_timeout=timeout,
-        log=log(mapping=name),
-    )
+    return entry.opening(name, {}, timeout)
 
 
 def _argument(path: str, name: str) -> str:

@@ -29,6 +29,18 @@ class MappingConfig:
     settings: MappingSettings
     origin: Mapping[str, str]
 
+    def opening(self, service: str, sections: Mapping[str, BaseModel], function_timeout: float) -> Opening:
+        """What the connector is told."""
+        return Opening(
+            service=service,
+            mapping=self.name,
+            settings=self.settings,
+            options=self.options,
+            sections=sections,
+            function_timeout=function_timeout,
+            log=log(mapping=self.name),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
@@ -132,15 +144,8 @@ class Entry:
         if self.places.is_broken_within(self.where) or around.sections.keys() != around.catalog.sections.keys():
             return
         function = around.functions.get(mapping.function)
-        opening = Opening(
-            service=around.service,
-            mapping=self.name,
-            settings=settings,
-            options=mapping.options,
-            sections=around.sections,
-            function_timeout=function.timeout if function else FunctionSettings.model_fields["timeout"].default,
-            log=log(mapping=self.name),
-        )
+        timeout = function.timeout if function else FunctionSettings.model_fields["timeout"].default
+        opening = mapping.opening(around.service, around.sections, timeout)
         self.validator.faults += [self._placed(fault) for fault in mapping.connector.check(opening)]
         self.warnings += [self._placed(fault) for fault in mapping.connector.warn(opening)]
 

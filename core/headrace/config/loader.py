@@ -17,7 +17,6 @@ from headrace.config.entry import Around, Entry, MappingConfig
 from headrace.config.places import Places, Where
 from headrace.config.wording import Validator, is_sensitive, not_a_mapping, unknown
 from headrace.errors import ConfigError, Fault
-from headrace.observe import log
 from headrace.plugins import Catalog, Opening
 from headrace.settings import FunctionSettings, ServiceSettings, Settings
 
@@ -42,15 +41,7 @@ class Config:
     def opening(self, mapping: str) -> Opening:
         """What the connector of *mapping* is told."""
         one = self.mappings[mapping]
-        return Opening(
-            service=self.service.name,
-            mapping=mapping,
-            settings=one.settings,
-            options=one.options,
-            sections=self.sections,
-            function_timeout=self.functions[one.function].timeout,
-            log=log(mapping=mapping),
-        )
+        return one.opening(self.service.name, self.sections, self.functions[one.function].timeout)
 
 
 def load(paths: Sequence[Path], catalog: Catalog, environ: Mapping[str, str] = os.environ) -> Config:
