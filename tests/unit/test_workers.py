@@ -45,6 +45,42 @@ async def test_concurrent_calls_have_a_thread_each(workers):
     await asyncio.gather(*(run(workers, barrier.wait) for _ in range(8)))  # breaks if two share a thread
 
 
+async def test_quick_calls_that_come_together_wake_one_thread():
+    """Fails when each call wakes a thread of its own: that costs more than the call."""
+    workers = Workers("test", quick=60, patience=60)
+    await run(workers, lambda: None)
+    here = lambda: (time.sleep(0.005), threading.current_thread())[1]  # noqa: E731 - time for others, were they awake
+    threads = await asyncio.gather(*(run(workers, here) for _ in range(8)))
+    assert workers.threads == 8
+    assert len(set(threads)) == 1
+    workers.close()
+
+
+async def test_calls_behind_one_that_is_slow_after_all_get_threads_of_their_own():
+    """Fails without the patience: what waits behind a hung call would wait for good."""
+    workers, barrier = Workers("test", quick=60), threading.Barrier(8, timeout=5)
+    await run(workers, lambda: None)
+    await asyncio.gather(*(run(workers, barrier.wait) for _ in range(8)))
+    workers.close()
+
+
+async def test_a_loop_that_ended_leaves_nothing_waiting(workers):
+    """Fails when the next loop trusts a wake-up that the ended one was to give."""
+    ran = []
+
+    def elsewhere():
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(submit(lambda: ran.append("before")))
+        loop.close()
+
+    async def submit(work):
+        workers.submit(work, lambda _: None)
+
+    await asyncio.to_thread(elsewhere)
+    assert await asyncio.wait_for(run(workers, lambda: "after"), 5) == "after"
+    assert ran == ["before"]
+
+
 async def test_a_hung_thread_is_reused_only_after_its_end(workers):
     release = threading.Event()
     hung = asyncio.ensure_future(run(workers, lambda: (release.wait(5), threading.current_thread())[1]))
@@ -135,7 +171,8 @@ from headrace.functions.workers import Workers
 async def main():
     started = threading.Event()
     Workers("w").submit(lambda: (started.set(), threading.Event().wait()), print)
-    started.wait()
+    while not started.is_set():
+        await asyncio.sleep(0.01)
 asyncio.run(main())
 print("end")
 """)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
+from time import perf_counter
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -41,6 +42,13 @@ class _Results:
             done(result)
 
 
+QUICK = 0.0001
+"""Seconds: a call that takes less costs less than to wake a thread for it."""
+
+PATIENCE = 0.005
+"""Seconds that a call may wait for others to be woken for together, and again behind them when they are not quick after
+all. After as long the interpreter itself takes its lock from a thread that does not let go (sys.getswitchinterval)."""
+
 _Job: TypeAlias = tuple[_Results, Callable[[], Any], Done]
 
 
@@ -49,13 +57,20 @@ class Workers:
 
     There is a thread for every call that has not ended, so that none waits behind a hung one: `threads` were started,
     and `busy` of them have a call.
+
+    While calls are quick, one thread is woken for all that come together, and carries them out one after the other.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+    def __init__(self, name: str, *, quick: float = QUICK, patience: float = PATIENCE) -> None:
+        self._name, self._quick_enough, self._most_patience = name, quick, patience
+        self._jobs: deque[_Job] = deque()
+        self._wakes: SimpleQueue[bool] = SimpleQueue()  # each wakes one thread, and says whether it is to stay
         self._results: _Results | None = None
         self._lock = Lock()
+        self._gathering: float | None = None  # since when
+        self._fresh = False
+        self._quick = False
+        self._patience: asyncio.TimerHandle | None = None
         self.busy = 0
         self.threads = 0
         self._closed = False
@@ -71,18 +86,44 @@ class Workers:
         loop = asyncio.get_running_loop()
         if self._results is None or self._results.loop is not loop:
             self._results = _Results(loop)
+            self._gathering = self._patience = None
         if self.busy >= self.threads:
             self._start()
         with self._lock:
             self.busy += 1
-        self._jobs.put((self._results, work, done))
+        self._jobs.append((self._results, work, done))
+        self._fresh = True
+        if self._gathering is None:
+            self._gathering = loop.time()
+            loop.call_soon(self._gather, loop)
 
     def close(self) -> None:
         """Idle threads end now, busy ones after their call. Waits for none. May be called twice."""
         if not self._closed:
             self._closed = True
+            self._wake_more()
             for _ in range(self.threads):
-                self._jobs.put(None)
+                self._wakes.put(False)
+
+    def _gather(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake who is needed as soon as a turn of the loop has brought no more calls."""
+        if self._fresh and self._gathering is not None and loop.time() < self._gathering + self._most_patience:
+            self._fresh = False
+            loop.call_soon(self._gather, loop)
+            return
+        self._gathering = None
+        if not self._quick:
+            self._wake_more()
+        elif self._jobs:
+            self._wakes.put(True)
+            if self._patience is None:
+                self._patience = loop.call_later(self._most_patience, self._wake_more)
+
+    def _wake_more(self) -> None:
+        """A thread for each call that still waits."""
+        self._patience = None
+        for _ in range(len(self._jobs)):
+            self._wakes.put(True)
 
     def _start(self) -> None:
         number = self.threads + 1
@@ -90,10 +131,22 @@ class Workers:
         self.threads = number
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            results, work, done = job
-            result = work()
-            with self._lock:
-                self.busy -= 1
-            results.give(done, result)
-            del job, results, work, done, result  # an idle thread keeps no event alive
+        stay = True
+        while stay:
+            stay = self._wakes.get()
+            while self._work():
+                pass
+
+    def _work(self) -> bool:
+        """Carry out one job; false when there is none. A frame of its own: an idle thread keeps no event alive."""
+        try:
+            results, work, done = self._jobs.popleft()
+        except IndexError:
+            return False
+        began = perf_counter()
+        result = work()
+        self._quick = perf_counter() - began < self._quick_enough
+        with self._lock:
+            self.busy -= 1
+        results.give(done, result)
+        return True
