@@ -48,6 +48,10 @@ class Batcher:
         """When the oldest will have waited for the window."""
         return self._pages[0][0] + self._policy.window if self._pages else None
 
+    def room(self, places: int, size: int) -> int:
+        """Records that may still come for *places* batches of *size*."""
+        return max(places * size - len(self._waiting), 0)
+
     def add(self, records: Sequence[Record], now: float) -> None:
         if not records:
             return

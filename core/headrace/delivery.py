@@ -7,6 +7,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from headrace.batcher import BatchPolicy
 from headrace.clock import SYSTEM, Clock
 from headrace.model import Answer, Lane, LaneLost, Order, Record
 from headrace.observe import Log, Tally, log
+from headrace.pages import cut
 from headrace.policy import EXPIRED, Bisect, Discard, FailurePolicy, GiveBack, Retry, halves, part
 from headrace.slots import Slots
 from headrace.verdict import Kind, Verdict
@@ -91,16 +93,19 @@ class Work:
         """Try *records* until each has its verdict, or the lane is to stop; *wake* says that places have changed.
 
         The pieces of a batch wait on a stack of the batch's own, so that order holds and no piece overtakes another.
-        A call that timed out but still runs in its thread keeps the place at the handler; in a sequence it also
-        keeps its records from being tried again beside it.
+        A call that timed out but still runs in its thread keeps the place at the handler. In a sequence it also keeps
+        its records from being tried again beside it; in key order they are not let go before it has ended.
         """
-        pieces = deque([(records, 1)])
+        by_key, spoiled = self.lane.traits.order is Order.KEY, set[str | None]()
+        pieces = deque((piece, 1) for piece in (cut(records, self.plan.batch.nbytes) if by_key else [records]))
         while pieces:
             piece, attempt = pieces.popleft()
             if self.stopping.is_set():
                 await self.give_back([record for more, _ in [(piece, 0), *pieces] for record in more], 0.0)
                 return
-            piece = await self._still_ours(piece)
+            if spoiled:
+                piece = await self._without(spoiled, piece)
+            piece = await self._still_ours(piece, spoiled)
             if expired := self.plan.failure.expired(piece, self.clock.wall()):
                 await self._give_up(piece[:expired], EXPIRED, attempt, None)
                 pieces.appendleft((piece[expired:], attempt))  # a destination takes its time: look at the rest anew
@@ -108,21 +113,32 @@ class Work:
             if not piece:
                 continue
             outcome = await self._try(piece, attempt)
-            if outcome.verdict.kind is not Kind.SUCCESS:
-                pieces.extendleft(reversed(await self._after_failure(piece, attempt, outcome)))
-            else:
-                await self._succeed(piece)
-            if outcome.answer.lingering is not None:
-                await self._linger(outcome.answer.request_id, outcome.answer.lingering, wake)
+            if by_key:
+                spoiled |= {record.key for record in piece if outcome.verdict.fails(record.id)}
+                await self._linger(outcome.answer, wake)
+            pieces.extendleft(reversed(await self._settle(piece, attempt, outcome)))
+            if not by_key:
+                await self._linger(outcome.answer, wake)
 
-    async def _still_ours(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Without what may not be dispatched any more: its visibility ran out, or could not be renewed."""
+    async def _without(self, spoiled: AbstractSet[str | None], records: Sequence[Record]) -> Sequence[Record]:
+        """Give back what follows a record of its key that failed or lapsed in an earlier piece of the same batch."""
+        await self.give_back([record for record in records if record.key in spoiled], None)
+        return [record for record in records if record.key not in spoiled]
+
+    async def _still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
+        """Without what may not be dispatched any more: its visibility ran out, or could not be renewed.
+
+        In key order nor may what follows: its keys are *spoiled*.
+        """
         now = self.clock.boot()
         if now >= self.lane.deadline:
             raise LaneLost(self.lane.name)
         if min([record.until for record in records], default=math.inf) > now:
             return records
-        ours, lapsed = _part_lapsed(records, now, by_key=self.lane.traits.order is Order.KEY)
+        by_key = self.lane.traits.order is Order.KEY
+        ours, lapsed = _part_lapsed(records, now, by_key=by_key)
+        if by_key:
+            spoiled |= {record.key for record in lapsed}
         self.log.warning("message.lapsed", lane=self.lane.name, ids=_ids(lapsed), records=len(lapsed))
         self.tally.lapsed += len(lapsed)
         await self.lane.nack(lapsed, None)
@@ -139,6 +155,9 @@ class Work:
         ages = [wall - record.at for record in records]
         tally.age.spread(min(ages), max(ages), ages)
         outcome = await self.attempt(records, attempt)
+        if outcome.verdict.kind is Kind.LAPSED:
+            tally.invoked -= count
+            return outcome
         tally.duration.add(outcome.answer.duration)
         if outcome.verdict.kind in (Kind.ERROR, Kind.BAD_ANSWER):
             self.slots.failed(ticket)
@@ -146,14 +165,17 @@ class Work:
             self.slots.succeeded()
         return outcome
 
-    async def _linger(self, request_id: str, ended: Awaitable[None], wake: Callable[[], None]) -> None:
+    async def _linger(self, answer: Answer, wake: Callable[[], None]) -> None:
         """Wait until a call that timed out has really ended.
 
-        When the lane is to stop, a queue's place need not be kept any longer: its records were given back.
+        When the lane is to stop, a queue's place need not be kept any longer: its records were given back; but not in
+        key order, where they are held until then.
         """
-        self.log.warning("handler.still_running", lane=self.lane.name, request_id=request_id)
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(ended)]
-        if self.lane.traits.redelivers:
+        if answer.lingering is None:
+            return
+        self.log.warning("handler.still_running", lane=self.lane.name, request_id=answer.request_id)
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(answer.lingering)]
+        if self.lane.traits.redelivers and self.lane.traits.order is not Order.KEY:
             waits.append(asyncio.ensure_future(self.stopping.wait()))
         self.slots.hung += 1
         wake()
@@ -164,10 +186,23 @@ class Work:
             for wait in waits:
                 wait.cancel()
 
+    async def _settle(
+        self, records: Sequence[Record], attempt: int, outcome: Outcome
+    ) -> list[tuple[Sequence[Record], int]]:
+        """Settle what can be settled after an attempt; the pieces that are to be tried again, in order."""
+        match outcome.verdict.kind:
+            case Kind.SUCCESS:
+                await self._succeed(records)
+                return []
+            case Kind.LAPSED:  # to be parted from what is still ours
+                return [(records, attempt)]
+            case _:
+                return await self._after_failure(records, attempt, outcome)
+
     async def _after_failure(
         self, records: Sequence[Record], attempt: int, outcome: Outcome
     ) -> list[tuple[Sequence[Record], int]]:
-        """Settle what can be settled of a batch that failed; the pieces that are to be tried again, in order."""
+        """The same of a batch that failed."""
         verdict, traits, failure = outcome.verdict, self.lane.traits, self.plan.failure
         good, bad = (
             part(records, verdict.failed, traits.order, strict=failure.strict)

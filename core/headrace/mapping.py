@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ from headrace.batcher import BatchPolicy
 from headrace.delivery import Attempt, Outcome, Plan, Work
 from headrace.functions import Function
 from headrace.functions.context import Delivery
-from headrace.model import Answer, Condition, Failure, Lane, Record, Source, Traits
+from headrace.model import Answer, Condition, Failure, Lane, Order, Record, Source, Traits
 from headrace.observe import Tally
 from headrace.pipeline import End, Pipeline
 from headrace.plugins import Connector, Opening
@@ -170,7 +171,7 @@ class Mapping:
             del self.lanes[running.lane.name]
 
     def _attempt(self, source: Source, lane: Lane) -> Attempt:
-        settings, function = self._opening.settings, self.function
+        settings, function, by_key = self._opening.settings, self.function, lane.traits.order is Order.KEY
         rules = Rules(
             report=bool(settings.function_response_types),
             strict=settings.response_mode == "strict",
@@ -186,7 +187,7 @@ class Mapping:
                 self._log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
                 answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
             else:
-                answer = await function.call(event, delivery)
+                answer = await function.call(event, delivery, _last_moment(records) if by_key else math.inf)
             return Outcome(answer, judge(answer, (record.id for record in records), rules))
 
         return attempt
@@ -219,6 +220,11 @@ def plan_of(settings: MappingSettings, traits: Traits) -> Plan:
         capacity=settings.capacity or LEAST_CAPACITY,
         capacity_bytes=settings.capacity_bytes,
     )
+
+
+def _last_moment(records: Sequence[Record]) -> float:
+    """After it a handler that began would run beside another owner's attempt at the same records."""
+    return min(record.until for record in records)
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

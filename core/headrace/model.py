@@ -229,6 +229,7 @@ class Answer:
     """What one call of a function came to: its value, or its failure.
 
     `lingering` is set when a call that timed out still runs in its thread: it resolves when the thread has ended.
+    `lapsed` says that the handler was not begun, because it was too late for that.
     """
 
     request_id: str
@@ -236,3 +237,4 @@ class Answer:
     value: object = None
     failure: Failure | None = None
     lingering: Awaitable[None] | None = None
+    lapsed: bool = False

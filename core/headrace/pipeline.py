@@ -53,9 +53,8 @@ class Pipeline:
 
     def __init__(self, work: Work, keep: Keep | None = None) -> None:
         self._work, self._lane, self._keep = work, work.lane, keep
-        sequence = work.lane.traits.order is Order.SEQUENCE
-        count = work.plan.strands if sequence else 1
-        self._strands = [Strand(work, serial=sequence) for _ in range(count)]
+        count = work.plan.strands if work.lane.traits.order is Order.SEQUENCE else 1
+        self._strands = [Strand(work) for _ in range(count)]
         self._fetching: asyncio.Task[None] | None = None
         self._carrying: asyncio.Task[None] | None = None
         self._overdue: asyncio.TimerHandle | None = None
@@ -171,7 +170,7 @@ class Pipeline:
         room = plan.capacity - held.records
         if self._lane.traits.redelivers:
             (strand,) = self._strands
-            room = min(room, strand.free * plan.batch.size - strand.waiting)
+            room = min(room, strand.room)
         return room
 
     async def _share(self, records: Sequence[Record]) -> None:

@@ -7,19 +7,23 @@ from collections.abc import Sequence
 
 from headrace.batcher import Batcher
 from headrace.delivery import Work
-from headrace.model import Record
+from headrace.model import Order, Record
+from headrace.pages import Pages
 
 
 class Strand:
     """Gathers batches and hands them over: in a sequence one at a time, else as many as there are places.
 
+    In key order nothing is gathered: each page that is put is a batch.
+
     A place belongs to a batch until its call has really ended, a thread that outlives its time-out included.
     """
 
-    def __init__(self, work: Work, *, serial: bool) -> None:
+    def __init__(self, work: Work) -> None:
+        order = work.lane.traits.order
         self._work = work
-        self._serial = serial
-        self._batcher = Batcher(work.plan.batch)
+        self._serial = order is Order.SEQUENCE
+        self._batcher = Pages() if order is Order.KEY else Batcher(work.plan.batch)
         self._out = 0
         self._news = asyncio.Event()
         self._ended = False
@@ -34,6 +38,11 @@ class Strand:
         """Places that no batch has."""
         places = 1 if self._serial else self._work.slots.places
         return max(places - self._out, 0)
+
+    @property
+    def room(self) -> int:
+        """Records that may come, so that each has a place at the handler."""
+        return self._batcher.room(self.free, self._work.plan.batch.size)
 
     def put(self, records: Sequence[Record]) -> None:
         self._batcher.add(records, self._work.clock.boot())

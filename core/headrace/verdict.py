@@ -21,18 +21,27 @@ class Kind(StrEnum):
     PARTIAL = "partial"
     BAD_ANSWER = "bad_answer"
     ERROR = "error"
+    LAPSED = "lapsed"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an attempt means: for PARTIAL the ids that failed, for BAD_ANSWER and ERROR that all did, and why."""
+    """What an attempt means: for PARTIAL the ids that failed, for BAD_ANSWER and ERROR that all did, and why.
+
+    LAPSED was none: the records' time was over before the handler began.
+    """
 
     kind: Kind
     failed: AbstractSet[str] = frozenset()
     failure: Failure | None = None
 
+    def fails(self, id: str) -> bool:  # noqa: A002 - the record's word
+        """Whether the record of this id failed."""
+        return id in self.failed if self.kind is Kind.PARTIAL else self.kind in {Kind.BAD_ANSWER, Kind.ERROR}
+
 
 SUCCESS = Verdict(Kind.SUCCESS)
+LAPSED = Verdict(Kind.LAPSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,8 @@ class Rules:
 
 def judge(answer: Answer, ids: Iterable[str], rules: Rules) -> Verdict:  # noqa: PLR0911 - a table, row by row
     """What *answer* means for the batch of *ids*; these are read only when it names failures."""
+    if answer.lapsed:
+        return LAPSED
     if answer.failure is not None:
         return Verdict(Kind.ERROR, failure=answer.failure)
     value = answer.value

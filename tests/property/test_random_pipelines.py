@@ -181,6 +181,94 @@ async def test_queue(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @virtual
+async def test_fifo_queue(seed):
+    """A group is never overtaken, nor at two handlers at once while the lane can renew; nothing is lost."""
+    print(f"HEADRACE_SEED={seed}")  # noqa: T201 - pytest shows it for a seed that fails
+    rng = random.Random(seed)
+    random.seed(seed)
+    visibility = rng.choice([4, 30])
+    queue = MemoryQueue(visibility=visibility, max_receive_count=rng.choice([3, math.inf, math.inf]), fifo=True)
+    keys = {name: f"k{rng.randrange(6)}" for name in NAMES}
+    kinds = ["calm", "stop", "cancel", "lose", "stop renewing", "freeze"]
+    done, rigs, inside = set(), [], []
+    strict = True
+
+    def in_order(batch):
+        dead = {message.id for message in queue.dead}
+        for index, name in enumerate(batch):
+            before = {other for other in NAMES[: NAMES.index(name)] if keys[other] == keys[name]}
+            assert before <= done | dead | set(batch[:index]), f"{name} overtakes"
+
+    async def behave(batch, _):
+        in_order(batch)
+        mine = {keys[name] for name in batch}
+        assert not strict or not mine.intersection(inside), "two handlers have one group"
+        inside.extend(mine)
+        outcome = None
+        try:
+            await asyncio.sleep(rng.choice([0, 0.01, 1, 10]) * rng.random())
+            outcome = _fate(batch)
+        finally:
+            if outcome is None or outcome.answer.lingering is None:
+                _leave(mine)
+            else:
+                outcome.answer.lingering.add_done_callback(lambda _: _leave(mine))
+        return outcome
+
+    def _leave(mine):
+        for key in mine.intersection(inside):
+            inside.remove(key)
+
+    def _fate(batch):
+        fate = rng.random()
+        if fate < 0.2:
+            return error(lingering=linger(rng) if rng.random() < 0.5 else None)
+        failed, spoiled = {name for name in batch if rng.random() < 0.2}, set()
+        for name in batch:
+            if name in failed:
+                spoiled.add(keys[name])
+            if keys[name] not in spoiled:
+                done.add(name)
+        return partial(failed) if failed else ok()
+
+    async def send():
+        for start in range(0, len(NAMES), 7):
+            queue.send(NAMES[start : start + 7], [keys[name] for name in NAMES[start : start + 7]])
+            await asyncio.sleep(rng.random() * 10)
+
+    watched(rigs, lambda: _all_were(done, queue.deleted))
+    sending = asyncio.ensure_future(send())
+    life = 0
+    while len(queue) or not sending.done():
+        size = rng.choice([1, 3, 10])
+        lane = MemoryQueueLane(queue, most=size)
+        batch = BatchPolicy(size=size, nbytes=rng.choice([250, 10**6]))
+        failure = FailurePolicy(strict=True, backoff=rng.choice([None, 0.1, 2]), ceiling=5)
+        rig = Rig(lane, behave, batch=batch, failure=failure, concurrency=rng.choice([1, 3, 5]), capacity=60)
+        rigs.append(rig)
+        fate = Misfortune(rng, life, kinds)
+        strict = fate.kind not in ("stop renewing", "freeze")
+        inside.clear()
+        task = asyncio.ensure_future(rig.pipeline.run())
+        acts = {
+            "lose": lane.lose,
+            "stop renewing": lambda lane=lane: setattr(lane, "renewing", False),
+            "freeze": lambda lane=lane, task=task: (lane.freeze(), task.cancel()),
+        }
+        asyncio.get_running_loop().call_later(60, rig.pipeline.stop, 30)
+        await fate.strike(rig, task, acts)
+        life += 1
+        assert life < 500, "it never ends"
+    sending.cancel()
+    assert sorted([*queue.deleted, *[message.id for message in queue.dead]]) == NAMES
+
+
+def _all_were(done, deleted):
+    assert done.issuperset(deleted)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@virtual
 async def test_log(seed):
     """Nothing is passed over, positions only go forward, a key is handled in order, a stale owner writes nothing."""
     print(f"HEADRACE_SEED={seed}")  # noqa: T201 - pytest shows it for a seed that fails

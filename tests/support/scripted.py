@@ -33,14 +33,15 @@ class ScriptedClient:
         return [params for _, name, params in self.calls if name == operation]
 
 
-def message(number: int, *, count: int = 1, body: str = "x") -> dict[str, Any]:
+def message(number: int, *, count: int = 1, body: str = "x", group: str | None = None) -> dict[str, Any]:
     """A message as ReceiveMessage gives it."""
+    grouped = {"MessageGroupId": group, "SequenceNumber": f"{number:020}"} if group else {}
     return {
         "MessageId": f"m{number}",
         "ReceiptHandle": f"r{number}-{count}",
         "Body": body,
         "MD5OfBody": "d",
-        "Attributes": {"SentTimestamp": "1750000000000", "ApproximateReceiveCount": str(count)},
+        "Attributes": {"SentTimestamp": "1750000000000", "ApproximateReceiveCount": str(count), **grouped},
     }
 
 

@@ -21,7 +21,7 @@ DELETE = "DeleteMessageBatch"
 
 
 class Books:
-    def __init__(self, answer: Callable[[str, dict[str, Any]], Any], calls: int = 4) -> None:
+    def __init__(self, answer: Callable[[str, dict[str, Any]], Any], calls: int = 4, *, together: bool = False) -> None:
         self.client = ScriptedClient(answer)
         self.confirmed: list[str] = []
         self.refused: list[str] = []
@@ -29,6 +29,7 @@ class Books:
             self.client,
             DELETE,
             "url",
+            together=together,
             calls=calls,
             confirmed=lambda records: self.confirmed.extend(one.id for one in records),
             refused=lambda records: self.refused.extend(one.id for one in records),
@@ -177,3 +178,18 @@ async def test_an_outage_is_waited_out_for_some_tries() -> None:
     books.outbox.put(records(range(1)))
     await books.beside(5)
     assert books.confirmed == ["m0"]
+
+
+@virtual
+async def test_what_was_put_together_goes_in_one_call_at_once() -> None:
+    """Catches: a FIFO batch whose deletes are split over calls (one lost, and the order with it), or wait for more."""
+    books = Books(lambda _, params: all_done(params), together=True)
+    for start in (0, 4, 8, 15):
+        books.outbox.put(records(range(start, start + 7)))
+    books.outbox.put(records(range(30, 45)))  # more than a call takes: cut, in order
+    assert len(books.outbox) == 4 * 7 + 15
+    await books.beside(0.001)
+    sent = [[entry["ReceiptHandle"] for entry in call["Entries"]] for call in books.client.named(DELETE)]
+    units = [[f"r{number}-1" for number in range(start, start + 7)] for start in (0, 4, 8, 15)]
+    assert sent == [*units, *[[f"r{number}-1" for number in part] for part in (range(30, 40), range(40, 45))]]
+    assert len(books.confirmed) == 4 * 7 + 15

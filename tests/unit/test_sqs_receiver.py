@@ -10,6 +10,7 @@ from headrace.model import Condition
 from headrace.observe import log
 from headrace.testing import FakeClock, virtual
 from headrace_connectors.aws import AwsError
+from headrace_connectors.sqs.inbox import GroupedInbox, Inbox
 from headrace_connectors.sqs.receipts import Receipts
 from headrace_connectors.sqs.receiver import LONG_POLL, Receiver
 from support.scripted import ScriptedClient, message
@@ -18,7 +19,14 @@ from support.scripted import ScriptedClient, message
 class Desk:
     """A receiver over a scripted queue of `backlog` messages; calls take 50 ms, or wait their time out when empty."""
 
-    def __init__(self, backlog: int, *, most: int = 8, answer: Callable[[dict[str, Any]], Any] | None = None) -> None:
+    def __init__(
+        self,
+        backlog: int,
+        *,
+        most: int = 8,
+        answer: Callable[[dict[str, Any]], Any] | None = None,
+        inbox: GroupedInbox | None = None,
+    ) -> None:
         self.backlog = backlog
         self.given = 0
         self.out = self.peak = 0
@@ -29,6 +37,8 @@ class Desk:
             self.client,
             "url",
             receipts,
+            Inbox() if inbox is None else inbox,
+            fetch_again=isinstance(inbox, GroupedInbox),
             most=most,
             set_condition=self.conditions.append,
             log=log(),
@@ -145,8 +155,8 @@ async def test_after_a_stop_nothing_is_asked_again() -> None:
         fetching = asyncio.ensure_future(desk.receiver.take(10))
         await asyncio.sleep(2)
         fetching.cancel()
-        (receive,) = desk.receiver._running.values()
-        receive.arriving()
+        (call,) = desk.receiver._running.values()
+        call.receive.arriving()
         assert await desk.receiver.halt() == ([], 1)
         await asyncio.sleep(60)
         assert len(desk.client.calls) == 1
@@ -159,3 +169,100 @@ async def test_a_stop_in_back_off_drops_no_call() -> None:
         await asyncio.sleep(200)
         fetching.cancel()
         assert await desk.receiver.halt() == ([], 0)
+
+
+def by_fives(*, apart: bool = False) -> GroupedInbox:
+    return GroupedInbox(5, apart=apart)
+
+
+@virtual
+async def test_a_fifo_receive_is_handed_out_whole_and_takes_one_place() -> None:
+    """Catches: a page that is filled up from another receive, a small page that takes no place."""
+    async with Desk(3, inbox=by_fives()) as desk:
+        assert len(await desk.receiver.take(20)) == 3
+        desk.backlog = 100
+        pages = [await desk.receiver.take(10) for _ in range(20)]
+        assert [len(page) for page in pages] == [5] * 20
+        assert all(len({record.token for record in page}) == 1 for page in pages)
+        assert {params["MaxNumberOfMessages"] for params in desk.client.named("ReceiveMessage")} == {5}
+
+
+@virtual
+async def test_places_are_reserved_for_every_fifo_receive() -> None:
+    """Two places: two receives at most, waiting pages included. Catches: reserving by message."""
+    async with Desk(1000, inbox=by_fives()) as desk:
+        await desk.receiver.take(10)
+        for _ in range(10):
+            desk.receiver._room = 10
+            desk.receiver._wanted.set()
+            await asyncio.sleep(0.3)
+            assert desk.out + len(desk.receiver._inbox._waiting) <= 2
+
+
+@virtual
+async def test_with_one_group_a_batch_each_group_is_a_page_and_a_place_is_kept_for_each() -> None:
+    groups = iter("abacbddddddd")
+
+    def grouped(params: dict[str, Any]) -> dict[str, Any]:
+        return {"Messages": [message(n, group=next(groups)) for n in range(params["MaxNumberOfMessages"])]}
+
+    async with Desk(0, inbox=by_fives(apart=True), answer=grouped) as desk:
+        pages = [await desk.receiver.take(limit) for limit in (25, 20, 15)]
+        assert [[record.id for record in page] for page in pages] == [["m0", "m2"], ["m1", "m4"], ["m3"]]
+        assert desk.client.named("ReceiveMessage")[0]["MaxNumberOfMessages"] == 5
+        await desk.receiver.take(10)
+        assert desk.client.named("ReceiveMessage")[1]["MaxNumberOfMessages"] == 2
+
+
+@virtual
+async def test_a_fifo_receive_that_failed_is_tried_again_under_its_own_id() -> None:
+    """Catches: a new id for each try, which leaves what the lost answer held locked with its groups."""
+    turns = iter(range(100))
+
+    def answer(_: dict[str, Any]) -> Any:
+        turn = next(turns)
+        return AwsError("ClientPayloadError", "cut") if turn in {0, 1, 3} else {"Messages": [message(turn)]}
+
+    async with Desk(0, answer=answer, inbox=by_fives()) as desk:
+        await desk.receiver.take(5)
+        await desk.receiver.take(5)
+        used = [params["ReceiveRequestAttemptId"] for params in desk.client.named("ReceiveMessage")[:5]]
+        assert used[0] == used[1] == used[2]
+        assert used[3] == used[4]
+        assert used[0] != used[3]
+
+
+@virtual
+async def test_a_stop_fetches_again_what_a_fifo_call_was_cut_off_from() -> None:
+    """Catches: dropping the call, and with it the messages that SQS had picked for it."""
+    cut: list[str] = []
+
+    async def answer(params: dict[str, Any]) -> dict[str, Any]:
+        if params["ReceiveRequestAttemptId"] in cut:
+            assert params["WaitTimeSeconds"] == 0
+            return {"Messages": [message(1), message(2)]}
+        cut.append(params["ReceiveRequestAttemptId"])
+        await asyncio.sleep(20)
+        raise AssertionError("nobody waits for this")
+
+    async with Desk(0, answer=answer, inbox=by_fives()) as desk:
+        fetching = asyncio.ensure_future(desk.receiver.take(5))
+        await asyncio.sleep(3)
+        fetching.cancel()
+        left, dropped = await desk.receiver.halt()
+        assert [record.id for record in left] == ["m1", "m2"]
+        assert all(record.raw["ReceiptHandle"] in record.token.held for record in left)
+        assert dropped == 0
+
+
+@virtual
+async def test_a_fifo_call_that_cannot_be_fetched_again_is_counted() -> None:
+    async def answer(params: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(1)
+        raise AwsError("EndpointConnectionError", "gone")
+
+    async with Desk(0, answer=answer, inbox=by_fives()) as desk:
+        fetching = asyncio.ensure_future(desk.receiver.take(5))
+        await asyncio.sleep(0.2)
+        fetching.cancel()
+        assert await desk.receiver.halt() == ([], 1)

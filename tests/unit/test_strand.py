@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from headrace.batcher import BatchPolicy
+from headrace.model import Order
 from headrace.strand import Strand
 from headrace.testing import MemoryQueue, MemoryQueueLane, virtual
 from support.engine import Rig, error
@@ -23,8 +24,9 @@ async def strand_of(names, behave=None, *, serial=False, size=2, window=0.0, nby
     queue = MemoryQueue(visibility=100_000)
     queue.send(names)
     batch = BatchPolicy(size=size, window=window, nbytes=nbytes)
-    rig = Rig(MemoryQueueLane(queue), behave, batch=batch, concurrency=concurrency)
-    strand = Strand(rig.work, serial=serial)
+    lane = MemoryQueueLane(queue, order=Order.SEQUENCE if serial else Order.NONE)
+    rig = Rig(lane, behave, batch=batch, concurrency=concurrency)
+    strand = Strand(rig.work)
     some = await rig.hold(len(names))
     task = asyncio.ensure_future(strand.run())
     yield strand, rig, some

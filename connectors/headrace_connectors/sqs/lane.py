@@ -1,4 +1,4 @@
-"""A standard queue as a lane: receive, hold, delete or give back."""
+"""A queue as a lane: receive, hold, delete or give back."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from headrace.clock import Clock
 from headrace.model import Condition, Held, Order, Record, Traits
 from headrace.observe import Log, Tally
 from headrace_connectors.aws import AwsClient
+from headrace_connectors.sqs.inbox import GroupedInbox, Inbox
 from headrace_connectors.sqs.outbox import Outbox
 from headrace_connectors.sqs.queue import Queue
 from headrace_connectors.sqs.receipts import Receipts
 from headrace_connectors.sqs.receiver import Receiver
 
 TRAITS = Traits(Order.NONE, redelivers=True)
+FIFO_TRAITS = Traits(Order.KEY, redelivers=True)
 
 
 class SqsLane:
-    """One queue. Nothing is deleted before `ack`; what is given back is made visible at once, in receive order."""
+    """One queue. Nothing is deleted before `ack`; what is given back is made visible at once, in receive order.
 
-    traits = TRAITS
+    What is fetched together from a FIFO queue came with one receive. SQS gives out no more of its groups until all of
+    it is deleted or visible again.
+    """
+
     deadline = math.inf
 
     def __init__(
@@ -33,24 +38,35 @@ class SqsLane:
         visibility: int,
         ceiling: int,
         concurrency: int,
+        inbox: Inbox | GroupedInbox,
         tally: Tally,
         clock: Clock,
         log: Log,
     ) -> None:
         self.name = name
+        fifo = isinstance(inbox, GroupedInbox)
+        self.traits = FIFO_TRAITS if fifo else TRAITS
         self._tally, self._clock = tally, clock
         self._condition = Condition("polling", since=clock.wall())
         self._records = self._nbytes = 0
         self._closed = False
         self._receipts = Receipts(client, queue.url, visibility=visibility, ceiling=ceiling, clock=clock, log=log)
         self._receiver = Receiver(
-            client, queue.url, self._receipts, most=concurrency, set_condition=self._set_condition, log=log
+            client,
+            queue.url,
+            self._receipts,
+            inbox,
+            most=concurrency,
+            fetch_again=fifo,
+            set_condition=self._set_condition,
+            log=log,
         )
         calls = min(concurrency, 16)
         self._deletes = Outbox(
             client,
             "DeleteMessageBatch",
             queue.url,
+            together=fifo,
             calls=calls,
             confirmed=self._deleted,
             refused=self._not_deleted,
@@ -61,6 +77,7 @@ class SqsLane:
             client,
             "ChangeMessageVisibilityBatch",
             queue.url,
+            together=fifo,
             calls=1,
             confirmed=lambda _: None,
             refused=lambda _: None,

@@ -9,7 +9,9 @@ from pydantic import Field, field_validator
 
 from headrace.errors import Fault
 from headrace.plugins import Opening
+from headrace.settings import MappingSettings
 from headrace_connectors.aws import AwsSettings
+from headrace_connectors.sqs.inbox import MOST
 from headrace_connectors.sqs.queue import Queue, name_of, region_of
 
 NO_POSITION = "an SQS queue has no positions: a message is received, and deleted when it is done with"
@@ -46,6 +48,10 @@ class SqsOptions(AwsSettings):
         43200, ge=1, le=43200, description="Seconds after its receive that a message is renewed at most; SQS: 12 h."
     )
 
+    one_group_per_batch: bool = Field(
+        False, description="FIFO queues: a batch holds messages of one group; Lambda may mix groups in one."
+    )
+
     @field_validator("queue_url")
     @classmethod
     def _is_url(cls, value: str) -> str:
@@ -59,6 +65,11 @@ class SqsOptions(AwsSettings):
     def queue_name(self) -> str:
         return name_of(self.queue_url)
 
+    @property
+    def fifo(self) -> bool:
+        """By its name: SQS allows `.fifo` at the end of a FIFO queue's alone, and demands it there."""
+        return self.queue_name.endswith(".fifo")
+
     def aws(self, opening: Opening) -> AwsSettings:
         """The source's own settings, then the config's, then what the queue's URL says."""
         section = opening.sections.get("aws")
@@ -70,9 +81,11 @@ def check(opening: Opening) -> Iterator[Fault]:
     """What AWS refuses when a mapping is created, in its words where they are recorded (lambda-semantics 1.3, 1.4)."""
     options: SqsOptions = opening.options
     settings = opening.settings
-    if options.queue_name.endswith(".fifo"):
-        yield Fault("source.queue_url", "FIFO queues are not built yet; use a standard queue")
-    if (settings.batch_size or 0) > 10 and not settings.maximum_batching_window_in_seconds:  # noqa: PLR2004 - SQS's ten
+    if options.fifo:
+        yield from _check_fifo(settings)
+    elif options.one_group_per_batch:
+        yield Fault("source.one_group_per_batch", "only a FIFO queue has message groups; take it out")
+    elif (settings.batch_size or 0) > MOST and not settings.maximum_batching_window_in_seconds:
         yield Fault(
             "batch_size",
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10: "
@@ -82,9 +95,25 @@ def check(opening: Opening) -> Iterator[Fault]:
         yield Fault("source.visibility_timeout", "is longer than maximum_visibility, to which it could be renewed")
 
 
+def _check_fifo(settings: MappingSettings) -> Iterator[Fault]:
+    if (settings.batch_size or 0) > MOST:
+        yield Fault("batch_size", "must be at most 10 for a FIFO queue: one receive is one batch")
+    if settings.maximum_batching_window_in_seconds:
+        yield Fault(
+            "maximum_batching_window_in_seconds",
+            "Batching window is not supported for FIFO queues: take it out; one receive is one batch",
+        )
+
+
 def warn(opening: Opening) -> Iterator[Fault]:
     """Dangerous, but legal."""
     options: SqsOptions = opening.options
+    if options.fifo and opening.settings.function_response_types and opening.settings.response_mode == "aws":
+        yield Fault(
+            "response_mode",
+            "aws deletes a message that the handler does not list, even behind a failed one of its group: the handler "
+            "must list all that follows in the group, or response_mode must be strict",
+        )
     if options.visibility_timeout:
         yield from _short(opening, options.visibility_timeout)
 

@@ -35,6 +35,9 @@ class Outbox:
     *confirmed* is told of each entry that SQS answered for; *refused* of each that it will not take, or that could not
     be brought to it while its visibility lasted, and half a minute at most: what waits here is bounded. `put` only
     remembers. At most *calls* calls run side by side.
+
+    *together* keeps what was put together in one call, and lets it wait for nothing (FIFO): were a message deleted and
+    the one before it in its group not, the earlier would come again after the later; and its group waits for it.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Outbox:
         operation: str,
         url: str,
         *,
+        together: bool,
         calls: int,
         confirmed: Done,
         refused: Done,
@@ -52,16 +56,19 @@ class Outbox:
         self._client, self._operation, self._url, self._clock, self._log = client, operation, url, clock, log
         self._confirmed, self._refused = confirmed, refused
         self._free = asyncio.Semaphore(calls)
-        self._waiting: deque[Entry] = deque()
+        self._together = together
+        self._waiting: deque[list[Entry]] = deque()
         self._news = asyncio.Event()
         self._out = 0
 
     def __len__(self) -> int:
         """Entries that are not yet answered for."""
-        return len(self._waiting) + self._out
+        return sum(map(len, self._waiting)) + self._out
 
     def put(self, records: Sequence[Record], **fields: Any) -> None:
-        self._waiting.extend((record, fields) for record in records)
+        entries = [(record, fields) for record in records]
+        size = TENS if self._together else 1
+        self._waiting.extend(entries[start : start + size] for start in range(0, len(entries), size))
         self._news.set()
 
     async def tend(self) -> None:
@@ -69,7 +76,7 @@ class Outbox:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._news.wait()
-                if len(self._waiting) < TENS:
+                if len(self._waiting) < TENS and not self._together:
                     await asyncio.sleep(GATHER)
                 await self._begin(group)
 
@@ -92,7 +99,9 @@ class Outbox:
             self._free.release()
 
     def _take(self) -> list[Entry]:
-        batch = [self._waiting.popleft() for _ in range(min(TENS, len(self._waiting)))]
+        batch: list[Entry] = []
+        while self._waiting and len(batch) + len(self._waiting[0]) <= TENS:
+            batch += self._waiting.popleft()
         self._out += len(batch)
         if not self._waiting:
             self._news.clear()
@@ -112,7 +121,7 @@ class Outbox:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
         except asyncio.CancelledError:
-            self._waiting.extendleft(reversed(batch))
+            self._waiting.appendleft(batch)
             self._news.set()
             self._out -= len(batch)
             raise

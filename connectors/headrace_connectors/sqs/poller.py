@@ -11,7 +11,7 @@ from headrace_connectors.sqs.source import sqs
 
 
 class SqsPoller(Poller):
-    """Polls an SQS standard queue.
+    """Polls an SQS queue, standard or FIFO.
 
     ```python
     async with SqsPoller(queue_url=url, handler=handler, batch_size=10) as poller:
@@ -33,6 +33,7 @@ class SqsPoller(Poller):
         state: str | None = None,
         visibility_timeout: int | None = None,
         maximum_visibility: int | None = None,
+        one_group_per_batch: bool = False,
         region: str | None = None,
         endpoint_url: str | None = None,
         role_arn: str | None = None,
@@ -42,6 +43,7 @@ class SqsPoller(Poller):
             "queue_url": queue_url,
             "visibility_timeout": visibility_timeout,
             "maximum_visibility": maximum_visibility,
+            "one_group_per_batch": one_group_per_batch,
             "region": region,
             "endpoint_url": endpoint_url,
             "role_arn": role_arn,

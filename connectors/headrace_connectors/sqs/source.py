@@ -12,6 +12,7 @@ from headrace.plugins import Connector, Opening, Probe
 from headrace.retry import again
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
 from headrace_connectors.sqs.event import render
+from headrace_connectors.sqs.inbox import MOST, GroupedInbox, Inbox
 from headrace_connectors.sqs.lane import TRAITS, SqsLane
 from headrace_connectors.sqs.options import DEFAULTS, REFUSES, SqsOptions, check, warn, warn_of
 from headrace_connectors.sqs.queue import WAITING, Queue, count
@@ -44,6 +45,7 @@ class SqsSource:
             visibility=max(visibility, 1),
             ceiling=options.maximum_visibility,
             concurrency=concurrency,
+            inbox=_inbox(opening),
             tally=opening.tally(options.queue_name),
             clock=opening.clock,
             log=opening.log,
@@ -103,6 +105,13 @@ class SqsSource:
         await self._stack.aclose()
 
 
+def _inbox(opening: Opening) -> Inbox | GroupedInbox:
+    options: SqsOptions = opening.options
+    if not options.fifo:
+        return Inbox()
+    return GroupedInbox(opening.settings.batch_size or MOST, apart=options.one_group_per_batch)
+
+
 async def probe(opening: Opening) -> Probe:
     """Ask the queue's server once."""
     options: SqsOptions = opening.options
@@ -125,7 +134,7 @@ async def probe(opening: Opening) -> Probe:
 
 sqs = Connector(
     type="sqs",
-    summary="Amazon SQS standard queues: at least once, in no order; progress is deleting the message.",
+    summary="Amazon SQS queues: at least once; standard ones in no order, FIFO ones in order per message group.",
     options=SqsOptions,
     traits=TRAITS,
     open=SqsSource,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -57,8 +58,10 @@ class Function:
         handler = import_handler(locate(settings, base))
         return cls(name, handler, timeout=settings.timeout, region=region)
 
-    async def call(self, event: Event, delivery: Delivery) -> Answer:
+    async def call(self, event: Event, delivery: Delivery, until: float = math.inf) -> Answer:
         """Hand over *event*, which must be fresh, and return what came of it.
+
+        The handler is not begun at or after *until*, in seconds of `Clock.boot`: the answer has then `lapsed`.
 
         Nothing that a handler does is raised: it is a `Failure` of the answer. A plain handler that timed out, and an
         async one that did not end within a second of its cancellation, are in `Answer.lingering`. Cancelling a call
@@ -77,7 +80,7 @@ class Function:
             delivery=delivery,
             clock=self._clock,
         )
-        invocation = Invocation(self._handler, event, context, self._clock)
+        invocation = Invocation(self._handler, event, context, self._clock, until)
         if self._async:
             invocation.on_loop()
             return await invocation.answer(self.timeout)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from functools import partial
 from inspect import isawaitable, iscoroutine
 from typing import Any, TypeAlias
 
@@ -37,6 +37,10 @@ class _Pending:
             self.awaitable.close()
 
 
+class _TooLate(Exception):  # noqa: N818 - a signal, not an error
+    """The handler was not begun."""
+
+
 class Lingering:
     """Resolves when a handler that timed out has really ended.
 
@@ -53,9 +57,10 @@ class Lingering:
 class Invocation:
     """One handler, one event, one context. Everything but `in_thread` belongs to the loop."""
 
-    def __init__(self, handler: Handler, event: Event, context: Context, clock: Clock) -> None:
+    def __init__(self, handler: Handler, event: Event, context: Context, clock: Clock, until: float = math.inf) -> None:
         self._loop = asyncio.get_running_loop()
         self._handler, self._event, self._context, self._clock = handler, event, context, clock
+        self._until = until
         self._started = clock.boot()
         self._first: asyncio.Future[Answer | None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -76,7 +81,9 @@ class Invocation:
     def in_thread(self) -> Answer | _Pending:
         """Call the handler here; never raises."""
         try:
-            value = self._handler(self._event, self._context)
+            value = self._begin()
+        except _TooLate:
+            return self._lapsed()
         except BaseException as error:  # noqa: BLE001 - whatever it raises is the answer
             return self._crashed(error)
         return _Pending(value) if isawaitable(value) else self._returned(value)
@@ -93,7 +100,13 @@ class Invocation:
 
     def on_loop(self) -> None:
         """Start an async handler."""
-        self._spawn(partial(self._handler, self._event, self._context))
+        self._spawn(self._begin)
+
+    def _begin(self) -> Any:
+        """A process that was stopped (SIGSTOP, a suspended machine) goes on anywhere: so look right before the call."""
+        if self._until <= self._clock.boot():
+            raise _TooLate
+        return self._handler(self._event, self._context)
 
     def _spawn(self, begin: Callable[[], Awaitable[Any]]) -> asyncio.Task[Answer]:
         # Not in a task group: that would wait for a handler which ignores its cancellation.
@@ -106,6 +119,8 @@ class Invocation:
         """Never raises once begun: a SystemExit out of a task would stop the loop."""
         try:
             value = await begin()
+        except _TooLate:
+            return self._lapsed()
         except BaseException as error:  # noqa: BLE001 - also a CancelledError: if it is ours, nobody reads this answer
             return self._crashed(error)
         return self._returned(value)
@@ -146,6 +161,9 @@ class Invocation:
         except Exception as error:  # noqa: BLE001 - encoding runs code of the user's objects
             value, failure = None, payloads.unmarshalled(error, self._context.aws_request_id)
         return Answer(request_id=self._context.aws_request_id, duration=self._spent(), value=value, failure=failure)
+
+    def _lapsed(self) -> Answer:
+        return Answer(request_id=self._context.aws_request_id, duration=0.0, lapsed=True)
 
     def _crashed(self, error: BaseException) -> Answer:
         failure = payloads.crashed(error, self._context.aws_request_id)

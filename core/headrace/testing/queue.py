@@ -1,4 +1,4 @@
-"""A queue in memory that behaves as a standard SQS queue is documented to."""
+"""A queue in memory that behaves as SQS's queues, standard and FIFO, are documented to."""
 
 from __future__ import annotations
 
@@ -30,15 +30,23 @@ class Message:
 class MemoryQueue:
     """Messages with visibility, counts of deliveries, and dead letters after `max_receive_count` of them.
 
+    With *fifo* a key's messages come in the order of their sending, and none of them while one is in flight.
+
     Faults for tests: `refuse_deletes` is how many of the next deletes fail; `away` makes every call raise OSError.
     `deliveries` and `deleted` are the history: what was received as (id, count), and what is gone for good.
     """
 
     def __init__(
-        self, *, visibility: float = 30.0, max_receive_count: float = math.inf, clock: Clock | None = None
+        self,
+        *,
+        visibility: float = 30.0,
+        max_receive_count: float = math.inf,
+        clock: Clock | None = None,
+        fifo: bool = False,
     ) -> None:
         self.visibility, self.max_receive_count = visibility, max_receive_count
         self.clock = clock or FakeClock()
+        self.fifo = fifo
         self.refuse_deletes = 0
         self.away = False
         self.deliveries: list[tuple[str, int]] = []
@@ -77,9 +85,8 @@ class MemoryQueue:
             raise ValueError(f"a receive asks for 1 to {MOST} messages, not {most}")
         self.receives += 1
         now = self.clock.boot()
-        visible = sorted((m for m in self._messages if m.visible_at <= now), key=lambda m: m.visible_at)
         received: list[Message] = []
-        for message in visible:
+        for message in self._receivable(now):
             if message.received >= self.max_receive_count:
                 self._messages.remove(message)
                 self.dead.append(message)
@@ -87,6 +94,13 @@ class MemoryQueue:
                 self._hand_out(message, now)
                 received.append(message)
         return received
+
+    def _receivable(self, now: float) -> list[Message]:
+        visible = [message for message in self._messages if message.visible_at <= now]
+        if not self.fifo:
+            return sorted(visible, key=lambda message: message.visible_at)
+        locked = {message.key for message in self._messages if message.visible_at > now}
+        return [message for message in visible if message.key not in locked]
 
     def _hand_out(self, message: Message, now: float) -> None:
         self._receipts += 1
@@ -96,11 +110,11 @@ class MemoryQueue:
         self.deliveries.append((message.id, message.received))
 
     async def arrival(self) -> None:
-        """Wait until a message is visible."""
-        while not self.visible:
+        """Wait until a receive would find a message."""
+        while not self._receivable(now := self.clock.boot()):
             self._changed.clear()
-            soonest = min((message.visible_at for message in self._messages), default=math.inf)
-            wait = None if soonest == math.inf else soonest - self.clock.boot()
+            soonest = min((m.visible_at for m in self._messages if m.visible_at > now), default=math.inf)
+            wait = None if soonest == math.inf else soonest - now
             try:
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
@@ -116,6 +130,7 @@ class MemoryQueue:
         if message.receipt == receipt and message in self._messages:
             self._messages.remove(message)
             self.deleted.append(message.id)
+            self._changed.set()
         return True
 
     def hide(self, message: Message, receipt: int, seconds: float) -> bool:

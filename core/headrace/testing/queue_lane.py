@@ -12,7 +12,7 @@ from headrace.testing.queue import MOST, MemoryQueue, Message
 
 
 class MemoryQueueLane:
-    """Receives what is asked for, or tens with `ahead`; renews at half the visibility; deletes when `tend` wakes.
+    """Receives what is asked for, at most `most`, or always that with `ahead`; renews and deletes in `tend`.
 
     Faults for tests: `lose()` gives the queue to another owner; `ask_to_leave(seconds)` announces a planned move;
     `freeze()` is a process that was stopped, and never does anything again; `renewing = False` refuses renewals.
@@ -20,16 +20,22 @@ class MemoryQueueLane:
     """
 
     def __init__(
-        self, queue: MemoryQueue, *, name: str = "queue", ahead: bool = False, order: Order = Order.NONE
+        self,
+        queue: MemoryQueue,
+        *,
+        name: str = "queue",
+        ahead: bool = False,
+        most: int = MOST,
+        order: Order | None = None,
     ) -> None:
         self.name = name
-        self.traits = Traits(order, redelivers=True)
+        self.traits = Traits(order or (Order.KEY if queue.fifo else Order.NONE), redelivers=True)
         self.deadline = math.inf
         self.renewing = True
         self.failed_deletes = 0
         self.acked: list[str] = []
         self.nacked: list[tuple[str, float | None]] = []
-        self._queue, self._ahead = queue, ahead
+        self._queue, self._ahead, self._most = queue, ahead, most
         self._inbox: deque[Record] = deque()
         self._held: dict[Record, None] = {}
         self._settled: list[tuple[Record, float | None, bool]] = []  # record, delay, delete
@@ -101,7 +107,7 @@ class MemoryQueueLane:
             if self._queue.away:
                 await asyncio.sleep(1)
             else:
-                received = self._queue.receive(MOST if self._ahead else min(limit, MOST))
+                received = self._queue.receive(self._most if self._ahead else min(limit, self._most))
                 self._inbox.extend([self._record(message) for message in received])
         records = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
         self._held.update(dict.fromkeys(records))
