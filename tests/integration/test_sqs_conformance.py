@@ -14,6 +14,7 @@ from headrace.observe import Tally, log
 from headrace.testing import tended
 from headrace.testing.conformance import LaneConformance, Redelivers
 from headrace_connectors.aws import AwsClient, AwsSettings, aws_client
+from headrace_connectors.sqs.inbox import MOST, GroupedInbox, Inbox
 from headrace_connectors.sqs.lane import SqsLane
 from headrace_connectors.sqs.queue import Queue
 from support.queues import send_all
@@ -21,12 +22,13 @@ from support.servers import REGION, Ministack
 
 
 class SqsHarness:
-    """A queue of its own, with a visibility of two seconds."""
+    """A queue of its own, with a visibility of two seconds; FIFO by its name."""
 
     promptly, patience, slack = 1.0, 6.0, 1.0
 
     def __init__(self, client: AwsClient, queue: Queue, sqs: Any) -> None:
         self._client, self._queue, self._sqs = client, queue, sqs
+        self._fifo = queue.url.endswith(".fifo")
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Lane]:
@@ -37,6 +39,7 @@ class SqsHarness:
             visibility=2,
             ceiling=43200,
             concurrency=4,
+            inbox=GroupedInbox(MOST, apart=False) if self._fifo else Inbox(),
             tally=Tally(),
             clock=SYSTEM,
             log=log(),
@@ -45,13 +48,19 @@ class SqsHarness:
             yield lane
 
     async def put(self, names: Sequence[str], keys: Sequence[str] | None = None) -> None:
-        await send_all(self._sqs, self._queue.url, names)
+        groups = keys or names
+        if self._fifo:
+            await send_all(self._sqs, self._queue.url, names, groups)
+        else:
+            await send_all(self._sqs, self._queue.url, names)
 
     def name(self, record: Record) -> str:
         return str(record.raw["Body"])
 
 
-class TestSqsLane(LaneConformance, Redelivers):
+class _OnMinistack:
+    fifo = False
+
     @pytest.fixture
     async def harness(
         self,
@@ -63,6 +72,14 @@ class TestSqsLane(LaneConformance, Redelivers):
     ) -> AsyncIterator[SqsHarness]:
         for name, value in aws_env.items():
             monkeypatch.setenv(name, value)
-        url = await new_queue(visibility_timeout=2)
+        url = await new_queue(visibility_timeout=2, fifo=self.fifo)
         async with aws_client("sqs", AwsSettings(region=REGION, endpoint_url=ministack.url)) as client:
             yield SqsHarness(client, await Queue.describe(client, url), sqs)
+
+
+class TestSqsLane(_OnMinistack, LaneConformance, Redelivers):
+    pass
+
+
+class TestSqsFifoLane(_OnMinistack, LaneConformance, Redelivers):
+    fifo = True

@@ -240,8 +240,6 @@ def test_wrong_arguments_are_all_named() -> None:
         SqsPoller(queue_url="http://h/1/q.fifo", handler=print, batch_size=20000, bisect_batch_on_function_error=True)
     paths = {fault.path for fault in refused.value.faults}
     assert {"batch_size", "bisect_batch_on_function_error"} <= paths
-    with pytest.raises(ConfigError, match="FIFO"):
-        SqsPoller(queue_url="http://h/1/q.fifo", handler=print)
     with pytest.raises(ConfigError, match="Maximum batch window in seconds must be greater than 0"):
         SqsPoller(queue_url="http://h/1/q", handler=print, batch_size=11)
 
@@ -259,3 +257,68 @@ async def test_leaving_the_block_stops_a_run_that_was_begun_as_a_task(new_queue:
     assert running.done()
     await send_all(sqs, url, "abc")
     assert await counts(sqs, url) == (3, 0, 0)
+
+
+async def test_a_partial_answer_on_fifo_is_taken_as_lambda_takes_it(new_queue: NewQueue, sqs: Any) -> None:
+    """As recorded on AWS (lambda-semantics 4.2). Catches: withholding the deletes of what was not listed."""
+    dead = await new_queue(fifo=True)
+    url = await new_queue(fifo=True, visibility_timeout=1, dead_letter=dead, max_receive_count=2)
+    ids = await send_all(sqs, url, "1234", ["g"] * 4)
+    calls: list[list[tuple[str, str]]] = []
+
+    async def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        calls.append([(one["body"], one["attributes"]["ApproximateReceiveCount"]) for one in event["Records"]])
+        bad = "234" if len(calls) == 1 else "4"
+        listed = [one["messageId"] for one in event["Records"] if one["body"] in bad]
+        return {"batchItemFailures": [{"itemIdentifier": one} for one in listed]}
+
+    async with polling(url, handler, function_response_types=REPORT) as poller:
+        await until(poller.idle)
+    assert calls == [[(n, "1") for n in "1234"], [(n, "2") for n in "234"]]
+    assert [message["MessageId"] for message in await drain(sqs, dead)] == ids[3:]
+
+
+async def test_strict_holds_the_order_of_a_group_that_the_handler_does_not(new_queue: NewQueue, sqs: Any) -> None:
+    """Catches: deleting what follows a failed message of its group."""
+    url = await new_queue(fifo=True, visibility_timeout=1)
+    await send_all(sqs, url, ["a1", "b1", "a2", "b2", "a3"], ["a", "b", "a", "b", "a"])
+    tries: Counter[str] = Counter()
+    good: list[str] = []
+
+    def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        bad = []
+        for record in event["Records"]:
+            tries[record["body"]] += 1
+            (bad if (record["body"], tries[record["body"]]) == ("a1", 1) else good).append(record)
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in bad]}
+
+    async with polling(url, handler, function_response_types=REPORT, response_mode="strict") as poller:
+        await until(poller.idle)
+    assert (tries["a1"], tries["a2"], tries["b1"], tries["b2"]) == (2, 2, 1, 1)
+    assert [record["body"] for record in good][-3:] == ["a1", "a2", "a3"]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_groups_may_share_a_batch_unless_told_otherwise(new_queue: NewQueue, sqs: Any, apart: bool) -> None:
+    url = await new_queue(fifo=True)
+    await send_all(sqs, url, [str(n) for n in range(12)], ["a", "b", "c"] * 4)
+    batches: list[list[tuple[str, str]]] = []
+
+    async def handler(event: dict[str, Any], _: Any) -> None:
+        batches.append([(one["attributes"]["MessageGroupId"], one["body"]) for one in event["Records"]])
+
+    async with polling(url, handler, one_group_per_batch=apart) as poller:
+        await until(poller.idle)
+    most = max(len({group for group, _ in batch}) for batch in batches)
+    assert most == 1 if apart else most > 1
+    for group, first in (("a", 0), ("b", 1), ("c", 2)):
+        assert [n for batch in batches for g, n in batch if g == group] == [str(n) for n in range(first, 12, 3)]
+
+
+async def test_what_a_fifo_queue_cannot_do_is_said() -> None:
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders.fifo"
+    with pytest.raises(ConfigError) as raised:
+        SqsPoller(queue_url=url, handler=print, batch_size=11, maximum_batching_window_in_seconds=1)
+    assert [fault.path for fault in raised.value.faults] == ["batch_size", "maximum_batching_window_in_seconds"]
+    with pytest.raises(ConfigError, match="only a FIFO queue has message groups"):
+        SqsPoller(queue_url=url.removesuffix(".fifo"), handler=print, one_group_per_batch=True)

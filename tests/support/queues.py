@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from aiobotocore.config import AioConfig
@@ -65,19 +65,31 @@ async def queue_arn(sqs: Any, url: str) -> str:
     return arn
 
 
-async def send_all(sqs: Any, url: str, bodies: Iterable[str], **entry: Any) -> list[str]:
-    """Send every body in batches of ten; the message ids, in order. `entry`: keys for each, such as MessageGroupId."""
+async def send_all(
+    sqs: Any, url: str, bodies: Iterable[str], groups: Sequence[str] | None = None, **entry: Any
+) -> list[str]:
+    """Send every body in batches of ten; the message ids, in order. `groups`: of a FIFO queue, one for each body.
+
+    `entry`: keys for each, such as DelaySeconds.
+    """
     texts = list(bodies)
     ids: list[str] = []
     for start in range(0, len(texts), 10):
         chunk = texts[start : start + 10]
-        entries = [{"Id": str(number), "MessageBody": text, **entry} for number, text in enumerate(chunk)]
+        entries = [
+            {"Id": str(number), "MessageBody": text, **_of_group(groups, start + number), **entry}
+            for number, text in enumerate(chunk)
+        ]
         answer = await sqs.send_message_batch(QueueUrl=url, Entries=entries)
         if answer.get("Failed"):
             raise RuntimeError(f"not sent: {answer['Failed']}")
         sent = {one["Id"]: one["MessageId"] for one in answer["Successful"]}
         ids += [sent[str(number)] for number in range(len(chunk))]
     return ids
+
+
+def _of_group(groups: Sequence[str] | None, index: int) -> dict[str, str]:
+    return {"MessageGroupId": groups[index], "MessageDeduplicationId": secrets.token_hex(16)} if groups else {}
 
 
 async def counts(sqs: Any, url: str) -> tuple[int, int, int]:

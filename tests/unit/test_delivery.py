@@ -6,9 +6,12 @@ import asyncio
 
 import pytest
 
-from headrace.model import LaneLost, Order
+from headrace.batcher import BatchPolicy
+from headrace.delivery import Outcome
+from headrace.model import Answer, LaneLost, Order
 from headrace.policy import EXHAUSTED, EXPIRED, FailurePolicy
 from headrace.testing import MemoryLog, MemoryQueue, MemoryQueueLane, virtual
+from headrace.verdict import LAPSED
 from support.engine import Destination, Rig, bad_answer, error, ids, ok, partial
 
 
@@ -373,6 +376,59 @@ async def test_a_queue_gives_back_at_once_but_keeps_the_place():
     assert not carrying.done()
     rig.work.stopping.set()
     await carrying
+
+
+@virtual
+async def test_in_key_order_a_hung_call_keeps_its_groups():
+    """Rule 15. Mutation: giving back before the thread has ended; a stop that gives back what still runs."""
+    ended = asyncio.get_running_loop().create_future()
+
+    async def behave(*_):
+        return error(lingering=ended)
+
+    rig = queue_rig("ab", behave, order=Order.KEY, keys="xy")
+    carrying = asyncio.ensure_future(rig.work.carry(await rig.hold(2)))
+    await asyncio.sleep(10)
+    rig.work.stopping.set()
+    await asyncio.sleep(10)
+    assert rig.lines.of("handler.still_running")
+    assert (rig.lane.nacked, rig.lane.held.records, rig.work.slots.hung) == ([], 2, 1)
+    ended.set_result(None)
+    await carrying
+    assert (rig.lane.nacked, rig.work.slots.hung) == ([("a", None), ("b", None)], 0)
+
+
+@virtual
+async def test_in_key_order_a_failure_holds_back_what_follows_in_a_later_piece_of_its_batch():
+    """A receive above 6 MB is handed over in pieces. Mutation: the later piece overtakes."""
+
+    async def behave(batch, _):
+        return partial("b") if "b" in batch else ok()
+
+    rig = queue_rig("abcde", behave, order=Order.KEY, keys="xyyxy", batch=BatchPolicy(size=10, nbytes=250))
+    await rig.work.carry(await rig.hold(5))
+    assert rig.handler.batches == ["a,b", "d"]
+    assert rig.lane.acked == ["a", "d"]
+    assert sorted(rig.lane.nacked) == [("b", None), ("c", None), ("e", None)]
+    assert (rig.tally.returned, rig.tally.balance) == (3, 0)
+
+
+@virtual
+async def test_a_call_that_came_too_late_is_none():
+    """The process was stopped on the way to the handler. Mutation: counting it as invoked, or as a failure."""
+    rig = queue_rig("ab", None, order=Order.KEY, keys="xy")
+    some = await rig.hold(2)
+
+    async def behave(batch, _):
+        some[0].until = now()
+        return Outcome(Answer(request_id="r", duration=0.0, lapsed=True), LAPSED) if "a" in batch else ok()
+
+    rig.handler.behave = behave
+    await rig.work.carry(some)
+    assert rig.handler.batches == ["a,b", "b"]
+    assert (rig.lane.nacked, rig.lane.acked) == ([("a", None)], ["b"])
+    assert (rig.tally.invoked, rig.tally.failed_invoke, rig.tally.lapsed, rig.tally.balance) == (1, 0, 1, 0)
+    assert rig.work.slots.limit == rig.plan.concurrency
 
 
 @virtual

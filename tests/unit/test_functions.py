@@ -462,3 +462,20 @@ time.sleep(0.05)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+async def test_a_handler_is_not_begun_too_late(kind):
+    """Catches: a look at the clock before the call is handed to its thread or task, and not when it gets there."""
+    begun = []
+
+    async def later(event, context):
+        begun.append(event)
+
+    handler = later if kind == "async" else lambda event, _: begun.append(event)
+    function = Function("f", handler, timeout=3)
+    answer = await function.call({}, DELIVERY, SYSTEM.boot())
+    assert (answer.lapsed, answer.failure, begun) == (True, None, [])
+    assert not (await function.call({}, DELIVERY, SYSTEM.boot() + 60)).lapsed
+    assert begun
+    await function.close()
