@@ -193,3 +193,16 @@ async def test_what_was_put_together_goes_in_one_call_at_once() -> None:
     units = [[f"r{number}-1" for number in range(start, start + 7)] for start in (0, 4, 8, 15)]
     assert sent == [*units, *[[f"r{number}-1" for number in part] for part in (range(30, 40), range(40, 45))]]
     assert len(books.confirmed) == 4 * 7 + 15
+
+
+@virtual
+async def test_nothing_is_sent_for_a_fifo_message_whose_time_is_over() -> None:
+    """Another copy may have it. Catches: a delete from under that copy's handler, which lets its group go on."""
+    books = Books(lambda _, params: all_done(params), together=True)
+    now = asyncio.get_running_loop().time()
+    lapsed, ours = records(range(2), until=now), records(range(2, 4), until=now + 60)
+    books.outbox.put([*lapsed, *ours])
+    await books.beside(1)
+    assert (books.confirmed, books.refused) == (["m2", "m3"], ["m0", "m1"])
+    assert len(books.client.calls[0][2]["Entries"]) == 2
+    assert len(books.outbox) == 0

@@ -235,3 +235,15 @@ async def test_an_odd_answer_to_a_renewal_is_no_end() -> None:
     first = records[0].until
     await beside(kept, 40)
     assert records[0].until == first
+
+
+@virtual
+async def test_what_has_lapsed_is_renewed_no_more() -> None:
+    """The process was stopped for longer than the visibility. Catches: taking a message back that is with another."""
+    client = ScriptedClient(lambda _, params: all_done(params))
+    kept = receipts(client)
+    _, records = receive(kept, range(2))
+    await asyncio.sleep(30)
+    await beside(kept, 60)
+    assert client.calls == []
+    assert all(record.until <= asyncio.get_running_loop().time() for record in records)

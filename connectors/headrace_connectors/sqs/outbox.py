@@ -37,7 +37,9 @@ class Outbox:
     remembers. At most *calls* calls run side by side.
 
     *together* keeps what was put together in one call, and lets it wait for nothing (FIFO): were a message deleted and
-    the one before it in its group not, the earlier would come again after the later; and its group waits for it.
+    the one before it in its group not, the earlier would come again after the later; and its group waits for it. Nor is
+    anything sent for a message whose time is over: SQS would refuse it, and another server might take it from the copy
+    that has it now.
     """
 
     def __init__(
@@ -110,14 +112,10 @@ class Outbox:
     async def _send(self, batch: list[Entry]) -> None:
         """Try until every entry is answered for, or its time is over."""
         wait, last = FIRST_WAIT, self._clock.boot() + PERSISTENCE
+        if self._together:
+            batch = self._in_time(batch, last)
         try:
-            while batch := await self._try(batch):
-                now = self._clock.boot()
-                if over := [entry for entry in batch if min(entry[0].until, last) <= now]:
-                    self._give_up(over)
-                    batch = [entry for entry in batch if min(entry[0].until, last) > now]
-                    if not batch:
-                        return
+            while batch and (batch := await self._try(batch)) and (batch := self._in_time(batch, last)):
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
         except asyncio.CancelledError:
@@ -125,6 +123,14 @@ class Outbox:
             self._news.set()
             self._out -= len(batch)
             raise
+
+    def _in_time(self, batch: list[Entry], last: float) -> list[Entry]:
+        """Without the entries whose visibility, or whose *last* moment, is over: these are given up."""
+        now = self._clock.boot()
+        if over := [entry for entry in batch if min(entry[0].until, last) <= now]:
+            self._give_up(over)
+            return [entry for entry in batch if min(entry[0].until, last) > now]
+        return batch
 
     def _give_up(self, batch: list[Entry]) -> None:
         self._log.error("batch_call.given_up", operation=self._operation, ids=[record.id for record, _ in batch])

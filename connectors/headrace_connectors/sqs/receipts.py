@@ -131,7 +131,9 @@ class Receipts:
         if seconds < 1:
             self._log.warning("message.renewal_ended", ids=_ids(receive), ceiling=self._ceiling)
             return
-        handles = list(receive.held)
+        handles = [handle for handle, record in receive.held.items() if record.until > now]
+        if not handles:
+            return  # too late: somebody else may have them
         entries = [
             {"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": seconds} for n, handle in enumerate(handles)
         ]
