@@ -67,6 +67,7 @@ class Mapping:
         self.report = Report()
         self._connector, self._log = connector, opening.log
         self._opening = replace(opening, tally=self._tally)
+        self._wanted = connector.keep(opening)
         self._source: Source | None = None
         self._stopping = asyncio.Event()
         self._drain_by = 0.0
@@ -153,7 +154,7 @@ class Mapping:
                 clock=self._opening.clock,
                 log=self._log,
             )
-            running = self.lanes[lane.name] = RunningLane(lane, Pipeline(work), work)
+            running = self.lanes[lane.name] = RunningLane(lane, Pipeline(work, self._wanted), work)
             group.create_task(self._carry(running))
 
     async def _carry(self, running: RunningLane) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
@@ -57,6 +57,10 @@ class Record:
 
     def __repr__(self) -> str:
         return f"<Record {self.id}>"
+
+
+Keep: TypeAlias = Callable[[Record], bool]
+"""Whether a record is for a handler; one that is not is settled at once."""
 
 
 class Order(StrEnum):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
 from zlib import crc32
 
 from headrace.delivery import Work
-from headrace.model import LaneEnded, LaneLost, Order, Record
+from headrace.model import Keep, LaneEnded, LaneLost, Order, Record
 from headrace.strand import Strand
 
 CLOSING_TIME = 10.0
 """Seconds that the last deletes and commits may take, whatever was left of the time to drain."""
-
-Keep: TypeAlias = Callable[[Record], bool]
 
 
 class End(StrEnum):

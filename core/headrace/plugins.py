@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from headrace.clock import SYSTEM, Clock
 from headrace.errors import Fault
-from headrace.model import Source, Traits
+from headrace.model import Keep, Source, Traits
 from headrace.observe import Log, Tally
 from headrace.settings import MappingSettings, Settings
 
@@ -67,6 +67,8 @@ class Connector:
         warn: legal but dangerous, same form.
         probe: asks the server; never raises for what the server says, but returns it.
         open: the running source.
+        keep: which records are for a handler at all, before any filter of the user's; the others are settled as
+            filtered out. None: all.
     """
 
     type: str
@@ -79,6 +81,7 @@ class Connector:
     refuses: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     warn: Callable[[Opening], Iterable[Fault]] = lambda _: ()
+    keep: Callable[[Opening], Keep | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,14 @@ The event is field for field what was recorded on AWS (lambda-semantics 3.1).
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import copy
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
 
 from headrace.model import Event, Record
+from headrace_connectors.sqs.unwrap import ENVELOPES, ORIGINAL, Kind, unwrap
 
 ADDED_BYTES = 512
 """Upper bound of what rendering adds to a message: longer key names, eventSource, ARN (at most 256) and region."""
@@ -45,6 +47,17 @@ def records(messages: Sequence[dict[str, Any]], receive: object, until: float) -
         )
         for message in messages
     ]
+
+
+def unwrapped_records(
+    messages: Sequence[dict[str, Any]], receive: object, until: float, *, kinds: Collection[Kind]
+) -> list[Record]:
+    """The same, with the envelopes of *kinds* taken off."""
+    made = records([unwrap(message, kinds) for message in messages], receive, until)
+    for record in made:
+        if ORIGINAL in record.raw:
+            record.size = _size({key: value for key, value in record.raw.items() if key != ORIGINAL})
+    return made
 
 
 def _size(message: dict[str, Any]) -> int:
@@ -92,6 +105,15 @@ def render(records: Sequence[Record], *, arn: str, region: str, windowed: bool) 
         for message in [record.raw for record in records]
     ]
     return {"Records": shown}
+
+
+def render_unwrapped(records: Sequence[Record], *, arn: str, region: str, windowed: bool) -> Event:
+    """The same, with `envelopes` at the end of each message of which some were taken off."""
+    event = render(records, arn=arn, region=region, windowed=windowed)
+    for shown, record in zip(event["Records"], records, strict=True):
+        if ENVELOPES in record.raw:
+            shown["envelopes"] = copy.deepcopy(record.raw[ENVELOPES])
+    return event
 
 
 def _attributes(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from headrace.clock import Clock
 from headrace.model import Condition, Held, Order, Record, Traits
 from headrace.observe import Log, Tally
 from headrace_connectors.aws import AwsClient
+from headrace_connectors.sqs.event import records
 from headrace_connectors.sqs.inbox import GroupedInbox, Inbox
 from headrace_connectors.sqs.outbox import Outbox
 from headrace_connectors.sqs.queue import Queue
 from headrace_connectors.sqs.receipts import Receipts
-from headrace_connectors.sqs.receiver import Receiver
+from headrace_connectors.sqs.receiver import Receiver, ToRecords
 
 TRAITS = Traits(Order.NONE, redelivers=True)
 FIFO_TRAITS = Traits(Order.KEY, redelivers=True)
@@ -39,6 +40,7 @@ class SqsLane:
         ceiling: int,
         concurrency: int,
         inbox: Inbox | GroupedInbox,
+        to_records: ToRecords = records,
         tally: Tally,
         clock: Clock,
         log: Log,
@@ -58,6 +60,7 @@ class SqsLane:
             inbox,
             most=concurrency,
             fetch_again=fifo,
+            to_records=to_records,
             set_condition=self._set_condition,
             log=log,
         )

@@ -13,6 +13,7 @@ from headrace.settings import MappingSettings
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.sqs.inbox import MOST
 from headrace_connectors.sqs.queue import Queue, name_of, region_of
+from headrace_connectors.sqs.unwrap import Kind
 
 NO_POSITION = "an SQS queue has no positions: a message is received, and deleted when it is done with"
 NO_RETRY = "SQS counts deliveries itself: set maxReceiveCount in the queue's redrive policy"
@@ -51,6 +52,20 @@ class SqsOptions(AwsSettings):
     one_group_per_batch: bool = Field(
         False, description="FIFO queues: a batch holds messages of one group; Lambda may mix groups in one."
     )
+
+    unwrap: list[Kind] = Field(
+        [],
+        description="Envelopes that are taken off the body, each only if listed: sns, s3 (keys decoded, test events "
+        "not handed over), eventbridge.",
+        json_schema_extra={"uniqueItems": True},
+    )
+
+    @field_validator("unwrap")
+    @classmethod
+    def _once_each(cls, value: list[Kind]) -> list[Kind]:
+        if len(set(value)) < len(value):
+            raise ValueError("lists a kind twice; once is enough, however deep it nests")
+        return value
 
     @field_validator("queue_url")
     @classmethod

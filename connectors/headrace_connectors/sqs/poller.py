@@ -8,6 +8,7 @@ from headrace.functions.invocation import Handler
 from headrace.poller import Poller, PollerOptions
 from headrace_connectors.sqs.queue import name_of
 from headrace_connectors.sqs.source import sqs
+from headrace_connectors.sqs.unwrap import Kind
 
 
 class SqsPoller(Poller):
@@ -34,6 +35,7 @@ class SqsPoller(Poller):
         visibility_timeout: int | None = None,
         maximum_visibility: int | None = None,
         one_group_per_batch: bool = False,
+        unwrap: list[Kind] | None = None,
         region: str | None = None,
         endpoint_url: str | None = None,
         role_arn: str | None = None,
@@ -44,6 +46,7 @@ class SqsPoller(Poller):
             "visibility_timeout": visibility_timeout,
             "maximum_visibility": maximum_visibility,
             "one_group_per_batch": one_group_per_batch,
+            "unwrap": unwrap,
             "region": region,
             "endpoint_url": endpoint_url,
             "role_arn": role_arn,

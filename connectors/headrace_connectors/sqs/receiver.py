@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 from headrace.model import Condition, Record
@@ -15,6 +15,9 @@ from headrace_connectors.aws import AwsClient, AwsError
 from headrace_connectors.sqs.event import records
 from headrace_connectors.sqs.inbox import GroupedInbox, Inbox
 from headrace_connectors.sqs.receipts import Receipts, Receive
+
+ToRecords: TypeAlias = Callable[[Sequence[dict[str, Any]], object, float], list[Record]]
+"""The records of an answer's messages: `event.records`, or `event.unwrapped_records`."""
 
 LONG_POLL = 20
 """Seconds; the longest that SQS allows: an idle queue costs three empty receives a minute."""
@@ -56,11 +59,12 @@ class Receiver:
         *,
         most: int,
         fetch_again: bool = False,
+        to_records: ToRecords = records,
         set_condition: Callable[[Condition], None],
         log: Log,
     ) -> None:
         self._client, self._url, self._receipts, self._log = client, url, receipts, log
-        self._most, self._set_condition = most, set_condition
+        self._most, self._to_records, self._set_condition = most, to_records, set_condition
         self._allowed = 1
         self._room = 0
         self._reserved = 0
@@ -149,7 +153,7 @@ class Receiver:
             return
         receive = call.receive
         self._receipts.arrived(receive)
-        received = records(messages, receive, receive.until)
+        received = self._to_records(messages, receive, receive.until)
         self._receipts.hold(receive, received)
         self._inbox.put(received)
         self._news.set()

@@ -7,15 +7,16 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from headrace.errors import Fault
-from headrace.model import Condition, Event, Record
+from headrace.model import Condition, Event, Keep, Record
 from headrace.plugins import Connector, Opening, Probe
 from headrace.retry import again
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
-from headrace_connectors.sqs.event import render
+from headrace_connectors.sqs.event import records, render, render_unwrapped, unwrapped_records
 from headrace_connectors.sqs.inbox import MOST, GroupedInbox, Inbox
 from headrace_connectors.sqs.lane import TRAITS, SqsLane
 from headrace_connectors.sqs.options import DEFAULTS, REFUSES, SqsOptions, check, warn, warn_of
 from headrace_connectors.sqs.queue import WAITING, Queue, count
+from headrace_connectors.sqs.unwrap import TEST_EVENT
 
 
 class SqsSource:
@@ -46,6 +47,7 @@ class SqsSource:
             ceiling=options.maximum_visibility,
             concurrency=concurrency,
             inbox=_inbox(opening),
+            to_records=partial(unwrapped_records, kinds=options.unwrap) if options.unwrap else records,
             tally=opening.tally(options.queue_name),
             clock=opening.clock,
             log=opening.log,
@@ -66,7 +68,8 @@ class SqsSource:
                     self.condition = Condition("unavailable", str(error), opening.clock.wall())
                     raise
                 windowed = bool(opening.settings.maximum_batching_window_in_seconds)
-                self._render = partial(render, arn=queue.arn, region=queue.region, windowed=windowed)
+                shape = render_unwrapped if options.unwrap else render
+                self._render = partial(shape, arn=queue.arn, region=queue.region, windowed=windowed)
                 return self._client, queue
         raise AssertionError("again() ends by returning or by cancellation")
 
@@ -112,6 +115,20 @@ def _inbox(opening: Opening) -> Inbox | GroupedInbox:
     return GroupedInbox(opening.settings.batch_size or MOST, apart=options.one_group_per_batch)
 
 
+def keep(opening: Opening) -> Keep | None:
+    """Test events of S3 are not for a handler; they are known where S3's notifications are."""
+    if "s3" not in opening.options.unwrap:
+        return None
+
+    def wanted(record: Record) -> bool:
+        bucket = record.raw.get(TEST_EVENT)
+        if bucket is not None:
+            opening.log.info("message.test_event", id=record.id, bucket=bucket)
+        return bucket is None
+
+    return wanted
+
+
 async def probe(opening: Opening) -> Probe:
     """Ask the queue's server once."""
     options: SqsOptions = opening.options
@@ -139,6 +156,7 @@ sqs = Connector(
     traits=TRAITS,
     open=SqsSource,
     probe=probe,
+    keep=keep,
     defaults=DEFAULTS,
     refuses=REFUSES,
     check=check,
