@@ -22,10 +22,17 @@ _COUNTS = (
 
 @contextlib.asynccontextmanager
 async def sqs_client(url: str, account: str, **config: Any) -> AsyncIterator[Any]:
-    """An aiobotocore client for the server at `url`. `config`: of botocore.config.Config."""
+    """An aiobotocore client for SQS at `url`. `config`: of botocore.config.Config."""
+    async with client_of("sqs", url, account, **config) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def client_of(service: str, url: str, account: str, **config: Any) -> AsyncIterator[Any]:
+    """The same for any service of the server."""
     session = get_session()
     async with session.create_client(
-        "sqs",
+        service,
         region_name=REGION,
         endpoint_url=url,
         aws_access_key_id=account,

@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.functions import Function
 from headrace.mapping import Mapping
-from headrace.model import Condition
+from headrace.model import Condition, Keep
 from headrace.plugins import Connector, Opening, Probe
 from headrace.settings import MappingSettings, ScalingConfig, Settings
 from headrace.testing import FakeClock, MemoryQueue, MemoryQueueLane, virtual
@@ -54,7 +54,7 @@ class Source:
         pass
 
 
-def mapping_of(source: Source, handler: Any) -> tuple[Mapping, Told]:
+def mapping_of(source: Source, handler: Any, keep: Keep | None = None) -> tuple[Mapping, Told]:
     told = Told()
 
     async def probe(_: Opening) -> Probe:
@@ -67,6 +67,7 @@ def mapping_of(source: Source, handler: Any) -> tuple[Mapping, Told]:
         traits=MemoryQueueLane(source.queue).traits,
         open=lambda _: source,
         probe=probe,
+        keep=lambda _: keep,
     )
     opening = Opening(
         service="s",
@@ -140,3 +141,23 @@ async def test_a_lane_whose_every_place_is_held_by_hung_calls_says_so() -> None:
     assert "all 2 places" in mapping.condition.reason
     mapping.stop(1)
     await running
+
+
+@virtual
+async def test_what_the_connector_does_not_keep_is_settled_without_a_handler() -> None:
+    """Catches: `Connector.keep` not asked."""
+    queue = MemoryQueue()
+    queue.send(["a", "not for a handler", "b"])
+    seen: list[str] = []
+
+    async def handler(event: Any, context: Any) -> None:
+        seen.extend(record["body"] for record in event["Records"])
+
+    mapping, _ = mapping_of(Source(queue), handler, keep=lambda record: record.raw["body"] != "not for a handler")
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(1)
+    mapping.stop(1)
+    await running
+    (tally,) = mapping.tallies.values()
+    assert sorted(seen) == ["a", "b"]
+    assert (tally.filtered_out, tally.succeeded, tally.balance) == (1, 2, 0)

@@ -6,7 +6,6 @@ The event is field for field what was recorded on AWS (lambda-semantics 3.1).
 from __future__ import annotations
 
 import base64
-import copy
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -112,7 +111,7 @@ def render_unwrapped(records: Sequence[Record], *, arn: str, region: str, window
     event = render(records, arn=arn, region=region, windowed=windowed)
     for shown, record in zip(event["Records"], records, strict=True):
         if ENVELOPES in record.raw:
-            shown["envelopes"] = copy.deepcopy(record.raw[ENVELOPES])
+            shown["envelopes"] = orjson.loads(orjson.dumps(record.raw[ENVELOPES]))
     return event
 
 

@@ -47,7 +47,7 @@ def unwrap(message: Message, kinds: Collection[Kind]) -> Message:
     try:
         changed = _changed(message, kinds)
         orjson.dumps(changed, default=str)  # half a surrogate pair, a number above 64 bits: SQS's event has neither
-    except (RecursionError, orjson.JSONEncodeError):
+    except orjson.JSONEncodeError:
         return message
     if not changed:
         return message
