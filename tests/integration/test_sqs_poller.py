@@ -256,7 +256,8 @@ async def test_leaving_the_block_stops_a_run_that_was_begun_as_a_task(new_queue:
         await until(lambda: poller.condition.ready)
     assert running.done()
     await send_all(sqs, url, "abc")
-    assert await counts(sqs, url) == (3, 0, 0)
+    await asyncio.sleep(1)  # the server may hand a message to the poll that was dropped; the poller takes none
+    assert [tally.polled for tally in poller.tally.values()] == [0]
 
 
 async def test_a_partial_answer_on_fifo_is_taken_as_lambda_takes_it(new_queue: NewQueue, sqs: Any) -> None:
