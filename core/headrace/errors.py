@@ -2,6 +2,7 @@
 
 HeadraceError
 ├── ConfigError          what was written cannot be run: every fault, each with its place and mend
+├── PatternError         an event pattern is none: the reason in AWS's words, the place in it, the mend
 ├── FunctionUnavailable  a handler cannot be loaded: Lambda's error type, and why
 └── SourceUnavailable    a source cannot be reached, or refuses us; the service goes on trying
 
@@ -10,6 +11,8 @@ HeadraceError
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,6 +44,24 @@ class ConfigError(HeadraceError):
         super().__init__("\n".join(map(str, self.faults)))
 
 
+class PatternError(HeadraceError):
+    """An event pattern cannot be used.
+
+    `reason` is AWS's text where AWS has one; `steps` is the way to what is wrong, by keys and indices; `mend` may be
+    empty.
+    """
+
+    def __init__(self, reason: str, steps: Sequence[str | int] = (), mend: str = "") -> None:
+        self.reason, self.steps, self.mend = reason, tuple(steps), mend
+        end = f"; {mend}" if mend else ""
+        super().__init__(f"Event pattern is not valid. Reason: {reason}{end}")
+
+    @property
+    def place(self) -> str:
+        """`$.body.total[0].numeric`; a key that would be misread stands as `["a.b"]`."""
+        return "$" + "".join(map(_step, self.steps))
+
+
 class FunctionUnavailable(HeadraceError):  # noqa: N818 - it says what is the matter, without the word
     """A handler cannot be loaded. `type` is Lambda's, as Runtime.ImportModuleError."""
 
@@ -51,3 +72,9 @@ class FunctionUnavailable(HeadraceError):  # noqa: N818 - it says what is the ma
 
 class SourceUnavailable(HeadraceError):  # noqa: N818 - as above
     """A source cannot be reached, or refuses us."""
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if re.fullmatch(r"[\w$-]+", step, re.ASCII) else f"[{json.dumps(step)}]"

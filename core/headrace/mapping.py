@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from headrace.batcher import BatchPolicy
 from headrace.delivery import Attempt, Outcome, Plan, Work
+from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.model import Answer, Condition, Failure, Lane, Order, Record, Source, Traits
@@ -154,7 +155,7 @@ class Mapping:
                 clock=self._opening.clock,
                 log=self._log,
             )
-            running = self.lanes[lane.name] = RunningLane(lane, Pipeline(work, self._wanted), work)
+            running = self.lanes[lane.name] = RunningLane(lane, Pipeline(work, self._keep(source)), work)
             group.create_task(self._carry(running))
 
     async def _carry(self, running: RunningLane) -> None:
@@ -170,6 +171,22 @@ class Mapping:
             self.report.left += ending.left
         if not self._stopping.is_set():
             del self.lanes[running.lane.name]
+
+    def _keep(self, source: Source) -> Keep | None:
+        """What the connector and the user's filters want. One that fails, which none should, keeps its record."""
+        criteria, view = self._opening.settings.filter_criteria, self._connector.view
+        tests = [self._wanted] if self._wanted else []
+        if criteria is not None and criteria.filters and view is not None:
+            tests.append(keeper([compile_pattern(one.pattern) for one in criteria.filters], view, source.render))
+
+        def keep(record: Record) -> bool:
+            try:
+                return all(test(record) for test in tests)
+            except Exception:  # noqa: BLE001 - a record is never lost to a filter
+                self._log.exception("filter.failed", ids=[record.id])
+                return True
+
+        return keep if tests else None
 
     def _attempt(self, source: Source, lane: Lane) -> Attempt:
         settings, function, by_key = self._opening.settings, self.function, lane.traits.order is Order.KEY

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from headrace.clock import SYSTEM, Clock
 from headrace.errors import Fault
+from headrace.filters import View
 from headrace.model import Keep, Source, Traits
 from headrace.observe import Log, Tally
 from headrace.settings import MappingSettings, Settings
@@ -19,6 +20,9 @@ OptionsModel: TypeAlias = type[Settings]
 
 GROUP = "headrace.catalogs"
 """The entry-point group; each entry names a `Catalog`."""
+
+
+NO_VIEW = "this source shows nothing to filters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ class Connector:
         check: what is wrong with a mapping without asking anybody; gets effective settings. `path` of each fault is
             relative to the mapping (`batch_size`, `source.queue_url`).
         warn: legal but dangerous, same form.
+        view: what filters see of a record; without it `filter_criteria` is refused.
         probe: asks the server; never raises for what the server says, but returns it.
         open: the running source.
         keep: which records are for a handler at all, before any filter of the user's; the others are settled as
@@ -82,6 +87,11 @@ class Connector:
     check: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     warn: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     keep: Callable[[Opening], Keep | None] = lambda _: None
+    view: View | None = None
+
+    def __post_init__(self) -> None:
+        if self.view is None:
+            object.__setattr__(self, "refuses", {"filter_criteria": NO_VIEW, **self.refuses})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class PollerOptions(TypedDict, total=False):
     retry_backoff: dict[str, float]
     capacity: int
     capacity_bytes: int
+    filter_criteria: dict[str, Any]
 
 
 class Poller:

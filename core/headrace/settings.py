@@ -118,6 +118,20 @@ class Backoff(Settings):
         return self
 
 
+class Filter(Settings):
+    """One event pattern."""
+
+    pattern: dict[str, Any] | Annotated[str, Field(max_length=4096)] = Field(
+        description="EventBridge's pattern language: a mapping, or its JSON text. How it is read: headrace explain."
+    )
+
+
+class FilterCriteria(Settings):
+    filters: list[Filter] = Field(
+        [], max_length=10, description="A record is taken when one of them matches; without any, every record is."
+    )
+
+
 class MappingSettings(Settings):
     """One event source mapping, but for its source and the name of its function."""
 
@@ -163,7 +177,10 @@ class MappingSettings(Settings):
     starting_position_timestamp: str | float | None = Field(
         None, description="With AT_TIMESTAMP, and only with it: Unix seconds or an ISO 8601 time."
     )
-    filter_criteria: Any = Field(None, description="Lambda's filters: {filters: [{pattern: …}]}.")
+    filter_criteria: FilterCriteria | None = Field(
+        None,
+        description="Which records are wanted: {filters: [{pattern: …}]}; {} is all. A queue's others are deleted.",
+    )
     destination_config: Any = Field(None, description="Where records go that were given up.")
     idempotency: Any = Field(None, description="Which records count as one.")
     redact: Any = Field(None, description="What is left out of failure records and logs.")

@@ -134,7 +134,7 @@ def test_the_process_environment_is_the_default(monkeypatch):
         ("function_response_types: ReportBatchItemFailures", "; put it in [ ]"),
         (
             "function_response_types: [Report]",
-            "function_response_types.0: must be ReportBatchItemFailures, got the text",
+            "function_response_types[0]: must be ReportBatchItemFailures, got the text",
         ),
         (
             "function_response_types: [ReportBatchItemFailures, ReportBatchItemFailures]",
@@ -174,8 +174,8 @@ def test_a_fault_of_a_mapping_has_its_place_and_mend(mapping, fault):
         ("ratio: 1", "ratio: must be more than 0 and less than 1, got 1"),
         ("ratio: a", "ratio: must be a number, more than 0 and less than 1, got the text 'a'"),
         ("tags: [a, b, c]", "tags: must be a list, of at most 2 items, got a list"),
-        ("tags: [1]", "tags.0: must be a text, got 1; put it in quotes"),
-        ("tags: [[a]]", "tags.0: must be a text, got a list"),
+        ("tags: [1]", "tags[0]: must be a text, got 1; put it in quotes"),
+        ("tags: [[a]]", "tags[0]: must be a text, got a list"),
         ("login: {username: me}", "login.password: is required: a text"),
         ("login: {username: me, password: 12345}", "login.password: must be a text"),
         ("login: []", "login: must be a mapping, got a list"),

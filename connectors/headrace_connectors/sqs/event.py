@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from headrace.filters import View
 from headrace.model import Event, Record
 from headrace_connectors.sqs.unwrap import ENVELOPES, ORIGINAL, Kind, unwrap
 
@@ -113,6 +114,29 @@ def render_unwrapped(records: Sequence[Record], *, arn: str, region: str, window
         if ENVELOPES in record.raw:
             shown["envelopes"] = orjson.loads(orjson.dumps(record.raw[ENVELOPES]))
     return event
+
+
+VIEW = View(
+    record="SQS message",
+    payload="body",
+    content=lambda record: record.raw["Body"],
+    fields=lambda render, record: render([record])["Records"][0],
+    keys=frozenset(
+        [
+            "messageId",
+            "receiptHandle",
+            "attributes",
+            "messageAttributes",
+            "md5OfMessageAttributes",
+            "md5OfBody",
+            "eventSource",
+            "eventSourceARN",
+            "awsRegion",
+            "envelopes",
+        ]
+    ),
+)
+"""A message as in the event; the body parsed when the pattern's is an object (lambda-semantics 7)."""
 
 
 def _attributes(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,6 @@ REFUSES: dict[str, str] = {
     "maximum_retry_attempts": NO_RETRY,
     "maximum_record_age_in_seconds": "SQS drops messages by itself after the queue's MessageRetentionPeriod",
     "tumbling_window_in_seconds": "windows need ordered records: a Kinesis or DynamoDB stream",
-    "filter_criteria": LATER,
     "destination_config": LATER,
     "idempotency": LATER,
     "redact": LATER,

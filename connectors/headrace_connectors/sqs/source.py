@@ -11,7 +11,7 @@ from headrace.model import Condition, Event, Keep, Record
 from headrace.plugins import Connector, Opening, Probe
 from headrace.retry import again
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
-from headrace_connectors.sqs.event import records, render, render_unwrapped, unwrapped_records
+from headrace_connectors.sqs.event import VIEW, records, render, render_unwrapped, unwrapped_records
 from headrace_connectors.sqs.inbox import MOST, GroupedInbox, Inbox
 from headrace_connectors.sqs.lane import TRAITS, SqsLane
 from headrace_connectors.sqs.options import DEFAULTS, REFUSES, SqsOptions, check, warn, warn_of
@@ -161,4 +161,5 @@ sqs = Connector(
     refuses=REFUSES,
     check=check,
     warn=warn,
+    view=VIEW,
 )

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from headrace.cli import check, connectors, explain, invoke, run, schema, status
+from headrace.cli import check, connectors, explain, invoke, run, schema, status, test_event_pattern
 from headrace.cli.common import complain
 from headrace.errors import ConfigError
 from headrace.observe import configure_logging
 from headrace.service.signals import Signals
 
-MODULES: Final = (run, check, explain, schema, connectors, invoke, status)
+MODULES: Final = (run, check, explain, schema, connectors, invoke, test_event_pattern, status)
 
 EPILOG: Final = """\
 FILE is a YAML file, or a folder of them: service, functions and mappings.
-exit status: 0 as asked; 1 not (run: not drained clean; invoke: the call failed; status: nothing answers);
+exit status: 0 as asked; 1 not (run: not drained clean; invoke: the call failed; test-event-pattern: no
+match; status: nothing answers);
 2 what was written cannot be run, one line for each fault.
 """
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from headrace.config.effective import effective
+from headrace.config.patterns import Filters
 from headrace.config.places import dotted, printable
 from headrace.config.shape import nearest, shape
 from headrace.config.wording import Validator, not_a_mapping
@@ -71,8 +72,10 @@ class Entry:
         if connector is None:
             self._settings(self.value, {})
             return None
+        filters = Filters(self.validator, connector, self.where)
         written = self._settings(
-            self._allowed(connector), dict.fromkeys(shape(connector.options).names(()), "it belongs in source")
+            filters.check(self._allowed(connector)),
+            dict.fromkeys(shape(connector.options).names(()), "it belongs in source"),
         )
         options = self._options(connector)
         if written is None or options is None:
@@ -82,6 +85,7 @@ class Entry:
             name=self.name, connector=connector, options=options, function=function, settings=settings, origin=origin
         )
         self._check(mapping)
+        self.warnings += filters.warnings
         return mapping
 
     def _fault(self, message: str, *steps: str) -> None:

@@ -11,10 +11,12 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 
 from headrace.config.loader import Config, MappingConfig
-from headrace.config.places import Where, dotted
+from headrace.config.patterns import readings
+from headrace.config.places import Where, dotted, printable
 from headrace.config.scalars import REFERENCE
 from headrace.config.schema import schema
 from headrace.config.wording import is_sensitive
+from headrace.settings import FilterCriteria
 
 __all__ = ["Row", "rows", "schema"]
 
@@ -76,11 +78,31 @@ def _mapping(config: Config, mapping: MappingConfig) -> Iterator[Row]:
         value, origin = getattr(mapping.settings, name), mapping.origin[name]
         if name in mapping.connector.refuses and value is None:
             continue
+        if isinstance(value, FilterCriteria) and value.filters:
+            yield from _filters(config, (*where, name, "filters"), value)
+            continue
         for path, leaf in _leaves(value, (*where, name)):
             if origin == "file":
                 yield _row(config, path, leaf, "default")
             else:
                 yield Row(path=dotted(path), value=_masked(config, path, leaf), origin=origin)
+
+
+def _filters(config: Config, where: Where, criteria: FilterCriteria) -> Iterator[Row]:
+    """How the patterns are read: a row for each condition, joined by AND and, where one will do, by OR."""
+    for index, one in enumerate(criteria.filters):
+        written = (*where, index, "pattern")
+        for number, reading in enumerate(readings(one.pattern)):
+            steps = written if isinstance(one.pattern, str) else (*written, *reading.steps)
+            secret = is_sensitive((*written, *reading.path.split(".")))
+            words = MASK if secret else reading.words
+            joint = "" if not number and not index else "OR " if reading.first else "AND "
+            yield Row(
+                path=f"{dotted((*where, index))}{reading.branch}.{printable(reading.path)}",
+                value=f"{joint}{printable(reading.path)}: {printable(words)}",
+                origin="file",
+                place=config.places.place(steps),
+            )
 
 
 def _inherited(config: Config, mapping: MappingConfig, row: Row) -> Row:

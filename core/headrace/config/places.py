@@ -15,8 +15,8 @@ _LONGEST: Final = 100
 
 
 def dotted(where: Where) -> str:
-    """As messages write it: `mappings.orders.batch_size`; on one line whatever the keys hold."""
-    return ".".join(_shown(str(step)) for step in where)
+    """As messages write it: `mappings.orders.topics[0]`; on one line whatever the keys hold."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{_shown(step)}" for step in where).removeprefix(".")
 
 
 def printable(text: str) -> str:
