@@ -41,9 +41,12 @@ RESERVED: Final = frozenset(OPERATORS) | frozenset(
 """Words that are no field inside of `$or`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """What is asked of the leaves at one path. *steps* is where in the pattern it stands."""
+    """What is asked of the leaves at one path; itself only, as the same may be written twice.
+
+    *steps* is where in the pattern it stands.
+    """
 
     path: str
     matchers: tuple[Matcher, ...]
@@ -51,7 +54,7 @@ class Condition:
 
     @property
     def words(self) -> str:
-        """`body.total: a number > 0`."""
+        """For people: `a number > 0 or "x"`."""
         return words_of(self.matchers)
 
     @property
@@ -156,8 +159,8 @@ class _Compiler:
             rules = self._object(tree, (), (), rules, in_or=False)
         else:
             self._fault("Filter is not an object", (), "write a JSON object")
-        used = {id(condition) for rule in rules for condition in rule.values()}
-        conditions = {condition: bit for condition, bit in self.conditions.items() if id(condition) in used}
+        used = {condition for rule in rules for condition in rule.values()}  # of a repeated path the last counts
+        conditions = {condition: bit for condition, bit in self.conditions.items() if condition in used}
         return None if self.faults else Pattern(conditions, [rule.values() for rule in rules])
 
     def _fault(self, reason: str, steps: Steps, mend: str = "") -> None:
@@ -195,7 +198,7 @@ class _Compiler:
             except PatternError as error:
                 self.faults.append(error)
         condition = Condition(path, tuple(matchers), steps)
-        self.conditions.setdefault(condition, 1 << len(self.conditions))
+        self.conditions[condition] = 1 << len(self.conditions)
         for rule in rules:
             rule[path] = condition
 
