@@ -12,7 +12,7 @@ from headrace.delivery import Attempt, Outcome, Plan, Work
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
-from headrace.model import Answer, Condition, Failure, Lane, Order, Record, Source, Traits
+from headrace.model import Answer, Condition, Failure, Keep, Lane, Order, Record, Source, Traits
 from headrace.observe import Tally
 from headrace.pipeline import End, Pipeline
 from headrace.plugins import Connector, Opening

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from headrace.errors import Fault
+from headrace.filters import View
 from headrace.model import Order, Source, Traits
 from headrace.plugins import Catalog, Connector, Opening, Probe
 from headrace.settings import Settings
@@ -72,6 +73,17 @@ def _warn(opening: Opening) -> Iterable[Fault]:
         yield Fault("source.visibility_timeout", "shorter than the time-out of the function")
 
 
+def _view(payload: str, *, plain: bool = True) -> View:
+    return View(
+        record="record",
+        payload=payload,
+        content=lambda record: str(record.raw[payload]),
+        fields=lambda _, record: {"id": record.id},
+        keys=frozenset({"id"}),
+        plain=plain,
+    )
+
+
 QUEUE = Connector(
     type="queue",
     summary="A queue.",
@@ -85,6 +97,7 @@ QUEUE = Connector(
     },
     check=_check,
     warn=_warn,
+    view=_view("body"),
 )
 LOG = Connector(
     type="log",
@@ -95,6 +108,7 @@ LOG = Connector(
     probe=_probe,
     defaults={"batch_size": 100, "parallelization_factor": 1},
     refuses={"scaling_config": "a log is read shard by shard; use parallelization_factor"},
+    view=_view("data", plain=False),
 )
 CATALOG = Catalog(connectors=[QUEUE, LOG], sections={"cloud": CloudSection})
 
@@ -118,6 +132,10 @@ mappings:
     maximum_batching_window_in_seconds: 5
     function_response_types: [ReportBatchItemFailures]
     scaling_config: {maximum_concurrency: 20}
+    filter_criteria:
+      filters:
+        - pattern: {body: {total: [{numeric: [">", 0]}, a], password: ["${SECRET}"]}}
+        - pattern: '{"id": ["b"], "body": {"token": ["${SECRET}"]}, "$or": [{"id": [1]}, {"body": {"b": [null]}}]}'
   clicks: {source: {type: log, stream: clicks}, function: count, starting_position: LATEST, retry_backoff: {initial: 2}}
 """
 SECRET = "hunter2-planted-secret"

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from headrace.clock import SYSTEM
 from headrace.errors import Fault
+from headrace.filters import View
 from headrace.model import Condition, Event, Lane, Order, Record, Traits
 from headrace.plugins import Catalog, Connector, Opening, Probe
 from headrace.settings import Settings
@@ -93,6 +94,13 @@ memory = Connector(
     refuses={"starting_position": "a queue has no position: leave it out"},
     check=check,
     warn=warn,
+    view=View(
+        record="message",
+        payload="body",
+        content=lambda record: record.raw["body"],
+        fields=lambda render, record: render([record])["Records"][0],
+        keys=frozenset({"messageId"}),
+    ),
 )
 
 catalog = Catalog(connectors=[memory], sections={"space": RegionSettings})

@@ -21,7 +21,7 @@ def shop(tmp_path):
 def test_without_arguments_help(shop):
     done = shop.run()
     assert done.returncode == 2
-    for command in ("run", "check", "explain", "schema", "connectors", "invoke", "status"):
+    for command in ("run", "check", "explain", "schema", "connectors", "invoke", "status", "test-event-pattern"):
         assert re.search(rf"^ +{command}\b", done.stdout, re.MULTILINE)
 
 
@@ -253,3 +253,68 @@ def test_who_reads_our_output_may_leave(shop):
         command = [sys.executable, "-m", "headrace.cli.main", "connectors", "memory"]
         done = subprocess.run(command, env=shop.environment, stdout=closed, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+NO_EVENT = "--event: $: Event is not valid. Reason: Event is not an object; write a JSON object\n"
+BAD = "Event pattern is not valid. Reason: "
+NO_PREFIX = f"--event-pattern: $.a[0].prefix: {BAD}prefix match pattern must be a string; write a text\n"
+NO_VALUES = f"--event-pattern: $.b: {BAD}Empty arrays are not allowed; write the values of which one is wanted\n"
+
+
+class TestEventPattern:
+    @pytest.mark.parametrize(
+        ("pattern", "event", "status", "out", "err"),
+        [
+            ('{"a": [{"numeric": [">", 0]}]}', '{"a": 1}', 0, '{"Result": true}\n', ""),
+            ('{"a": [{"numeric": [">", 0]}]}', '{"a": 0}', 1, '{"Result": false}\n', ""),
+            ('{"body": {"a": [1]}}', '{"body": "{\\"a\\": 1}"}', 1, '{"Result": false}\n', ""),
+            ('{"a": [12345678901234567890]}', '{"a": 12345678901234567891}', 1, '{"Result": false}\n', ""),
+            ('{"a": ["x"]}', '{"a": "x", "a": "y"}', 0, '{"Result": true}\n', ""),
+            (
+                '{"a": [{"prefix": 1}], "b": []}',
+                "[]",
+                2,
+                "",
+                NO_EVENT + NO_PREFIX + NO_VALUES,
+            ),
+            (
+                '{"a": [1]}',
+                '{"a": NaN}',
+                2,
+                "",
+                "--event: Event is not valid. Reason: it is not JSON: NaN is not JSON\n",
+            ),
+            ("[" * 4000, '{"a": 1}', 2, "", None),
+            (
+                '{"a": [1]}',
+                "[" * 100_000,
+                2,
+                "",
+                "--event: Event is not valid. Reason: it is not JSON: nested too deep",
+            ),
+            ("file://no.json", '{"a": 1}', 2, "", "--event-pattern: no.json cannot be read: No such file or directory"),
+            ("file://latin.json", "file://event.json", 2, "", "--event-pattern: latin.json is not UTF-8"),
+            ("file://pattern.json", "file://event.json", 0, '{"Result": true}\n', ""),
+        ],
+    )
+    def test_event_pattern(self, shop, pattern, event, status, out, err):  # noqa: PLR0917 - a table
+        """Catches: another exit status; a place or a fault left out; the body parsed as for a mapping."""
+        (shop.folder / "pattern.json").write_text('{"ä": ["ö"]}', "utf-8")
+        (shop.folder / "event.json").write_text('{"ä": "ö"}', "utf-8-sig")
+        (shop.folder / "latin.json").write_bytes(b'{"a": ["\xe4"]}')
+        done = shop.run("test-event-pattern", "--event-pattern", pattern, "--event", event)
+        assert (done.returncode, done.stdout) == (status, out), done.stderr
+        assert "Traceback" not in done.stderr
+        if err is not None:
+            assert done.stderr == err if err.endswith("\n") or not err else done.stderr.startswith(err)
+
+    def test_how_filters_read(self, shop):
+        pattern = {"body": {"total": [{"numeric": [">", 0]}], "kind": ["a"]}}
+        shop.write(filter_criteria={"filters": [{"pattern": pattern}, {"pattern": '{"messageId": ["1"]}'}]})
+        done = shop.run("explain", "config.yaml", "--offline")
+        said = re.findall(r"filters(\[\d\])\S+ +(.*?) +config\.yaml:\d+", done.stdout)
+        assert said == [
+            ("[0]", 'body.kind: "a"'),
+            ("[0]", "AND body.total: a number > 0"),
+            ("[1]", 'OR messageId: "1"'),
+        ]

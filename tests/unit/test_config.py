@@ -367,6 +367,8 @@ class TestSecrets:
             base("response_mode: '${S}'"),
             base("function_response_types: ['${S}']"),
             base("filter_criteria: 1\n    enabled: '${S}'"),
+            base("filter_criteria: {filters: [{pattern: {body: {ip: [{cidr: '${S}'}], b: '${S}'}}}]}"),
+            base('filter_criteria: {filters: [{pattern: \'{"${S}": 1, "a": [{"${S}": 1}]}\'}, {pattern: \'${S}\'}]}'),
             base(source="mode: ${S}"),
             base(source="tags: ['${S}', '${S}', '${S}']"),
             base(source="refused_token: ${S}"),

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from headrace.filters import View
 from headrace.functions import Function
 from headrace.mapping import Mapping
-from headrace.model import Condition, Keep
+from headrace.model import Condition, Keep, Record
 from headrace.plugins import Connector, Opening, Probe
 from headrace.settings import MappingSettings, ScalingConfig, Settings
 from headrace.testing import FakeClock, MemoryQueue, MemoryQueueLane, virtual
@@ -54,7 +55,9 @@ class Source:
         pass
 
 
-def mapping_of(source: Source, handler: Any, keep: Keep | None = None) -> tuple[Mapping, Told]:
+def mapping_of(
+    source: Source, handler: Any, keep: Keep | None = None, view: View | None = None, **settings: Any
+) -> tuple[Mapping, Told]:
     told = Told()
 
     async def probe(_: Opening) -> Probe:
@@ -68,11 +71,12 @@ def mapping_of(source: Source, handler: Any, keep: Keep | None = None) -> tuple[
         open=lambda _: source,
         probe=probe,
         keep=lambda _: keep,
+        view=view,
     )
     opening = Opening(
         service="s",
         mapping="m",
-        settings=MappingSettings(batch_size=1, scaling_config=ScalingConfig(maximum_concurrency=2)),
+        settings=MappingSettings(batch_size=1, scaling_config=ScalingConfig(maximum_concurrency=2), **settings),
         options=Settings(),
         sections={},
         function_timeout=3,
@@ -161,3 +165,49 @@ async def test_what_the_connector_does_not_keep_is_settled_without_a_handler() -
     (tally,) = mapping.tallies.values()
     assert sorted(seen) == ["a", "b"]
     assert (tally.filtered_out, tally.succeeded, tally.balance) == (1, 2, 0)
+
+
+def body(record: Record) -> str:
+    if record.raw["body"] == "odd":
+        raise KeyError("Body")
+    return str(record.raw["body"])
+
+
+async def filtered(*bodies: str) -> tuple[MemoryQueue, Mapping, Told, list[str]]:
+    """A queue of *bodies* behind `{"body": {"n": [1]}}`, drained; and what the handler saw."""
+    queue, seen = MemoryQueue(visibility=30), list[str]()
+    queue.send(bodies)
+    view = View(record="message", payload="body", content=body, fields=lambda *_: {}, keys=frozenset())
+
+    async def handler(event: Any, context: Any) -> None:
+        seen.extend(record["body"] for record in event["Records"])
+
+    criteria = {"filters": [{"pattern": {"body": {"n": [1]}}}]}
+    mapping, told = mapping_of(Source(queue), handler, view=view, filter_criteria=criteria)
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(20)
+    mapping.stop(1)
+    await running
+    return queue, mapping, told, seen
+
+
+@virtual
+async def test_what_no_filter_wants_is_settled_and_counted() -> None:
+    """Catches: no keep in the pipeline; a body handed over as it was parsed."""
+    queue, mapping, told, seen = await filtered('{"n":  1}', '{"n": 2}', "text")
+    assert seen == ['{"n":  1}']
+    (tally,) = mapping.tallies.values()
+    assert (tally.filtered_out, tally.succeeded, tally.balance) == (2, 1, 0)
+    assert len(queue.deleted) == 3
+    assert not told.of("filter.failed")
+
+
+@virtual
+async def test_a_filter_that_fails_keeps_its_record() -> None:
+    """Catches: an exception that ends the lane, or a message deleted that nobody looked at."""
+    _, mapping, told, seen = await filtered("odd", '{"n": 2}')
+    assert seen == ["odd"]
+    (line,) = told.of("filter.failed")
+    assert len(line["ids"]) == 1
+    (tally,) = mapping.tallies.values()
+    assert (tally.filtered_out, tally.succeeded, tally.balance) == (1, 1, 0)

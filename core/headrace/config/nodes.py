@@ -105,6 +105,8 @@ class _Composer:
             return "a tab is not allowed here; indent with blanks"
         if here and "${" in here[0]:
             return f"{problem}; put ${{…}} in quotes inside {{ }} and [ ]"
+        if "cannot start any token" in problem or "expected alphabetic or numeric" in problem:
+            return f"{problem}; a text that begins with a sign, as > or *, must be put in quotes"
         return problem
 
     def _node(self, event: Any, depth: int) -> Node:
