@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+import filters
 import sqs
 
 HERE = Path(__file__).parent
@@ -75,6 +76,23 @@ def queues() -> list[str]:
     ]
 
 
+def patterns() -> list[str]:
+    """What a filter costs a record, beside the parse of its body."""
+    runs: dict[str, list[float]] = {}
+    for number in range(ROUNDS):
+        say(f"filters, round {number + 1} of {ROUNDS}")
+        done = subprocess.run([sys.executable, str(HERE / "filters.py")], capture_output=True, text=True, check=True)
+        for name, cost in json.loads(done.stdout).items():
+            runs.setdefault(name, []).append(cost)
+    return [
+        f"### Filters: CPU µs for an event of {filters.size():,} bytes",
+        "",
+        *table(["", "µs"], [[name, spread(costs, ".1f")] for name, costs in runs.items()]),
+        "",
+        *[verdict(f"match, {name}, µs", runs[name], 40, most=True) for name in filters.PATTERNS],
+    ]
+
+
 def _shown(results: Iterable[dict[str, float]]) -> list[str]:
     results = list(results)
     return [spread([r["per_second"] for r in results], ",.0f"), spread([r["cpu_us"] for r in results], ".0f")]
@@ -124,7 +142,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    parts: dict[str, Callable[[], list[str]]] = {"engine": engine, "sqs": queues}
+    parts: dict[str, Callable[[], list[str]]] = {"engine": engine, "sqs": queues, "filters": patterns}
     wanted = sys.argv[1:] or list(parts)
     head = machine()
     results = [line for name in wanted for line in (*parts[name](), "")]
