@@ -43,7 +43,7 @@ contract: setup ## what may import what
 faults: setup servers   ## processes killed, servers stopped, connections cut; minutes
 	$(BIN)/python -m pytest tests/faults
 
-fuzz: setup     ## 10,000 damaged config files
+fuzz: setup     ## 10,000 damaged config files and event patterns, and as many events matched two ways
 	HEADRACE_FUZZ=$(or $(HEADRACE_FUZZ),10000) $(BIN)/python -m pytest -n $(WORKERS) tests/property
 
 soak: setup     ## thousands of random pipelines

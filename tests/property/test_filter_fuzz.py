@@ -1,5 +1,6 @@
 """Whatever is written as a pattern compiles or is a PatternError; whatever is matched is True or False."""
 
+import copy
 import json
 import os
 import random
@@ -66,7 +67,7 @@ def paths(value: Any, where: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def damage(tree: Any, chance: random.Random) -> Any:
     where = chance.choice(paths(tree))
     if not where:
-        return chance.choice(ODD) if chance.random() < 0.1 else tree
+        return copy.deepcopy(chance.choice(ODD)) if chance.random() < 0.1 else tree
     holder = tree
     for step in where[:-1]:
         holder = holder[step]
@@ -75,7 +76,7 @@ def damage(tree: Any, chance: random.Random) -> Any:
         case 0:
             del holder[where[-1]]
         case 1:
-            holder[where[-1]] = chance.choice(ODD)
+            holder[where[-1]] = copy.deepcopy(chance.choice(ODD))
         case 2:
             holder[where[-1]] = chance.choice(([value], {chance.choice(WORDS): value}, [value, value]))
         case 3 if isinstance(holder, dict):
@@ -84,20 +85,17 @@ def damage(tree: Any, chance: random.Random) -> Any:
             borrowed = tree
             for step in chance.choice(paths(tree)):
                 borrowed = borrowed[step]
-            holder[where[-1]] = borrowed  # may hold itself
+            holder[where[-1]] = copy.deepcopy(borrowed)
     return tree
 
 
 @fuzz
 @given(chance=st.randoms(use_true_random=False), times=st.integers(1, 8))
 def test_damaged_mappings(chance, times):
-    """Catches: any other exception, a RecursionError of a mapping that holds itself among them."""
+    """Catches: any other exception, as of a value that JSON does not know or a key that is no text."""
     tree = json.loads(json.dumps(GOOD))
     for _ in range(times):
-        try:
-            tree = damage(tree, chance)
-        except RecursionError:  # of this test's own walk through a mapping that holds itself
-            break
+        tree = damage(tree, chance)
     verdict(tree if isinstance(tree, dict) else {"a": tree})
 
 
