@@ -96,7 +96,7 @@ async def test_the_library(run: Any, sqs: Any) -> None:
 
 
 def test_the_commands_of_the_table_exist() -> None:
-    named = set(re.findall(r"`headrace (\w+)", README))
+    named = set(re.findall(r"`headrace ([\w-]+)", README))
     for command in named:
         done = subprocess.run([HEADRACE, command, "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
