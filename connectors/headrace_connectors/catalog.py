@@ -1,9 +1,18 @@
-"""What this package brings: one line a connector."""
+"""What this package brings: one line a connector, one line a destination."""
 
 from __future__ import annotations
 
 from headrace.plugins import Catalog
 from headrace_connectors.aws import AwsSettings
+from headrace_connectors.destinations.file import file
+from headrace_connectors.destinations.sqs import sqs as to_sqs
 from headrace_connectors.sqs.source import sqs
 
-catalog = Catalog(connectors=[sqs], sections={"aws": AwsSettings})
+catalog = Catalog(
+    connectors=[sqs],
+    destinations=[
+        to_sqs,
+        file,
+    ],
+    sections={"aws": AwsSettings},
+)

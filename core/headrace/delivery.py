@@ -3,91 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from headrace.batcher import BatchPolicy
-from headrace.clock import SYSTEM, Clock
-from headrace.model import Answer, Lane, LaneLost, Order, Record
-from headrace.observe import Log, Tally, log
+from headrace.model import Answer, Order, Record
 from headrace.pages import cut
-from headrace.policy import EXPIRED, Bisect, Discard, FailurePolicy, GiveBack, Retry, halves, part
+from headrace.policy import EXHAUSTED, EXPIRED, Bisect, Discard, GiveBack, Retry, halves, part
+from headrace.settling import Outcome, Settling, ids_of
 from headrace.slots import Slots
-from headrace.verdict import Kind, Verdict
-
-NAMED = 10
-"""Ids named in one line of log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One attempt: what the function said, and what it means."""
-
-    answer: Answer
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discarded:
-    """Records that are given up, and why: what a failure destination is told."""
-
-    lane: str
-    records: Sequence[Record]
-    reason: str
-    attempts: int
-    outcome: Outcome | None
-
+from headrace.verdict import Kind
 
 Attempt: TypeAlias = Callable[[Sequence[Record], int], Awaitable[Outcome]]
 """Calls the function once with these records, as attempt number N."""
 
-Discarder: TypeAlias = Callable[[Discarded], Awaitable[bool]]
-"""Sends records to the failure destination; true when it has confirmed them, false when there is none."""
-
-
-async def no_destination(_: Discarded) -> bool:
-    """The discarder of a mapping without a failure destination."""
-    return False
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How a mapping's records are gathered, tried and given up.
-
-    Attributes:
-        strands: in a sequence, how many keys' batches may be at the handler at once, one batch each.
-        concurrency: elsewhere, how many batches may be at the handler at once.
-        capacity: records that a lane may hold; `capacity_bytes` the same in bytes.
-    """
-
-    batch: BatchPolicy = field(default_factory=BatchPolicy)
-    failure: FailurePolicy = field(default_factory=FailurePolicy)
-    strands: int = 1
-    concurrency: int = 10
-    capacity: int = 1000
-    capacity_bytes: int = 64 * 2**20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(Settling):
     """What every batch of a lane shares: the lane, how it is tried, and where it is counted."""
 
-    lane: Lane
-    plan: Plan
     attempt: Attempt
     slots: Slots
-    discard: Discarder = no_destination
-    tally: Tally = field(default_factory=Tally)
-    clock: Clock = SYSTEM
-    log: Log = field(default_factory=log)
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def carry(self, records: Sequence[Record], wake: Callable[[], None] = lambda: None) -> None:
         """Try *records* until each has its verdict, or the lane is to stop; *wake* says that places have changed.
@@ -105,9 +44,9 @@ class Work:
                 return
             if spoiled:
                 piece = await self._without(spoiled, piece)
-            piece = await self._still_ours(piece, spoiled)
+            piece = await self.still_ours(piece, spoiled)
             if expired := self.plan.failure.expired(piece, self.clock.wall()):
-                await self._give_up(piece[:expired], EXPIRED, attempt, None)
+                await self.give_up(piece[:expired], EXPIRED, attempt, None)
                 pieces.appendleft((piece[expired:], attempt))  # a destination takes its time: look at the rest anew
                 continue
             if not piece:
@@ -124,27 +63,6 @@ class Work:
         """Give back what follows a record of its key that failed or lapsed in an earlier piece of the same batch."""
         await self.give_back([record for record in records if record.key in spoiled], None)
         return [record for record in records if record.key not in spoiled]
-
-    async def _still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
-        """Without what may not be dispatched any more: its visibility ran out, or could not be renewed.
-
-        In key order nor may what follows: its keys are *spoiled*.
-        """
-        now = self.clock.boot()
-        if now >= self.lane.deadline:
-            raise LaneLost(self.lane.name)
-        if min([record.until for record in records], default=math.inf) > now:
-            return records
-        by_key = self.lane.traits.order is Order.KEY
-        ours, lapsed = _part_lapsed(records, now, by_key=by_key)
-        if by_key:
-            spoiled |= {record.key for record in lapsed}
-        self.log.warning("message.lapsed", lane=self.lane.name, ids=_ids(lapsed), records=len(lapsed))
-        self.tally.lapsed += len(lapsed)
-        await self.lane.nack(lapsed, None)
-        self.tally.abandoned += len(lapsed)
-        self._let_go(lapsed)
-        return ours
 
     async def _try(self, records: Sequence[Record], attempt: int) -> Outcome:
         count, tally, wall = len(records), self.tally, self.clock.wall()
@@ -192,7 +110,7 @@ class Work:
         """Settle what can be settled after an attempt; the pieces that are to be tried again, in order."""
         match outcome.verdict.kind:
             case Kind.SUCCESS:
-                await self._succeed(records)
+                await self.succeed(records)
                 return []
             case Kind.LAPSED:  # to be parted from what is still ours
                 return [(records, attempt)]
@@ -210,17 +128,20 @@ class Work:
             else ([], records)
         )
         self._report(records, bad, attempt, outcome)
-        await self._succeed(good)
+        await self.succeed(good)
         match failure.decide(traits, failed=len(bad), attempt=attempt, progress=bool(good)):
             case GiveBack():
-                await self._return_failed(bad)
+                spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)
+                await self.return_failed(rest)  # first: it need not wait for a destination
+                if spent:
+                    await self.give_up(spent, EXHAUSTED, attempt, outcome)
             case Bisect():
                 return [(half, attempt) for half in halves(bad)]
             case Retry(delay, next_attempt):
                 await self._pause(delay)
                 return [(bad, next_attempt)]
             case Discard(reason):
-                await self._give_up(bad, reason, attempt, outcome)
+                await self.give_up(bad, reason, attempt, outcome)
         return []
 
     def _report(self, records: Sequence[Record], bad: Sequence[Record], attempt: int, outcome: Outcome) -> None:
@@ -234,42 +155,10 @@ class Work:
             **why,
             records=len(records),
             failed=len(bad),
-            ids=_ids(bad),
+            ids=ids_of(bad),
             attempt=max([attempt, *(record.attempt for record in bad)]),
             request_id=outcome.answer.request_id,
         )
-
-    async def _succeed(self, records: Sequence[Record]) -> None:
-        if records:
-            await self.lane.ack(records)
-            self.tally.succeeded += len(records)
-            self._let_go(records)
-
-    async def _return_failed(self, records: Sequence[Record]) -> None:
-        """Leave failed records to their source, each for the time that its count of deliveries asks."""
-        for attempt, group in groupby(sorted(records, key=_attempt), key=_attempt):
-            await self.give_back(list(group), self.plan.failure.delay(attempt))
-
-    async def give_back(self, records: Sequence[Record], delay: float | None) -> None:
-        """These come again: after *delay* seconds, or in the source's own time when None."""
-        if records:
-            await self.lane.nack(records, delay)
-            self.tally.returned += len(records)
-            self._let_go(records)
-
-    async def _give_up(self, records: Sequence[Record], reason: str, attempts: int, outcome: Outcome | None) -> None:
-        """Verdict: discarded by a policy that was chosen by name. The destination confirms before the records go."""
-        gone = Discarded(lane=self.lane.name, records=records, reason=reason, attempts=attempts, outcome=outcome)
-        confirmed = await self.discard(gone)
-        await self.lane.ack(records)
-        if confirmed:
-            self.tally.delivered += len(records)
-        else:
-            self.log.error(
-                "records.dropped", lane=self.lane.name, reason=reason, ids=_ids(records), records=len(records)
-            )
-            self.tally.dropped += len(records)
-        self._let_go(records)
 
     async def _pause(self, delay: float) -> None:
         """Wait *delay*, jittered, but no longer than until the lane is to stop."""
@@ -280,30 +169,3 @@ class Work:
                 await self.stopping.wait()
         except TimeoutError:
             pass
-
-    def _let_go(self, records: Sequence[Record]) -> None:
-        """The engine holds these no more."""
-        self.tally.in_flight -= len(records)
-        self.settled.set()
-
-
-def _part_lapsed(records: Sequence[Record], now: float, *, by_key: bool) -> tuple[list[Record], list[Record]]:
-    """Part what is ours still from what is not; with *by_key* what follows in a group goes with its lapsed record."""
-    ours: list[Record] = []
-    lapsed: list[Record] = []
-    groups: set[str | None] = set()
-    for record in records:
-        if record.until <= now or (by_key and record.key in groups):
-            groups.add(record.key)
-            lapsed.append(record)
-        else:
-            ours.append(record)
-    return ours, lapsed
-
-
-def _attempt(record: Record) -> int:
-    return record.attempt
-
-
-def _ids(records: Sequence[Record]) -> list[str]:
-    return [record.id for record in records[:NAMED]]

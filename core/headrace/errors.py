@@ -4,7 +4,8 @@ HeadraceError
 ├── ConfigError          what was written cannot be run: every fault, each with its place and mend
 ├── PatternError         an event pattern is none: the reason in AWS's words, the place in it, the mend
 ├── FunctionUnavailable  a handler cannot be loaded: Lambda's error type, and why
-└── SourceUnavailable    a source cannot be reached, or refuses us; the service goes on trying
+├── SourceUnavailable    a source cannot be reached, or refuses us; the service goes on trying
+└── DestinationUnavailable   the same of a destination; what it is to take is held meanwhile
 
 `LaneEnded` and `LaneLost` (model.py) are signals between a lane and the engine, not errors.
 """
@@ -72,6 +73,10 @@ class FunctionUnavailable(HeadraceError):  # noqa: N818 - it says what is the ma
 
 class SourceUnavailable(HeadraceError):  # noqa: N818 - as above
     """A source cannot be reached, or refuses us."""
+
+
+class DestinationUnavailable(HeadraceError):  # noqa: N818 - as above
+    """A destination cannot be reached, or did not take what it was sent."""
 
 
 def _step(step: str | int) -> str:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 from headrace.batcher import BatchPolicy
-from headrace.delivery import Attempt, Outcome, Plan, Work
+from headrace.delivery import Attempt, Work
+from headrace.destination import Destination
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.model import Answer, Condition, Failure, Keep, Lane, Order, Record, Source, Traits
 from headrace.observe import Tally
+from headrace.outlet import Outlet
 from headrace.pipeline import End, Pipeline
+from headrace.plan import Plan
 from headrace.plugins import Connector, Opening
 from headrace.policy import FailurePolicy
 from headrace.retry import again
 from headrace.settings import LEAST_CAPACITY, MappingSettings
+from headrace.settling import Discarder, Outcome, no_destination
 from headrace.slots import Slots
 from headrace.verdict import Rules, judge
 
@@ -36,11 +41,12 @@ class RunningLane:
 
     @property
     def condition(self) -> Condition:
-        """The lane's own, but for one whose every place is held by a call that timed out and does not end."""
+        """The lane's own, but for one whose places are held by calls that timed out, or whose failures nobody takes."""
         slots, own = self.work.slots, self.lane.condition
-        if slots.hung < slots.most:
-            return own
-        return Condition("stuck", f"all {slots.most} places are held by calls that timed out and still run", own.since)
+        if slots.hung >= slots.most:
+            why = f"all {slots.most} places are held by calls that timed out and still run"
+            return Condition("stuck", why, own.since)
+        return (self.work.unsent.condition(self.work.clock.boot()) if own.ready else None) or own
 
 
 @dataclass(slots=True)
@@ -70,6 +76,7 @@ class Mapping:
         self._opening = replace(opening, tally=self._tally)
         self._wanted = connector.keep(opening)
         self._source: Source | None = None
+        self._destination: Destination | None = None
         self._stopping = asyncio.Event()
         self._drain_by = 0.0
         self._problem = Condition("starting", "not begun yet", opening.clock.wall())
@@ -90,12 +97,19 @@ class Mapping:
             running.pipeline.stop(seconds)
 
     async def run(self) -> None:
-        """Carry every lane until `stop`. What nobody expected is logged, and the source opened again."""
-        done = False
-        while not done and not self._stopping.is_set():
-            async for attempt in again(self._log, "mapping.failing", waking=self._stopping):
-                with attempt:
-                    done = self._stopping.is_set() or await self._run_once()
+        """Carry every lane until `stop`. What nobody expected is logged, and the source opened again.
+
+        The failure destination is opened before the first lane, and closed after the last.
+        """
+        async with AsyncExitStack() as stack:
+            if (destined := self._opening.on_failure) is not None:
+                self._destination = destined.kind.open(self._opening, destined.options)
+                stack.push_async_callback(self._destination.close)
+            done = False
+            while not done and not self._stopping.is_set():
+                async for attempt in again(self._log, "mapping.failing", waking=self._stopping):
+                    with attempt:
+                        done = self._stopping.is_set() or await self._run_once()
 
     async def idle(self) -> bool:
         """True when nothing is left to do, here or at the source."""
@@ -151,6 +165,7 @@ class Mapping:
                 plan=plan,
                 attempt=self._attempt(source, lane),
                 slots=Slots(plan.concurrency),
+                discard=self._discarder(source, lane),
                 tally=self._tally(lane.name),
                 clock=self._opening.clock,
                 log=self._log,
@@ -209,6 +224,18 @@ class Mapping:
             return Outcome(answer, judge(answer, (record.id for record in records), rules))
 
         return attempt
+
+    def _discarder(self, source: Source, lane: Lane) -> Discarder:
+        if self._destination is None:
+            return no_destination
+        return Outlet(
+            destination=self._destination,
+            origin=source.origin,
+            function_arn=self.function.arn,
+            apart=lane.traits.redelivers,
+            clock=self._opening.clock,
+            log=self._log,
+        )
 
     def _abandon(self) -> None:
         """What was in hand when a lane failed comes again from its source."""

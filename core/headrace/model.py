@@ -180,6 +180,21 @@ class Lane(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a failure record says of where its records came from.
+
+    Attributes:
+        block: the key of the record under which `info` stands, as AWS names it: `KinesisBatchInfo`.
+        info: lane or queue, ids or positions, times.
+        payload: the records whole, as an event of their source; None where only `info` is to be sent.
+    """
+
+    block: str
+    info: dict[str, Any]
+    payload: Event | None = None
+
+
 class Source(Protocol):
     """Where a mapping's lanes come from, and how their records look from outside."""
 
@@ -194,6 +209,10 @@ class Source(Protocol):
 
     def render(self, records: Sequence[Record]) -> Event:
         """The event of these records, exactly as Lambda shapes it; fresh dicts at every call."""
+        ...
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:
+        """What the failure record of *records*, given up in *lane*, says of them; pure. A queue is asked one by one."""
         ...
 
     def identify(self, identifier: object) -> str | None:

@@ -99,7 +99,9 @@ class Tally:
     At any moment: polled = filtered_out + succeeded + dropped + delivered + returned + abandoned + deduplicated
     + in_flight. The others are counts of work, not of verdicts: an invoked record is counted at every attempt, a failed
     and a retried one (handed over again) at each; `failed_invoke` counts whole batches, as AWS does;
-    `dropped_receives` are calls that a stop cut short, whose messages, if any, return with their visibility.
+    `delivery_errors` counts a record at every try of the failure destination that failed, `refused` one that it can
+    never take and that was returned; `dropped_receives` are calls that a stop cut short, whose messages, if any, return
+    with their visibility.
     """
 
     def __init__(self) -> None:
@@ -119,6 +121,8 @@ class Tally:
         self.failed_deletes = 0
         self.lapsed = 0
         self.dropped_receives = 0
+        self.delivery_errors = 0
+        self.refused = 0
         self.retried = 0
         self.duration = Histogram(SECONDS)
         self.batch_size = Histogram(SIZES)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
 from headrace.clock import SYSTEM, Clock
+from headrace.destination import Destination
 from headrace.errors import Fault
 from headrace.filters import View
 from headrace.model import Keep, Source, Traits
@@ -30,8 +32,9 @@ class Opening:
     """All that a connector is told when a mapping opens it.
 
     `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
-    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `tally` gives
-    the counts of a lane by its name.
+    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `folder` is
+    what relative paths are relative to. `on_failure` is the failure destination, if there is one. `tally` gives the
+    counts of a lane by its name.
     """
 
     service: str
@@ -41,6 +44,8 @@ class Opening:
     sections: Mapping[str, BaseModel]
     function_timeout: float
     log: Log
+    folder: Path = Path()
+    on_failure: Destined | None = None
     clock: Clock = SYSTEM
     tally: Callable[[str], Tally] = lambda _: Tally()
 
@@ -95,10 +100,47 @@ class Connector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationKind:
+    """How one kind of destination is configured and opened. Each function is told the mapping and the options.
+
+    Attributes:
+        type: the word in `destination: {type: …}`.
+        summary: one line for `headrace connectors`.
+        options: the model of the destination block, without `type`.
+        open: the destination; asks nobody yet.
+        probe: asks the server; never raises for what the server says, but returns it. `path` of each fault is relative
+            to the destination block.
+        text: the options that a bare text in place of the block means (an ARN); None where it is not this kind's.
+        text_form: how such a text looks, for people.
+        check: what is wrong without asking anybody; `path` as above.
+        warn: legal but dangerous, same form.
+    """
+
+    type: str
+    summary: str
+    options: OptionsModel
+    open: Callable[[Opening, Any], Destination]
+    probe: Callable[[Opening, Any], Awaitable[Probe]]
+    text: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    text_form: str = ""
+    check: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
+    warn: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destined:
+    """One destination as it was configured: its kind, and its options as that kind's model."""
+
+    kind: DestinationKind
+    options: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """What one package brings: its connectors, and the top-level sections of the config that they share."""
+    """What one package brings: its connectors and destinations, and the sections of the config that they share."""
 
     connectors: Sequence[Connector] = ()
+    destinations: Sequence[DestinationKind] = ()
     sections: Mapping[str, OptionsModel] = field(default_factory=dict)
 
     def connector(self, type: str) -> Connector:  # noqa: A002 - the config's word
@@ -106,15 +148,21 @@ class Catalog:
 
 
 def discover() -> Catalog:
-    """Every installed catalog, as one. Two connectors of one type, or two sections of one name, are refused."""
+    """Every installed catalog, as one. Two of one type, or two sections of one name, are refused."""
     found = [entry.load() for entry in entry_points(group=GROUP)]
     connectors = [connector for catalog in found for connector in catalog.connectors]
+    destinations = [destination for catalog in found for destination in catalog.destinations]
     sections = [section for catalog in found for section in catalog.sections]
-    for names, word in (([c.type for c in connectors], "source type"), (sections, "config section")):
+    for names, word in (
+        ([connector.type for connector in connectors], "source type"),
+        ([destination.type for destination in destinations], "destination type"),
+        (sections, "config section"),
+    ):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"two installed catalogs bring the same {word}: {', '.join(sorted(twice))}")
     return Catalog(
         connectors=connectors,
+        destinations=destinations,
         sections={name: model for catalog in found for name, model in catalog.sections.items()},
     )

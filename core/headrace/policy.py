@@ -48,7 +48,7 @@ class FailurePolicy:
     """How often, how long and how finely to try again.
 
     Attributes:
-        retries: attempts after the first; None: until success.
+        retries: attempts after the first; None: until success, or as long as the source itself redelivers.
         bisect: split a failed batch rather than try it whole.
         backoff: seconds after the first failure, doubling; None (queues): the source's own time.
         ceiling: seconds that the doubling does not go past.
@@ -84,6 +84,23 @@ class FailurePolicy:
         if self.retries is not None and attempt > self.retries:
             return Discard(EXHAUSTED)
         return Retry(self.delay(attempt) or 0.0, attempt + 1)
+
+    def spent(
+        self, records: Sequence[Record], named: AbstractSet[str] | None
+    ) -> tuple[Sequence[Record], Sequence[Record]]:
+        """Part what is given up of *records* that failed at a source which redelivers from what comes again.
+
+        Each pays for itself, by its own count of deliveries (SQS counts receives). *named* are the ids that the answer
+        named, None when the whole batch failed: what failed only for what comes before it in its group is innocent.
+        """
+        limit = self.retries
+        if limit is None:
+            return [], records
+        gone = [one for one in records if one.attempt > limit and (named is None or one.id in named)]
+        if not gone:
+            return [], records
+        spent = set(map(id, gone))
+        return gone, [one for one in records if id(one) not in spent]
 
     def expired(self, records: Sequence[Record], now: float) -> int:
         """How many records at the front are older than allowed at Unix time *now*: only the prefix goes."""

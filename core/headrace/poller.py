@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict
 
@@ -16,9 +18,9 @@ from headrace.functions.invocation import Handler
 from headrace.mapping import Mapping as Running
 from headrace.mapping import Report
 from headrace.model import Condition
-from headrace.observe import Tally
+from headrace.observe import Tally, log
 from headrace.plugins import Catalog, Connector, Opening
-from headrace.settings import FunctionSettings, MappingSettings
+from headrace.settings import FunctionSettings, MappingSettings, Settings
 
 
 class PollerOptions(TypedDict, total=False):
@@ -33,6 +35,9 @@ class PollerOptions(TypedDict, total=False):
     capacity: int
     capacity_bytes: int
     filter_criteria: dict[str, Any]
+    maximum_retry_attempts: int
+    destination_config: dict[str, Any]
+    failure_payload: str
 
 
 class Poller:
@@ -44,7 +49,8 @@ class Poller:
     ```
 
     *handler* is any callable of `(event, context)`: a plain one runs in a thread, an async one on this loop. *timeout*
-    is what one call may take, and *drain_timeout* what a stop waits for handlers, in seconds.
+    is what one call may take, and *drain_timeout* what a stop waits for handlers, in seconds. *catalog* says what
+    destinations there are, and *sections* is what a config file would say in the catalog's sections.
 
     Raises:
         ConfigError: an argument is wrong; every fault at once.
@@ -60,13 +66,16 @@ class Poller:
         timeout: float,
         drain_timeout: float,
         state: str | None,
+        catalog: Catalog,
+        sections: Mapping[str, Settings],
     ) -> None:
         if state not in (None, "memory:"):
             raise ConfigError([Fault("state", "only memory: is built yet; leave it out")])
         self._drain_timeout = drain_timeout
         self._running: asyncio.Future[None] | None = None
         self._function = Function.of(name, handler, timeout=timeout)
-        self._mapping = Running(connector, _opening(connector, arguments, name, timeout), self._function)
+        opening = _opening(replace(catalog, connectors=[connector]), sections, arguments, name, timeout)
+        self._mapping = Running(connector, opening, self._function)
 
     @property
     def tally(self) -> Mapping[str, Tally]:
@@ -113,8 +122,11 @@ class Poller:
         return await self._mapping.idle()
 
 
-def _opening(connector: Connector, arguments: Mapping[str, Any], name: str, timeout: float) -> Opening:
-    """What the connector is told, from keyword arguments: checked as a mapping of a config file is."""
+def _opening(
+    catalog: Catalog, sections: Mapping[str, Settings], arguments: Mapping[str, Any], name: str, timeout: float
+) -> Opening:
+    """What the catalog's one connector is told, from keyword arguments: checked as a mapping of a config file is."""
+    (connector,) = catalog.connectors
     given = {key: value for key, value in arguments.items() if value is not None}
     written = {
         "source": {"type": connector.type, **{k: v for k, v in given.items() if k not in MappingSettings.model_fields}},
@@ -124,14 +136,17 @@ def _opening(connector: Connector, arguments: Mapping[str, Any], name: str, time
     validator = Validator(Places())
     around = Around(
         service=name,
-        catalog=Catalog(connectors=[connector]),
-        sections={},
+        catalog=catalog,
+        sections=sections,
         functions={name: FunctionSettings(handler="library.handler", timeout=timeout)},
     )
-    entry = Entry(validator, around, name, written).read()
-    if entry is None or validator.faults:
+    entry = Entry(validator, around, name, written, Path.cwd())
+    mapping = entry.read()
+    if mapping is None or validator.faults:
         raise ConfigError([Fault(_argument(fault.path, name), fault.message) for fault in validator.faults])
-    return entry.opening(name, {}, timeout)
+    for warning in entry.warnings:
+        log(mapping=name).warning("mapping.dangerous", at=_argument(warning.path, name), why=warning.message)
+    return mapping.opening(name, sections, timeout)
 
 
 def _argument(path: str, name: str) -> str:

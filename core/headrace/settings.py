@@ -132,6 +132,22 @@ class FilterCriteria(Settings):
     )
 
 
+def _no_success(value: Any) -> None:
+    if value is not None:
+        raise ValueError("is not built yet, and AWS has it for asynchronous invocations only; take it out")
+
+
+class OnFailure(Settings):
+    destination: Any = Field(description="{type: …}, or an ARN as AWS takes it; `headrace connectors` lists the kinds.")
+
+
+class DestinationConfig(Settings):
+    """Where records go that were given up: settled only when the destination has confirmed them."""
+
+    on_failure: OnFailure | None = Field(None, description="What was given up; null: nowhere.")
+    on_success: Annotated[Any, AfterValidator(_no_success)] = Field(None, description="Not built yet.")
+
+
 class MappingSettings(Settings):
     """One event source mapping, but for its source and the name of its function."""
 
@@ -163,7 +179,11 @@ class MappingSettings(Settings):
     )
     bisect_batch_on_function_error: bool | None = Field(None, description="Split a failed batch in two.")
     maximum_retry_attempts: int | None = Field(
-        None, ge=-1, le=10000, description="How often a failed batch is tried again; -1: until it expires."
+        None,
+        ge=-1,
+        le=10000,
+        description="How often a failed batch is tried again; -1: until it expires. Queues: how often a failed message "
+        "comes again, by the source's own count of deliveries.",
     )
     maximum_record_age_in_seconds: Annotated[int | None, AfterValidator(_age)] = Field(
         None, ge=-1, le=604800, description="Older records are discarded; -1: never. Lambda takes -1, or 60 and more."
@@ -181,10 +201,14 @@ class MappingSettings(Settings):
         None,
         description="Which records are wanted: {filters: [{pattern: …}]}; {} is all. A queue's others are deleted.",
     )
-    destination_config: Any = Field(None, description="Where records go that were given up.")
+    destination_config: DestinationConfig | None = Field(
+        None, description="Where records go that were given up. Without it they are dropped, and counted."
+    )
     idempotency: Any = Field(None, description="Which records count as one.")
     redact: Any = Field(None, description="What is left out of failure records and logs.")
-    failure_payload: Any = Field(None, description="What a failure record holds: metadata or full.")
+    failure_payload: Literal["metadata", "full"] | None = Field(
+        None, description="What a failure record holds: where its records are, or the records too. Queues: always full."
+    )
 
     @property
     def maximum_concurrency(self) -> int:

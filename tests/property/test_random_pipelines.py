@@ -15,6 +15,7 @@ from contextlib import suppress
 import pytest
 
 from headrace.batcher import BatchPolicy
+from headrace.destination import CONFIRMED, Reply, Said
 from headrace.model import LaneLost
 from headrace.pipeline import End
 from headrace.policy import FailurePolicy
@@ -26,6 +27,7 @@ SEEDS = [int(ONE)] if ONE else range(int(os.environ.get("HEADRACE_SEEDS", "100")
 LIVES = 12
 """After so many disturbed lives the rest is calm, so that every story ends."""
 
+FAILED, REFUSED = Reply(Said.FAILED, "it is away"), Reply(Said.REFUSED, "it is too large")
 NAMES = [f"{number:02}" for number in range(60)]
 
 
@@ -68,6 +70,27 @@ class Misfortune:
             return await task
 
 
+def some_discarder(rng, *verdicts):
+    """A destination with good and bad days, or none; what it takes, or is dropped, is added to each of *verdicts*."""
+    kind, bad_until = rng.choice(["none", "good", "moody"]), 0.0
+
+    async def discard(gone):
+        nonlocal bad_until
+        await asyncio.sleep(rng.choice([0, 1]))
+        now = asyncio.get_running_loop().time()
+        if kind == "moody" and now > bad_until + 20 and rng.random() < 0.2:
+            bad_until = now + rng.choice([1, 60])
+        choice = [CONFIRMED] if kind != "moody" else [FAILED] if now < bad_until else [CONFIRMED, FAILED, REFUSED]
+        replies = [rng.choice(choice) for _ in gone.records]
+        for record, reply in zip(gone.records, replies, strict=True):
+            if reply is CONFIRMED:
+                for names in verdicts:
+                    names.add(record.id)
+        return None if kind == "none" else replies
+
+    return discard
+
+
 def watched(rigs, *checks):
     """Hold the balance, and *checks*, at every turn of the loop."""
 
@@ -80,9 +103,9 @@ def watched(rigs, *checks):
     asyncio.get_running_loop().every_turn(check)
 
 
-def some_policy(rng, *, queue):
+def some_policy(rng):
     return FailurePolicy(
-        retries=None if queue else rng.choice([None, 0, 2]),
+        retries=rng.choice([None, 0, 2]),
         bisect=rng.random() < 0.5,
         backoff=rng.choice([None, 0.1, 2]),
         ceiling=5,
@@ -146,7 +169,13 @@ async def test_queue(seed):
         lane = MemoryQueueLane(queue, ahead=rng.random() < 0.3)
         batch = BatchPolicy(size=rng.choice([1, 3, 20]), window=rng.choice([0, 0, 2]))
         rig = Rig(
-            lane, behave, batch=batch, failure=some_policy(rng, queue=True), concurrency=rng.choice([1, 3]), capacity=60
+            lane,
+            behave,
+            batch=batch,
+            failure=some_policy(rng),
+            concurrency=rng.choice([1, 3]),
+            capacity=60,
+            discard=some_discarder(rng, handled),
         )
         rigs.append(rig)
         fate = Misfortune(rng, life, kinds)
@@ -173,7 +202,8 @@ async def test_queue(seed):
     dead = [message.id for message in queue.dead]
     assert sorted([*queue.deleted, *dead]) == NAMES
     assert all(
-        rig.tally.polled == rig.tally.succeeded + rig.tally.returned + rig.tally.abandoned
+        rig.tally.polled
+        == sum(getattr(rig.tally, name) for name in ("succeeded", "returned", "abandoned", "delivered", "dropped"))
         for rig in rigs
         if not rig.tally.in_flight
     )
@@ -314,13 +344,6 @@ async def test_log(seed):
 
     checked: list[tuple[int, str]] = []
 
-    async def discard(gone):
-        await asyncio.sleep(rng.choice([0, 1]))
-        names = [record.id for record in gone.records]
-        done.update(names)
-        settled.update(names)
-        return rng.random() < 0.5
-
     async def behave(batch, _):
         for place, name in enumerate(batch):
             previous = before[name]
@@ -347,7 +370,7 @@ async def test_log(seed):
         batch = BatchPolicy(size=rng.choice([1, 4, 10]), window=rng.choice([0, 0, 2]))
         lane = log.lane(commit_interval=rng.choice([0.1, 5]), commit_after=20)
         capacity = batch.size * strands + rng.randrange(10)
-        policy = some_policy(rng, queue=False)
+        policy, discard = some_policy(rng), some_discarder(rng, done, settled)
         rig = Rig(lane, behave, batch=batch, failure=policy, strands=strands, capacity=capacity, discard=discard)
         rigs.append(rig)
         fate = Misfortune(rng, life, kinds)

@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from headrace.batcher import BatchPolicy
-from headrace.delivery import Discarded, Discarder, Outcome, Plan, Work, no_destination
+from headrace.delivery import Work
+from headrace.destination import CONFIRMED, Reply, Said
 from headrace.model import Answer, Failure, Lane, Record
 from headrace.pipeline import Ending, Keep, Pipeline
+from headrace.plan import Plan
 from headrace.policy import FailurePolicy
+from headrace.settling import Discarded, Discarder, Outcome, no_destination
 from headrace.slots import Slots
 from headrace.testing import FakeClock
 from headrace.testing.clock import EPOCH, START
@@ -98,10 +101,27 @@ class Destination:
         self.delay = delay
         self.confirmed: list[Discarded] = []
 
-    async def __call__(self, gone: Discarded) -> bool:
+    async def __call__(self, gone: Discarded) -> list[Reply]:
         await asyncio.sleep(self.delay)
         self.confirmed.append(gone)
-        return True
+        return [CONFIRMED] * len(gone.records)
+
+
+AWAY, TOO_LARGE = Reply(Said.FAILED, "it is away"), Reply(Said.REFUSED, "it is too large")
+
+
+class Moody(Destination):
+    """Answers as `says` has it by id, else with `mood`; `asked` is what was sent, call by call."""
+
+    def __init__(self, mood: Reply = CONFIRMED, **says: Reply) -> None:
+        super().__init__()
+        self.mood, self.says = mood, says
+        self.asked: list[str] = []
+
+    async def __call__(self, gone: Discarded) -> list[Reply]:
+        await asyncio.sleep(self.delay)
+        self.asked.append(",".join(ids(gone.records)))
+        return [self.says.get(one.id, self.mood) for one in gone.records]
 
 
 class Rig:

@@ -11,7 +11,7 @@ from pydantic import Field
 from headrace.clock import SYSTEM
 from headrace.errors import Fault
 from headrace.filters import View
-from headrace.model import Condition, Event, Lane, Order, Record, Traits
+from headrace.model import Condition, Event, Lane, Order, Origin, Record, Traits
 from headrace.plugins import Catalog, Connector, Opening, Probe
 from headrace.settings import Settings
 from headrace.testing.queue import MemoryQueue
@@ -44,6 +44,9 @@ class MemorySource:
 
     def render(self, records: Sequence[Record]) -> Event:
         return {"Records": [{"messageId": record.id, "body": record.raw["body"]} for record in records]}
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:
+        return Origin(block="QueueInfo", info={"queue": lane}, payload=self.render(records))
 
     def identify(self, identifier: object) -> str | None:
         return identifier if isinstance(identifier, str) else None

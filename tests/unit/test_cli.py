@@ -119,8 +119,8 @@ def test_schema(shop):
 
 
 def test_connectors(shop):
-    assert re.search(r"^memory +A queue in memory, for tests\.", shop.run("connectors").stdout, re.MULTILINE)
-    assert {"type": "memory", "summary": "A queue in memory, for tests."} in json.loads(
+    assert re.search(r"^memory +source +A queue in memory, for tests\.", shop.run("connectors").stdout, re.MULTILINE)
+    assert {"type": "memory", "role": "source", "summary": "A queue in memory, for tests."} in json.loads(
         shop.run("connectors", "--json").stdout
     )
     done = shop.run("connectors", "memry")

@@ -37,6 +37,27 @@ def test_what_a_log_decides(policy, failed, attempt, progress, decision):
     assert policy.decide(LOG, failed=failed, attempt=attempt, progress=progress) == decision
 
 
+@pytest.mark.parametrize(
+    ("retries", "named", "gone", "again"),
+    [
+        (None, None, "", "abc"),
+        (0, None, "abc", ""),
+        (1, None, "bc", "a"),
+        (2, None, "c", "ab"),
+        (3, None, "", "abc"),
+        (1, {"a", "b"}, "b", "ac"),
+        (0, {"c"}, "c", "ab"),
+    ],
+)
+def test_a_queue_gives_up_each_record_by_its_own_count(retries, named, gone, again):
+    """Mutations: >= for > in the budget; the batch's count for all of it; what nobody named pays too."""
+    some = records("abc")
+    for attempt, one in enumerate(some, 1):
+        one.attempt = attempt
+    spent, rest = FailurePolicy(retries=retries).spent(some, named)
+    assert ("".join(ids(spent)), "".join(ids(rest))) == (gone, again)
+
+
 @pytest.mark.parametrize("progress", [False, True])
 @pytest.mark.parametrize("policy", [FailurePolicy(), FailurePolicy(retries=0), FailurePolicy(bisect=True)])
 def test_a_queue_always_gives_back(policy, progress):

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import orjson
 
+from headrace.clock import SYSTEM
 from headrace.functions import Function
 from headrace.mapping import Mapping, RunningLane
 from headrace.model import Condition
@@ -26,6 +27,13 @@ class Work:
     class slots:  # noqa: N801 - an attribute
         hung, most = 0, 10
         limit = 5
+
+    class unsent:  # noqa: N801
+        @staticmethod
+        def condition(boot):
+            return None
+
+    clock = SYSTEM
 
 
 def make(**counts):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pydantic import Field, field_validator
@@ -12,11 +11,10 @@ from headrace.plugins import Opening
 from headrace.settings import MappingSettings
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.sqs.inbox import MOST
-from headrace_connectors.sqs.queue import Queue, name_of, region_of
+from headrace_connectors.sqs.queue import Queue, checked_url, name_of, region_of
 from headrace_connectors.sqs.unwrap import Kind
 
 NO_POSITION = "an SQS queue has no positions: a message is received, and deleted when it is done with"
-NO_RETRY = "SQS counts deliveries itself: set maxReceiveCount in the queue's redrive policy"
 LATER = "is not built yet for SQS; take it out until it is (nothing is accepted and ignored)"
 
 DEFAULTS: dict[str, object] = {"batch_size": 10, "maximum_batching_window_in_seconds": 0}
@@ -27,13 +25,10 @@ REFUSES: dict[str, str] = {
     "parallelization_factor": "a queue has no shards: set scaling_config.maximum_concurrency",
     "bisect_batch_on_function_error": "a queue's failed messages return one by one: set "
     "function_response_types: [ReportBatchItemFailures]",
-    "maximum_retry_attempts": NO_RETRY,
     "maximum_record_age_in_seconds": "SQS drops messages by itself after the queue's MessageRetentionPeriod",
     "tumbling_window_in_seconds": "windows need ordered records: a Kinesis or DynamoDB stream",
-    "destination_config": LATER,
     "idempotency": LATER,
     "redact": LATER,
-    "failure_payload": LATER,
 }
 
 
@@ -69,11 +64,7 @@ class SqsOptions(AwsSettings):
     @field_validator("queue_url")
     @classmethod
     def _is_url(cls, value: str) -> str:
-        if not re.fullmatch(r"https?://[^/\s]+/\S+", value):
-            raise ValueError(
-                "must be the queue's URL, as GetQueueUrl gives it: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
-            )
-        return value
+        return checked_url(value)
 
     @property
     def queue_name(self) -> str:
@@ -136,15 +127,24 @@ def warn_of(queue: Queue, opening: Opening) -> Iterator[Fault]:
     """Dangerous, as the server describes the queue."""
     if not opening.options.visibility_timeout:
         yield from _short(opening, queue.visibility_timeout)
+    limit = opening.settings.maximum_retry_attempts
     if queue.max_receive_count is None:
-        yield Fault(
-            "source.queue_url", "the queue has no redrive policy: a message that always fails returns until it expires"
-        )
+        if limit is None or limit < 0:
+            yield Fault(
+                "source.queue_url",
+                "the queue has no redrive policy: a message that always fails returns until it expires",
+            )
     elif queue.max_receive_count == 1:
         yield Fault(
             "source.queue_url",
             "maxReceiveCount is 1: a message whose first delivery is cut short goes to the dead letters unhandled; "
             "AWS advises 5 or more",
+        )
+    if queue.max_receive_count is not None and limit is not None and queue.max_receive_count <= limit:
+        yield Fault(
+            "maximum_retry_attempts",
+            f"the queue's redrive policy takes a message after {queue.max_receive_count} receives, before it can fail "
+            f"{limit + 1} times: set maxReceiveCount to more than that, or lower this limit",
         )
 
 

@@ -6,6 +6,8 @@ from typing import Unpack
 
 from headrace.functions.invocation import Handler
 from headrace.poller import Poller, PollerOptions
+from headrace_connectors.aws import AwsSettings
+from headrace_connectors.catalog import catalog
 from headrace_connectors.sqs.queue import name_of
 from headrace_connectors.sqs.source import sqs
 from headrace_connectors.sqs.unwrap import Kind
@@ -19,8 +21,8 @@ class SqsPoller(Poller):
         await poller.run()
     ```
 
-    Arguments are those of `source: {type: sqs}` and of a mapping in the config file. Credentials come from AWS's
-    standard chain.
+    Arguments are those of `source: {type: sqs}` and of a mapping in the config file; a destination of AWS goes by the
+    same region, endpoint and role unless it says otherwise. Credentials come from AWS's standard chain.
     """
 
     def __init__(
@@ -60,4 +62,6 @@ class SqsPoller(Poller):
             timeout=timeout,
             drain_timeout=drain_timeout,
             state=state,
+            catalog=catalog,
+            sections={"aws": AwsSettings.model_construct(region=region, endpoint_url=endpoint_url, role_arn=role_arn)},
         )

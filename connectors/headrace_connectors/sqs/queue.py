@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -55,6 +56,19 @@ async def count(client: AwsClient, url: str) -> tuple[int, int, int]:
         raise AwsError("IncompleteAnswer", "GetQueueAttributes did not count the queue's messages")
     waiting, out, delayed = (int(attributes[name]) for name in COUNTS)
     return waiting, out, delayed
+
+
+def checked_url(url: str) -> str:
+    """*url*, if it has a queue's form.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if not re.fullmatch(r"https?://[^/\s]+/\S+", url):
+        raise ValueError(
+            "must be the queue's URL, as GetQueueUrl gives it: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+        )
+    return url
 
 
 def name_of(url: str) -> str:

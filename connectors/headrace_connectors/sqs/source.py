@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from headrace.errors import Fault
-from headrace.model import Condition, Event, Keep, Record
+from headrace.model import Condition, Event, Keep, Origin, Record
 from headrace.plugins import Connector, Opening, Probe
 from headrace.retry import again
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
@@ -15,6 +15,7 @@ from headrace_connectors.sqs.event import VIEW, records, render, render_unwrappe
 from headrace_connectors.sqs.inbox import MOST, GroupedInbox, Inbox
 from headrace_connectors.sqs.lane import TRAITS, SqsLane
 from headrace_connectors.sqs.options import DEFAULTS, REFUSES, SqsOptions, check, warn, warn_of
+from headrace_connectors.sqs.origin import origin
 from headrace_connectors.sqs.queue import WAITING, Queue, count
 from headrace_connectors.sqs.unwrap import TEST_EVENT
 
@@ -30,6 +31,7 @@ class SqsSource:
         self._queue: Queue | None = None
         self._lane: SqsLane | None = None
         self._render: Callable[[Sequence[Record]], Event]
+        self._origin: Callable[[Record], Origin]
         self.condition = Condition("connecting", since=opening.clock.wall())
 
     async def lanes(self) -> AsyncIterator[SqsLane]:
@@ -70,11 +72,17 @@ class SqsSource:
                 windowed = bool(opening.settings.maximum_batching_window_in_seconds)
                 shape = render_unwrapped if options.unwrap else render
                 self._render = partial(shape, arn=queue.arn, region=queue.region, windowed=windowed)
+                self._origin = partial(origin, arn=queue.arn, region=queue.region, windowed=windowed)
                 return self._client, queue
         raise AssertionError("again() ends by returning or by cancellation")
 
     def render(self, records: Sequence[Record]) -> Event:
         return self._render(records)
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - a queue is its only lane
+        """Of one message."""
+        (record,) = records
+        return self._origin(record)
 
     def identify(self, identifier: object) -> str | None:
         """A messageId, which is a text."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headrace.cli import common
-from headrace.plugins import Connector
+from headrace.plugins import Catalog, Connector
 from headrace.settings import MappingSettings
 
 LIMITS: Final = {
@@ -46,39 +46,54 @@ def add(commands: common.Commands) -> None:
     parser = commands.add_parser(
         "connectors",
         help="what can be connected, with every option documented",
-        description="Lists the installed connectors; with NAME, every option of that one, and what it refuses and why.",
+        description="Lists the installed sources and destinations; with NAME, all options of that one.",
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="source type, as in source: {type: NAME}")
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="type, as in source: {type: NAME} or destination: {type: NAME}"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(carry_out=carry_out)
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
     catalog = common.catalog()
-    types = [connector.type for connector in catalog.connectors]
     if arguments.name is not None:
-        connector = catalog.connector(common.one_of("connector", arguments.name, types))
-        described = describe(connector)
+        types = [*(one.type for one in catalog.connectors), *(one.type for one in catalog.destinations)]
+        described = describe(catalog, common.one_of("connector", arguments.name, dict.fromkeys(types)))
         print(json.dumps(described, indent=2, default=str)) if arguments.json else _show(described)
-    elif arguments.json:
-        print(json.dumps([{"type": one.type, "summary": one.summary} for one in catalog.connectors], indent=2))
+        return 0
+    listed = [("source", one.type, one.summary) for one in catalog.connectors]
+    listed += [("destination", one.type, one.summary) for one in catalog.destinations]
+    if arguments.json:
+        print(json.dumps([{"type": name, "role": role, "summary": text} for role, name, text in listed], indent=2))
     else:
         table = Table(box=None, pad_edge=False, show_header=False)
-        for one in catalog.connectors:
-            table.add_row(Text(one.type, style="bold"), Text(one.summary))
+        for role, name, text in listed:
+            table.add_row(Text(name, style="bold"), Text(role), Text(text))
         common.console().print(table)
     return 0
 
 
-def describe(connector: Connector) -> dict[str, Any]:
-    """A connector as plain data."""
+def describe(catalog: Catalog, name: str) -> dict[str, Any]:
+    """All that is called *name*, a source, a destination or both, as plain data."""
+    described: dict[str, Any] = {"type": name}
+    for connector in catalog.connectors:
+        if connector.type == name:
+            described |= _source(connector)
+    for kind in catalog.destinations:
+        if kind.type == name:
+            described.setdefault("summary", kind.summary)
+            described["destination"] = [asdict(option) for option in options(kind.options, {})]
+    return described
+
+
+def _source(connector: Connector) -> dict[str, Any]:
     mapping = [
         option
         for option in options(MappingSettings, connector.defaults)
         if option.name.split(".")[0] not in connector.refuses
     ]
     return {
-        "type": connector.type,
         "summary": connector.summary,
         "order": connector.traits.order.value,
         "redelivers": connector.traits.redelivers,
@@ -136,17 +151,22 @@ def _limits(form: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _show(described: Mapping[str, Any]) -> None:
-    console = common.console()
-    console.print(Text(f"{described['type']}: {described['summary']}", style="bold"))
-    comes = "what fails is delivered again by the source" if described["redelivers"] else "what fails is tried in place"
-    console.print(Text(f"order: {described['order']}; {comes}"))
-    _table(console, f"source: {{type: {described['type']}, …}}", described["source"])
-    _table(console, "the mapping", described["mapping"])
-    if described["refuses"]:
+    console, name = common.console(), described["type"]
+    console.print(Text(f"{name}: {described['summary']}", style="bold"))
+    if "source" in described:
+        comes = (
+            "what fails is delivered again by the source" if described["redelivers"] else "what fails waits in place"
+        )
+        console.print(Text(f"order: {described['order']}; {comes}"))
+        _table(console, f"source: {{type: {name}, …}}", described["source"])
+        _table(console, "the mapping", described["mapping"])
+    if "destination" in described:
+        _table(console, f"destination: {{type: {name}, …}}", described["destination"])
+    if described.get("refuses"):
         console.print(Text("\nrefused", style="bold"))
         table = Table(box=None, pad_edge=False, show_header=False)
-        for name, why in described["refuses"].items():
-            table.add_row(Text(name), Text(why))
+        for setting, why in described["refuses"].items():
+            table.add_row(Text(setting), Text(why))
         console.print(table)
 
 

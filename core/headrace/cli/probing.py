@@ -7,8 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from headrace.config import Config
+from headrace.config.destined import ON_FAILURE
+from headrace.config.entry import MappingConfig, on_failure
 from headrace.errors import Fault
-from headrace.plugins import Probe
+from headrace.plugins import Opening, Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,22 @@ async def _ask(config: Config, names: Collection[str], seconds: float) -> dict[s
 async def _one(config: Config, name: str, seconds: float) -> Asked:
     try:
         async with asyncio.timeout(seconds):
-            return Asked(await config.mappings[name].connector.probe(config.opening(name)))
+            return Asked(await _probe(config.mappings[name], config.opening(name)))
     except TimeoutError:
         return Asked(Probe(), f"the server did not answer within {seconds:g} s")
     except Exception as error:  # noqa: BLE001 - whatever a connector's client raises
         return Asked(Probe(), config.places.scrub(f"the server could not be asked: {type(error).__name__}: {error}"))
+
+
+async def _probe(mapping: MappingConfig, opening: Opening) -> Probe:
+    """What the source's server and the destination's say."""
+    source = await mapping.connector.probe(opening)
+    if mapping.on_failure is None:
+        return source
+    destination = await mapping.on_failure.kind.probe(opening, mapping.on_failure.options)
+    root = ".".join(ON_FAILURE)
+    return Probe(
+        values={**source.values, **{f"{root}.{path}": value for path, value in destination.values.items()}},
+        faults=[*source.faults, *map(on_failure, destination.faults)],
+        warnings=[*source.warnings, *map(on_failure, destination.warnings)],
+    )

@@ -17,12 +17,12 @@ MERGED: Final = ("functions", "mappings")
 
 @dataclass(slots=True)
 class Bundle:
-    """What the files say together. `folders` gives for each function the folder of the file that names it."""
+    """What the files say together. `folders`: of the file that names each function and mapping."""
 
     base: Path
     value: dict[str, Any] = field(default_factory=dict)
     places: Places = field(default_factory=Places)
-    folders: dict[str, Path] = field(default_factory=dict)
+    folders: dict[Where, Path] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, path: Path, document: Document) -> None:
@@ -36,8 +36,9 @@ class Bundle:
             mine = self.value.setdefault(top, {} if _is_merged(top, block) else block)
             if _is_merged(top, block) and isinstance(mine, dict):
                 mine.update((name, one) for name, one in block.items() if (top, name) not in refused)
-        if isinstance(functions := value.get("functions"), dict):
-            self.folders |= {name: path.parent for name in functions if ("functions", name) not in refused}
+        for top in MERGED:
+            if isinstance(named := value.get(top), dict):
+                self.folders |= {(top, name): path.parent for name in named if (top, name) not in refused}
         self.places.adopt(document.places, refused)
 
     def _clashes(self, value: Mapping[str, Any]) -> Iterator[Where]:

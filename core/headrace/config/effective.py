@@ -38,6 +38,7 @@ def _general(connector: Connector, values: dict[str, Any]) -> Iterator[tuple[str
     yield "maximum_batching_window_in_seconds", 0
     if connector.traits.redelivers:
         yield "scaling_config", ScalingConfig()
+        yield "failure_payload", "full"
         places = (values["scaling_config"] or ScalingConfig()).maximum_concurrency
     else:
         places = values["parallelization_factor"] or 1

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from headrace.config.destined import ON_FAILURE, destined, written
 from headrace.config.effective import effective
 from headrace.config.patterns import Filters
 from headrace.config.places import dotted, printable
 from headrace.config.shape import nearest, shape
-from headrace.config.wording import Validator, not_a_mapping
+from headrace.config.wording import Validator, no_such_type, not_a_mapping
 from headrace.errors import Fault
 from headrace.observe import log
-from headrace.plugins import Catalog, Connector, Opening
+from headrace.plugins import Catalog, Connector, Destined, Opening
 from headrace.settings import FunctionSettings, MappingSettings, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingConfig:
-    """One mapping. `settings` are effective; `origin` says of each: `file`, `default` or `default of sqs`."""
+    """One mapping. `settings` are effective; `origin` says of each: `file`, `default` or `default of sqs`.
+
+    `folder` is that of the file which names it.
+    """
 
     name: str
     connector: Connector
@@ -29,6 +34,8 @@ class MappingConfig:
     function: str
     settings: MappingSettings
     origin: Mapping[str, str]
+    folder: Path
+    on_failure: Destined | None = None
 
     def opening(self, service: str, sections: Mapping[str, BaseModel], function_timeout: float) -> Opening:
         """What the connector is told."""
@@ -40,6 +47,8 @@ class MappingConfig:
             sections=sections,
             function_timeout=function_timeout,
             log=log(mapping=self.name),
+            folder=self.folder,
+            on_failure=self.on_failure,
         )
 
 
@@ -56,8 +65,8 @@ class Around:
 class Entry:
     """One mapping being read. Faults go to the validator; `warnings` are kept here."""
 
-    def __init__(self, validator: Validator, around: Around, name: str, value: Any) -> None:
-        self.validator, self.around, self.name, self.value = validator, around, name, value
+    def __init__(self, validator: Validator, around: Around, name: str, value: Any, folder: Path) -> None:
+        self.validator, self.around, self.name, self.value, self.folder = validator, around, name, value, folder
         self.places = validator.places
         self.where = ("mappings", name)
         self.warnings: list[Fault] = []
@@ -73,16 +82,22 @@ class Entry:
             self._settings(self.value, {})
             return None
         filters = Filters(self.validator, connector, self.where)
-        written = self._settings(
-            filters.check(self._allowed(connector)),
-            dict.fromkeys(shape(connector.options).names(()), "it belongs in source"),
-        )
+        allowed = filters.check(self._allowed(connector))
+        given = self._settings(allowed, dict.fromkeys(shape(connector.options).names(()), "it belongs in source"))
         options = self._options(connector)
-        if written is None or options is None:
+        destination, is_sound = self._destination(allowed)
+        if given is None or options is None or not is_sound:
             return None
-        settings, origin = effective(connector, written)
+        settings, origin = effective(connector, given)
         mapping = MappingConfig(
-            name=self.name, connector=connector, options=options, function=function, settings=settings, origin=origin
+            name=self.name,
+            connector=connector,
+            options=options,
+            function=function,
+            settings=settings,
+            origin=origin,
+            folder=self.folder,
+            on_failure=destination,
         )
         self._check(mapping)
         self.warnings += filters.warnings
@@ -113,9 +128,7 @@ class Entry:
         word = source.get("type")
         if word in types:
             return self.around.catalog.connector(word)
-        meant = nearest(word, types) if isinstance(word, str) else None
-        mend = f"did you mean {meant}?" if meant else f"known are {', '.join(types)}"
-        self._fault(f"there is no such source; {mend}" if word else f"is required; {mend}", "source", "type")
+        self._fault(no_such_type(word, types, "source"), "source", "type")
         return None
 
     def _allowed(self, connector: Connector) -> dict[str, Any]:
@@ -137,9 +150,23 @@ class Entry:
         elsewhere = dict.fromkeys(beside, "it belongs beside source, not in it")
         return self.validator.model(connector.options, options, (*self.where, "source"), elsewhere)
 
+    def _destination(self, value: Mapping[str, Any]) -> tuple[Destined | None, bool]:
+        """The failure destination, and true unless what was written is none."""
+        block = written(value)
+        if block is None:
+            return None, True
+        found = destined(self.validator, self.around.catalog.destinations, block, (*self.where, *ON_FAILURE))
+        return found, found is not None
+
     def _check(self, mapping: MappingConfig) -> None:
         """What only the values together show. Nothing where a part is missing: it would be said in error."""
         settings, around = mapping.settings, self.around
+        if mapping.connector.traits.redelivers and settings.failure_payload == "metadata":
+            self._fault(
+                "is only for logs: what a queue gives up is deleted, and its failure record is all that is left of it; "
+                "write full, or leave it out",
+                "failure_payload",
+            )
         strands = 1 if mapping.connector.traits.redelivers else settings.parallelization_factor or 1
         if settings.batch_size and settings.capacity and settings.capacity < settings.batch_size * strands:
             self._fault(
@@ -151,9 +178,36 @@ class Entry:
         timeout = function.timeout if function else FunctionSettings.model_fields["timeout"].default
         opening = mapping.opening(around.service, around.sections, timeout)
         self.validator.faults += [self._placed(fault) for fault in mapping.connector.check(opening)]
-        self.warnings += [self._placed(fault) for fault in mapping.connector.warn(opening)]
+        self.warnings += [self._placed(fault) for fault in (*mapping.connector.warn(opening), *_on_giving_up(mapping))]
+        if mapping.on_failure is not None:
+            kind, options = mapping.on_failure.kind, mapping.on_failure.options
+            self.validator.faults += [self._placed(on_failure(fault)) for fault in kind.check(opening, options)]
+            self.warnings += [self._placed(on_failure(fault)) for fault in kind.warn(opening, options)]
 
     def _placed(self, fault: Fault) -> Fault:
         """A connector's fault, from inside the mapping out to the whole config."""
         where = (*self.where, *self.places.find(self.value, fault.path))
         return Fault(dotted(where), printable(self.places.scrub(fault.message)), self.places.place(where))
+
+
+def on_failure(fault: Fault) -> Fault:
+    """A destination's fault, from inside its block out to its mapping."""
+    return replace(fault, path=".".join([*ON_FAILURE, *([fault.path] if fault.path else [])]))
+
+
+def _on_giving_up(mapping: MappingConfig) -> Iterator[Fault]:
+    """A limit without a destination loses records, as on AWS; a destination without a limit is sent none."""
+    limits = [
+        name
+        for name in ("maximum_retry_attempts", "maximum_record_age_in_seconds")
+        if (value := getattr(mapping.settings, name)) is not None and value >= 0
+    ]
+    if mapping.on_failure is None:
+        for name in limits:
+            message = "what is past this limit is dropped: there is no destination_config.on_failure to take it"
+            yield Fault(name, message)
+    elif not limits:
+        yield Fault(
+            "destination_config.on_failure",
+            "nothing is sent there while nothing is given up; set maximum_retry_attempts",
+        )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 
+from headrace.config.destined import ON_FAILURE
 from headrace.config.loader import Config, MappingConfig
 from headrace.config.patterns import readings
 from headrace.config.places import Where, dotted, printable
@@ -72,9 +73,12 @@ def _mapping(config: Config, mapping: MappingConfig) -> Iterator[Row]:
     where = ("mappings", mapping.name)
     yield _row(config, (*where, "source", "type"), mapping.connector.type, "default")
     for row in _plain(config, (*where, "source"), mapping.options):
-        yield _inherited(config, mapping, row)
+        yield _inherited(config, mapping.options, row)
     yield _row(config, (*where, "function"), mapping.function, "default")
+    yield from _destination(config, mapping)
     for name in type(mapping.settings).model_fields:
+        if name == ON_FAILURE[0] and mapping.on_failure is not None:
+            continue
         value, origin = getattr(mapping.settings, name), mapping.origin[name]
         if name in mapping.connector.refuses and value is None:
             continue
@@ -105,11 +109,21 @@ def _filters(config: Config, where: Where, criteria: FilterCriteria) -> Iterator
             )
 
 
-def _inherited(config: Config, mapping: MappingConfig, row: Row) -> Row:
-    """An option that was not written, and stands in a section which the source's options extend, holds from there."""
+def _destination(config: Config, mapping: MappingConfig) -> Iterator[Row]:
+    """As its own options say: they know which of them are secrets."""
+    if mapping.on_failure is None:
+        return
+    where, options = ("mappings", mapping.name, *ON_FAILURE), mapping.on_failure.options
+    yield _row(config, (*where, "type"), mapping.on_failure.kind.type, "default")
+    for row in _plain(config, where, options):
+        yield _inherited(config, options, row)
+
+
+def _inherited(config: Config, options: BaseModel, row: Row) -> Row:
+    """An option that was not written, and stands in a section which these options extend, holds from there."""
     name = row.path.rpartition(".")[2]
     for section, model in config.sections.items():
-        if row.value is None and isinstance(mapping.options, type(model)) and name in type(model).model_fields:
+        if row.value is None and isinstance(options, type(model)) and name in type(model).model_fields:
             of_section = _row(config, (section, name), getattr(model, name), "default")
             return replace(row, value=of_section.value, origin=of_section.origin, place=of_section.place)
     return row

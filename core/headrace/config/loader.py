@@ -84,7 +84,10 @@ class _Loader:
             sections=ready,
             functions=functions,
         )
-        entries = {name: Entry(self.validator, around, name, value) for name, value in self._block("mappings").items()}
+        entries = {
+            name: Entry(self.validator, around, name, value, self.bundle.folders["mappings", name])
+            for name, value in self._block("mappings").items()
+        }
         mappings = {name: entry.read() for name, entry in entries.items()}
         if "mappings" not in self.value or self.value["mappings"] == {}:
             self.fault(("mappings",), "no mapping is given, so there is nothing to run; add one")
@@ -126,7 +129,7 @@ class _Loader:
         function = self.validator.block(FunctionSettings, value, ("functions", name))
         if function is None or function.path is None:
             return function
-        folder = self.bundle.folders[name]
+        folder = self.bundle.folders["functions", name]
         path = os.path.abspath(folder / function.path)  # noqa: PTH100 - resolve() fails on links in a circle
         return function.model_copy(update={"path": path})
 

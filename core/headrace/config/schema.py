@@ -7,8 +7,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from headrace.plugins import Catalog, Connector
-from headrace.settings import FunctionSettings, MappingSettings, ServiceSettings
+from headrace.plugins import Catalog, Connector, DestinationKind
+from headrace.settings import FunctionSettings, MappingSettings, OnFailure, ServiceSettings
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _WHOLE: Final = {"type": "string", "pattern": r"^\$\{"}
@@ -18,10 +18,10 @@ _PART: Final = {"type": "string", "pattern": r"\$\{"}
 
 def schema(catalog: Catalog) -> dict[str, Any]:
     """JSON Schema, draft 2020-12. `${NAME}` is allowed wherever a scalar is."""
-    sources: list[type[BaseModel]] = [connector.options for connector in catalog.connectors]
+    kinds: list[Connector | DestinationKind] = [*catalog.connectors, *catalog.destinations]
     shared: list[type[BaseModel]] = [*catalog.sections.values()]
     models: dict[type[BaseModel], None] = dict.fromkeys(
-        [ServiceSettings, FunctionSettings, MappingSettings, *sources, *shared]
+        [ServiceSettings, FunctionSettings, MappingSettings, OnFailure, *(kind.options for kind in kinds), *shared]
     )
     references, definitions = models_json_schema([(model, "validation") for model in models])
     named: dict[Any, Any] = {model: reference for (model, _), reference in references.items()}
@@ -30,12 +30,14 @@ def schema(catalog: Catalog) -> dict[str, Any]:
     mapping["properties"] = {
         "source": {
             "description": "What is polled.",
-            "oneOf": [_source(parts, named, one) for one in catalog.connectors],
+            "oneOf": [_typed(parts, named, one) for one in catalog.connectors],
         },
         "function": {"type": "string", "description": "The name of one of the functions."},
         **mapping["properties"],
     }
     mapping["required"] = ["source", "function"]
+    destination = _definition(parts, named[OnFailure])["properties"]["destination"]
+    destination["oneOf"] = [{"type": "string"}, *(_typed(parts, named, one) for one in catalog.destinations)]
     names: dict[str, Any] = {"type": "object"}
     return {
         "$schema": _DIALECT,
@@ -58,14 +60,15 @@ def _definition(parts: dict[str, Any], reference: Any) -> dict[str, Any]:
     return found
 
 
-def _source(parts: dict[str, Any], named: dict[Any, Any], connector: Connector) -> dict[str, Any]:
-    options = _loosened(_definition(parts, named[connector.options]))
+def _typed(parts: dict[str, Any], named: dict[Any, Any], kind: Connector | DestinationKind) -> dict[str, Any]:
+    """The block `{type: …, …}` of a source or destination."""
+    options = _loosened(_definition(parts, named[kind.options]))
     return {
         **options,
-        "title": connector.type,
-        "description": connector.summary,
+        "title": kind.type,
+        "description": kind.summary,
         "properties": {
-            "type": {"const": connector.type, "description": connector.summary},
+            "type": {"const": kind.type, "description": kind.summary},
             **options.get("properties", {}),
         },
         "required": ["type", *options.get("required", ())],

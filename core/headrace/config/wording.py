@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -111,6 +111,13 @@ class Validator:
 def not_a_mapping(value: Any, message: str) -> str:
     """Why *value* is refused: *message*, unless it is an empty block."""
     return "is empty; fill it or remove it" if value is None else message
+
+
+def no_such_type(word: object, types: Sequence[str], what: str) -> str:
+    """Why *word* is no type of *what*, and what was meant."""
+    meant = nearest(word, types) if isinstance(word, str) else None
+    mend = f"did you mean {meant}?" if meant else f"known are {', '.join(types)}"
+    return f"there is no such {what}; {mend}" if word else f"is required; {mend}"
 
 
 def unknown(word: str, known: list[str]) -> str:

@@ -43,6 +43,11 @@ class Function:
         self._workers = Workers(f"headrace-{name}")
         self._closed = False
 
+    @property
+    def arn(self) -> str:
+        """Unqualified, as a mapping names its function."""
+        return self._arn
+
     @classmethod
     def of(cls, name: str, handler: Handler, *, timeout: float, region: str = REGION) -> Function:
         """A function of a callable, for the library."""

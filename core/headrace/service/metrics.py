@@ -27,6 +27,7 @@ COUNTERS: Final = {
     "failed_delete": ("failed_deletes", "Messages that were handled but not deleted: each comes again."),
     "dropped": ("dropped", "Records given up by policy, without a failure destination."),
     "on_failure_destination_delivered": ("delivered", "Records given up and accepted by the failure destination."),
+    "on_failure_destination_refused": ("refused", "Records that the failure destination can never take; given back."),
     "returned": ("returned", "Records given back to the source: failed, or received and not used."),
     "abandoned": ("abandoned", "Records let go because their lane or their visibility was lost."),
     "deduplicated": ("deduplicated", "Records known to have been handled before."),
@@ -58,6 +59,14 @@ class SnapshotCollector(Collector):
             for labels, lane in lanes:
                 counter.add_metric(labels, lane.counts[count])
             yield counter
+        errors = CounterMetricFamily(
+            "headrace_on_failure_destination_delivery_errors",
+            "Records that the failure destination did not take, counted at every try.",
+            labels=LANE,
+        )
+        for labels, lane in lanes:
+            errors.add_metric(labels, lane.counts["delivery_errors"])
+        yield errors
         yield from self._histograms()
         yield from self._gauges(lanes)
 

@@ -26,6 +26,8 @@ COUNTS = (
     "failed_deletes",
     "lapsed",
     "dropped_receives",
+    "delivery_errors",
+    "refused",
 )
 """Of a `Tally`; what is in flight is beside them, because it also goes down."""
 

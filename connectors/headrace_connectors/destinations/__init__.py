@@ -1,0 +1,1 @@
+"""Where records go that were given up: one file a kind."""

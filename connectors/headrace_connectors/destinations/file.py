@@ -1,0 +1,137 @@
+"""A file as a destination: JSON lines, appended, and on the disk before they count as taken."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import Field
+
+from headrace.destination import CONFIRMED, PATIENCE, Message, Reply, Said
+from headrace.errors import Fault
+from headrace.functions.workers import Workers
+from headrace.plugins import DestinationKind, Opening, Probe
+from headrace.settings import Settings
+
+MODE = 0o600
+"""Of a file that is made here: it holds whole messages. One that is there keeps its own."""
+
+
+class FileOptions(Settings):
+    """`destination: {type: file, …}`."""
+
+    path: str = Field(
+        min_length=1,
+        description="JSON lines are appended; made, for its owner only, if it is missing. Relative to the config file.",
+    )
+
+
+class FileDestination:
+    """Opens the file for each write, so that it may be rotated by renaming it.
+
+    A write locks the file and appends: several mappings and processes may share one. It is done in a thread of its own,
+    and the next one waits for it: a disk that hangs costs one thread. A write that took longer than `PATIENCE` may be
+    on the disk after all, and then comes twice.
+    """
+
+    def __init__(self, opening: Opening, options: FileOptions) -> None:
+        self.name = f"file {options.path}"
+        self._path = opening.folder / options.path
+        self._workers = Workers(f"headrace-file-{opening.mapping}")
+        self._writing: asyncio.Future[OSError | None] | None = None
+        self._turn = asyncio.Lock()
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
+        lines = b"".join([one.body + b"\n" for one in messages])
+        try:
+            async with asyncio.timeout(PATIENCE), self._turn:
+                error = await self._write(lines)
+        except TimeoutError:
+            error = OSError(f"the disk did not confirm the write within {PATIENCE:g} s")
+        reply = CONFIRMED if error is None else Reply(Said.FAILED, error.strerror or str(error))
+        return [reply] * len(messages)
+
+    async def _write(self, lines: bytes) -> OSError | None:
+        if self._writing is not None and not self._writing.done():
+            await asyncio.shield(self._writing)  # it was given up for its time, but its thread still runs
+        writing = self._writing = asyncio.get_running_loop().create_future()
+
+        def done(error: OSError | None) -> None:
+            if not writing.done():
+                writing.set_result(error)
+
+        self._workers.submit(lambda: append(self._path, lines), done)
+        return await asyncio.shield(writing)
+
+    async def close(self) -> None:
+        self._workers.close()
+
+
+def append(path: Path, lines: bytes) -> OSError | None:
+    """Append *lines* and wait until the disk has them; why that failed, if it did.
+
+    What a crash, or a full disk, has left of a line is ended first, so that nothing is glued to it.
+    """
+    try:
+        is_new = not path.exists()
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+        try:
+            with suppress(OSError):  # where a file system knows no locks, a line may be ended that was whole
+                fcntl.flock(file, fcntl.LOCK_EX)  # let go by close
+            size = os.fstat(file).st_size
+            torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+            left = memoryview(b"\n" + lines if torn else lines)
+            while left:
+                left = left[os.write(file, left) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if is_new:
+            _sync_folder(path.parent)
+    except OSError as error:
+        return error
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file's name must be on the disk, too. Some file systems cannot do that to a folder, and need not."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _check(opening: Opening, options: FileOptions) -> Iterator[Fault]:
+    path = opening.folder / options.path
+    try:
+        if not path.parent.is_dir():
+            yield Fault("path", "its folder does not exist; make it, or correct the path")
+        elif path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            yield Fault("path", "is not a file; name one that is, or one that does not exist yet")
+    except (OSError, ValueError) as error:
+        yield Fault("path", f"cannot be looked at: {error}")
+
+
+async def _probe(opening: Opening, options: FileOptions) -> Probe:
+    """There is no server; the rights are looked at."""
+    path = opening.folder / options.path
+    if os.access(path if path.exists() else path.parent, os.W_OK):
+        return Probe(values={"path": str(path)})
+    return Probe(faults=[Fault("path", "this user may not write to it; change its rights, or those of its folder")])
+
+
+file = DestinationKind(
+    type="file",
+    summary="A file of JSON lines, one record a line, on the disk before it counts as taken.",
+    options=FileOptions,
+    open=FileDestination,
+    probe=_probe,
+    check=_check,
+)

@@ -1,0 +1,81 @@
+"""Where what was given up goes: the words between the engine and the kinds of destination."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final, Protocol
+
+PATIENCE = 10.0
+"""Seconds that one call of a destination's server may take. A stop waits for it, so it is well below a drain's 30."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message for a destination.
+
+    Attributes:
+        id: what it is about; the same whenever it is sent again, so that a destination can tell a repeat.
+        key: what orders it among others, where its source orders by key.
+        body: JSON in UTF-8, without a line break.
+    """
+
+    id: str
+    key: str | None
+    body: bytes
+
+
+class Said(StrEnum):
+    """What a destination said of one message."""
+
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    """It may be taken later."""
+    REFUSED = "refused"
+    """It can never be taken as it is: too large, of a form that is not allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of one message, and why it was not taken."""
+
+    said: Said
+    reason: str = ""
+
+
+CONFIRMED = Reply(Said.CONFIRMED)
+
+
+_PLAIN: Final = re.compile(r"[!-~]{1,128}")
+"""Printable ASCII, as SQS takes it for groups and deduplication: the narrowest rule that we know of."""
+
+
+def plain(text: str) -> str:
+    """*text* where any destination takes it as an id, else its digest."""
+    return text if _PLAIN.fullmatch(text) else sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+class Destination(Protocol):
+    """One place that messages are sent to, for as long as its mapping runs.
+
+    A kind's duties:
+
+    * it opens without its server, and connects when something is sent: a server that is away is a reply, not an end;
+    * `CONFIRMED` is said only of what the server (or the disk) has acknowledged; every entry of a batch answer is read;
+    * each call is bounded by `PATIENCE`, and a call that failed as a whole ends the sending: the rest is `FAILED` too;
+    * several `send` may run side by side; one that is cancelled may have delivered.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its kind and place, for people: no secrets."""
+        ...
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
+        """Send *messages*; a reply for each, in their order. Whatever it raises counts as `FAILED` for all."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,196 @@
+"""What becomes of records that are in hand: settled, given back, or given up; and where that is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import TypeAlias
+
+from headrace.clock import SYSTEM, Clock
+from headrace.destination import Reply, Said
+from headrace.errors import DestinationUnavailable
+from headrace.model import Answer, Lane, LaneLost, Order, Record
+from headrace.observe import Log, Tally, log
+from headrace.plan import Plan
+from headrace.retry import again
+from headrace.unsent import Unsent
+from headrace.verdict import Verdict
+
+NAMED = 10
+"""Ids named in one line of log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One attempt: what the function said, and what it means."""
+
+    answer: Answer
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """Records that are given up, and why: what a failure destination is told."""
+
+    lane: str
+    records: Sequence[Record]
+    reason: str
+    attempts: int
+    outcome: Outcome | None
+
+
+Discarder: TypeAlias = Callable[[Discarded], Awaitable[Sequence[Reply] | None]]
+"""Sends records to the failure destination, once; its reply for each, or None when there is no destination."""
+
+
+async def no_destination(_: Discarded) -> None:
+    """The discarder of a mapping without a failure destination."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling:
+    """One lane's records on their way out of the engine."""
+
+    lane: Lane
+    plan: Plan
+    discard: Discarder = no_destination
+    tally: Tally = field(default_factory=Tally)
+    clock: Clock = SYSTEM
+    log: Log = field(default_factory=log)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    unsent: Unsent = field(default_factory=Unsent)
+
+    async def still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
+        """Without what may not be dispatched any more: its visibility ran out, or could not be renewed.
+
+        In key order nor may what follows: its keys are *spoiled*.
+        """
+        now = self.clock.boot()
+        if now >= self.lane.deadline:
+            raise LaneLost(self.lane.name)
+        if min([record.until for record in records], default=math.inf) > now:
+            return records
+        by_key = self.lane.traits.order is Order.KEY
+        ours, lapsed = _part_lapsed(records, now, by_key=by_key)
+        if by_key:
+            spoiled |= {record.key for record in lapsed}
+        self.log.warning("message.lapsed", lane=self.lane.name, ids=ids_of(lapsed), records=len(lapsed))
+        self.tally.lapsed += len(lapsed)
+        await self.lane.nack(lapsed, None)
+        self.tally.abandoned += len(lapsed)
+        self._let_go(lapsed)
+        return ours
+
+    async def succeed(self, records: Sequence[Record]) -> None:
+        if records:
+            await self.lane.ack(records)
+            self.tally.succeeded += len(records)
+            self.unsent.settled(records)
+            self._let_go(records)
+
+    async def return_failed(self, records: Sequence[Record]) -> None:
+        """Leave failed records to their source, each for the time that its count of deliveries asks."""
+        for attempt, group in groupby(sorted(records, key=_attempt), key=_attempt):
+            await self.give_back(list(group), self.plan.failure.delay(attempt))
+
+    async def give_back(self, records: Sequence[Record], delay: float | None) -> None:
+        """These come again: after *delay* seconds, or in the source's own time when None."""
+        if records:
+            await self.lane.nack(records, delay)
+            self.tally.returned += len(records)
+            self._let_go(records)
+
+    async def give_up(self, records: Sequence[Record], reason: str, attempts: int, outcome: Outcome | None) -> None:
+        """Verdict: discarded by a policy that was chosen by name. Each record goes when the destination confirms it.
+
+        A destination that is down holds the rest: sent again with back-off until it is taken, its time at the source is
+        over, or the lane is to stop: then it is given back, at once or when a try that is under way has ended.
+        """
+        gone = Discarded(lane=self.lane.name, records=records, reason=reason, attempts=attempts, outcome=outcome)
+        batch, why = object(), ""
+        try:
+            async for attempt in again(
+                self.log, "destination.unavailable", waking=self.stopping, lane=self.lane.name, ids=ids_of(records)
+            ):
+                with attempt:
+                    left = await self.still_ours(gone.records, set())
+                    if left and not (why and self.stopping.is_set()):
+                        left, why = await self._send(replace(gone, records=left))
+                    gone = replace(gone, records=left)
+                    if left and not self.stopping.is_set():
+                        self.unsent.hold(batch, len(left), why, self.clock.wall())
+                        raise DestinationUnavailable(why)
+        finally:
+            self.unsent.release(batch)
+        await self.give_back(gone.records, 0.0)
+
+    async def _send(self, gone: Discarded) -> tuple[Sequence[Record], str]:
+        """Settle what the destination confirms; what is to be sent again, and why."""
+        replies = await self.discard(gone)
+        if replies is None:
+            await self._drop(gone)
+            return [], ""
+        said: dict[Said, list[tuple[Record, str]]] = {one: [] for one in Said}
+        for record, reply in zip(gone.records, replies, strict=True):
+            said[reply.said].append((record, reply.reason))
+        if confirmed := [record for record, _ in said[Said.CONFIRMED]]:
+            await self.lane.ack(confirmed)
+            self.tally.delivered += len(confirmed)
+            self.unsent.settled(confirmed)
+            self._let_go(confirmed)
+        failed = said[Said.FAILED]
+        if self.lane.traits.redelivers:
+            await self._return_refused(said[Said.REFUSED])
+        else:  # no source brings it again: it holds its place
+            failed = [*failed, *said[Said.REFUSED]]
+        self.tally.delivery_errors += len(failed)
+        return [record for record, _ in failed], failed[0][1] if failed else ""
+
+    async def _return_refused(self, refused: Sequence[tuple[Record, str]]) -> None:
+        """The destination can never take these as they are, so they stay where they are."""
+        for record, reason in refused:
+            self.log.error("record.refused_by_destination", lane=self.lane.name, ids=[record.id], error=reason)
+            delay, now = self.plan.failure.delay(record.attempt), self.clock.boot()
+            until = record.until if delay is None else now + delay
+            self.unsent.refuse(record, reason, until=until, now=self.clock.wall())
+        self.tally.refused += len(refused)
+        await self.return_failed([record for record, _ in refused])
+
+    async def _drop(self, gone: Discarded) -> None:
+        await self.lane.ack(gone.records)
+        self.log.error(
+            "records.dropped", lane=gone.lane, reason=gone.reason, ids=ids_of(gone.records), records=len(gone.records)
+        )
+        self.tally.dropped += len(gone.records)
+        self._let_go(gone.records)
+
+    def _let_go(self, records: Sequence[Record]) -> None:
+        """The engine holds these no more."""
+        self.tally.in_flight -= len(records)
+        self.settled.set()
+
+
+def _part_lapsed(records: Sequence[Record], now: float, *, by_key: bool) -> tuple[list[Record], list[Record]]:
+    """Part what is ours still from what is not; with *by_key* what follows in a group goes with its lapsed record."""
+    ours: list[Record] = []
+    lapsed: list[Record] = []
+    groups: set[str | None] = set()
+    for record in records:
+        if record.until <= now or (by_key and record.key in groups):
+            groups.add(record.key)
+            lapsed.append(record)
+        else:
+            ours.append(record)
+    return ours, lapsed
+
+
+def _attempt(record: Record) -> int:
+    return record.attempt
+
+
+def ids_of(records: Sequence[Record]) -> list[str]:
+    return [record.id for record in records[:NAMED]]

@@ -1,0 +1,128 @@
+"""A file as a destination: whole lines, on the disk before they count."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import threading
+from pathlib import Path
+
+from headrace.destination import CONFIRMED, Message, Said
+from headrace.observe import log
+from headrace.plugins import Opening
+from headrace.settings import MappingSettings
+from headrace_connectors.destinations import file
+from headrace_connectors.destinations.file import FileDestination, FileOptions, append
+
+
+def opening(folder: Path) -> Opening:
+    return Opening(
+        service="s",
+        mapping="m",
+        settings=MappingSettings(),
+        options=None,
+        sections={},
+        function_timeout=3,
+        log=log(),
+        folder=folder,
+    )
+
+
+def messages(*texts: str) -> list[Message]:
+    return [Message(id=text, key=None, body=text.encode()) for text in texts]
+
+
+async def test_lines_are_appended_and_the_file_is_its_owners(tmp_path) -> None:
+    (tmp_path / "sub").mkdir()
+    to = FileDestination(opening(tmp_path), FileOptions(path="sub/failed.jsonl"))
+    assert await to.send(messages("1", "2")) == [CONFIRMED] * 2
+    assert await to.send(messages("3")) == [CONFIRMED]
+    await to.close()
+    path = tmp_path / "sub" / "failed.jsonl"
+    assert path.read_text() == "1\n2\n3\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_many_at_once_lose_nothing_and_mix_nothing(tmp_path) -> None:
+    """Two mappings, one file. Mutation: no lock, with which one takes the other's half-written line for a torn one."""
+    ones = [FileDestination(opening(tmp_path), FileOptions(path="f")) for _ in range(2)]
+    texts = [f"{number:04}" * 500 for number in range(200)]
+    await asyncio.gather(*(ones[n % 2].send(messages(text)) for n, text in enumerate(texts)))
+    assert sorted((tmp_path / "f").read_text().splitlines()) == sorted(texts)
+    for one in ones:
+        await one.close()
+
+
+def test_a_torn_line_is_ended_before_the_next(tmp_path) -> None:
+    """A crash or a full disk leaves one. Mutation: the next record glued to it, and unreadable."""
+    path = tmp_path / "f"
+    path.write_text('{"whole": 1}\n{"to')
+    assert append(path, b'{"next": 1}\n') is None
+    assert path.read_text() == '{"whole": 1}\n{"to\n{"next": 1}\n'
+    assert append(path, b"{}\n") is None
+    assert path.read_text().endswith('\n{"next": 1}\n{}\n')
+
+
+async def test_it_is_on_the_disk_before_it_counts(tmp_path, monkeypatch) -> None:
+    """Mutations: no fsync; fsync on the loop, where a slow disk stops everything; a reply before it."""
+    synced, threads, gate = [], set(), threading.Event()
+
+    def fsync(number: int) -> None:
+        gate.wait(10)
+        threads.add(threading.current_thread())
+        synced.append(Path(f"/proc/self/fd/{number}").resolve().name)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    to = FileDestination(opening(tmp_path), FileOptions(path="f"))
+    sending = asyncio.ensure_future(to.send(messages("1")))
+    done, _ = await asyncio.wait({sending}, timeout=0.2)
+    assert not done
+    gate.set()
+    assert await sending == [CONFIRMED]
+    assert synced == ["f", tmp_path.name]
+    assert threading.main_thread() not in threads
+    assert all(thread.daemon for thread in threads)
+    await to.close()
+
+
+async def test_a_disk_that_hangs_costs_one_thread(tmp_path, monkeypatch) -> None:
+    """Mutation: a thread for every try."""
+    gate, hanging = threading.Event(), []
+
+    def fsync(_: int) -> None:
+        hanging.append(1)
+        gate.wait(20)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(file, "PATIENCE", 0.1)
+    to = FileDestination(opening(tmp_path), FileOptions(path="f"))
+    for _ in range(3):
+        (reply,) = await to.send(messages("1"))
+        assert reply.said is Said.FAILED
+        assert "did not confirm" in reply.reason
+    assert len(hanging) == 1
+    gate.set()
+    monkeypatch.setattr(file, "PATIENCE", 10)
+    assert await to.send(messages("2")) == [CONFIRMED]
+    assert (tmp_path / "f").read_text() == "1\n2\n"  # the first came too late to be confirmed, and is there
+    await to.close()
+
+
+async def test_what_the_disk_says_is_the_reason(tmp_path) -> None:
+    to = FileDestination(opening(tmp_path), FileOptions(path="gone/f"))
+    replies = await to.send(messages("1", "2"))
+    assert [(one.said, one.reason) for one in replies] == [(Said.FAILED, "No such file or directory")] * 2
+    (tmp_path / "gone").mkdir()
+    assert await to.send(messages("1")) == [CONFIRMED]
+    await to.close()
+
+
+async def test_a_full_disk_keeps_what_was_confirmed(tmp_path) -> None:
+    """/dev/full takes nothing. Mutation: a write that is short counts as done."""
+    if not Path("/dev/full").exists():
+        return
+    to = FileDestination(opening(Path("/dev")), FileOptions(path="full"))
+    (reply,) = await to.send(messages("1"))
+    assert (reply.said, reply.reason) == (Said.FAILED, "No space left on device")
+    await to.close()
