@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import stat
 import threading
@@ -45,13 +46,27 @@ async def test_lines_are_appended_and_the_file_is_its_owners(tmp_path) -> None:
 
 
 async def test_many_at_once_lose_nothing_and_mix_nothing(tmp_path) -> None:
-    """Two mappings, one file. Mutation: no lock, with which one takes the other's half-written line for a torn one."""
+    """Two mappings, one file."""
     ones = [FileDestination(opening(tmp_path), FileOptions(path="f")) for _ in range(2)]
     texts = [f"{number:04}" * 500 for number in range(200)]
     await asyncio.gather(*(ones[n % 2].send(messages(text)) for n, text in enumerate(texts)))
     assert sorted((tmp_path / "f").read_text().splitlines()) == sorted(texts)
     for one in ones:
         await one.close()
+
+
+async def test_a_write_waits_for_that_of_another_process(tmp_path) -> None:
+    """Mutation: no lock, with which another's half-written line is taken for a torn one."""
+    to = FileDestination(opening(tmp_path), FileOptions(path="f"))
+    with (tmp_path / "f").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        sending = asyncio.ensure_future(to.send(messages("1")))
+        done, _ = await asyncio.wait({sending}, timeout=0.2)
+        assert not done
+        other.write(b"0\n")
+    assert await sending == [CONFIRMED]
+    assert (tmp_path / "f").read_text() == "0\n1\n"
+    await to.close()
 
 
 def test_a_torn_line_is_ended_before_the_next(tmp_path) -> None:
