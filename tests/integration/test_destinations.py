@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 
+from headrace.cli.probing import ask
+from headrace.config import load
 from headrace_connectors import SqsPoller
+from headrace_connectors.catalog import catalog
+from headrace_connectors.sqs.source import sqs as sqs_source
 from support.queues import counts, drain, queue_arn, send_all
 
 NewQueue = Callable[..., Awaitable[str]]
@@ -199,3 +203,40 @@ async def test_a_queue_with_a_smaller_limit_refuses_its_entry(new_queue: NewQueu
         (tally,) = poller.tally.values()
         await until(lambda: tally.delivered == 1)
     assert len(await drain(sqs, failed)) == 1
+
+
+async def test_check_connect_asks_the_destinations_server_too(new_queue: NewQueue, sqs: Any, tmp_path: Path) -> None:
+    """Mutation: only the source is asked, and a missing destination is found when the first message fails."""
+    url, failed = await new_queue(), await new_queue()
+    arn = await queue_arn(sqs, failed)
+    mappings = {
+        name: {
+            "source": {"type": "sqs", "queue_url": url},
+            "function": "f",
+            "maximum_retry_attempts": 5,
+            "destination_config": {"on_failure": {"destination": destination}},
+        }
+        for name, destination in {
+            "found": arn,
+            "missing": f"{arn}-none",
+            "url": {"type": "sqs", "queue_url": f"{url}x"},
+        }.items()
+    }
+    path = tmp_path / "c.json"
+    text = {"service": {"name": "s"}, "functions": {"f": {"handler": "a.b"}}, "mappings": mappings}
+    path.write_text(json.dumps(text))
+    asked = await asyncio.to_thread(lambda: ask(load([path], catalog), list(mappings), 30))
+    root = "destination_config.on_failure.destination"
+    assert asked["found"].probe.values[f"{root}.queue_url"] == failed
+    assert [*asked["found"].probe.faults] == []
+    (fault,) = asked["missing"].probe.faults
+    assert (fault.path, "NonExistentQueue" in fault.message) == (root, True)
+    assert [fault.path for fault in asked["url"].probe.faults] == [f"{root}.queue_url"]
+
+
+async def test_a_redrive_policy_that_takes_the_message_first_is_warned_of(new_queue: NewQueue, sqs: Any) -> None:
+    url = await new_queue(dead_letter=await new_queue(), max_receive_count=2)
+    for limit, warned in ((1, False), (2, True)):
+        opening = SqsPoller(queue_url=url, handler=print, maximum_retry_attempts=limit)._mapping._opening
+        probe = await sqs_source.probe(opening)
+        assert any(fault.path == "maximum_retry_attempts" for fault in probe.warnings) is warned
