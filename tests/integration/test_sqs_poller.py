@@ -240,6 +240,8 @@ def test_wrong_arguments_are_all_named() -> None:
         SqsPoller(queue_url="http://h/1/q.fifo", handler=print, batch_size=20000, bisect_batch_on_function_error=True)
     paths = {fault.path for fault in refused.value.faults}
     assert {"batch_size", "bisect_batch_on_function_error"} <= paths
+    with pytest.raises(ConfigError, match="queue_url"):
+        SqsPoller(queue_url=7, handler=print)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="Maximum batch window in seconds must be greater than 0"):
         SqsPoller(queue_url="http://h/1/q", handler=print, batch_size=11)
 

@@ -51,7 +51,6 @@ async def test_quick_calls_that_come_together_wake_one_thread():
     await run(workers, lambda: None)
     here = lambda: (time.sleep(0.005), threading.current_thread())[1]  # noqa: E731 - time for others, were they awake
     threads = await asyncio.gather(*(run(workers, here) for _ in range(8)))
-    assert workers.threads == 8
     assert len(set(threads)) <= 2  # the thread of the call before may still be looking for more
     workers.close()
 

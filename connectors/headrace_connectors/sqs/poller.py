@@ -58,7 +58,7 @@ class SqsPoller(Poller):
             sqs,
             handler,
             arguments,
-            name=name or name_of(queue_url),
+            name=name or name_of(str(queue_url)),  # a wrong type is the options' to refuse
             timeout=timeout,
             drain_timeout=drain_timeout,
             state=state,
