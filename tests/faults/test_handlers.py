@@ -8,12 +8,11 @@ left at the deadline; threads or slots shared between mappings, exits that join 
 from __future__ import annotations
 
 import asyncio
-import time
 
 from support.books import Producer
 from support.queues import counts, drain
 from support.servers import free_port
-from support.service import config, mapping, until
+from support.service import boot, config, mapping, until
 
 
 async def test_slower_than_the_visibility(plain, new_queue, books, serve) -> None:
@@ -124,7 +123,7 @@ async def test_what_is_at_the_handler_at_the_deadline_is_left_and_said(plain, ne
     service.terminate()
     assert await service.ended() == 1, service.log_text()
     assert "10 records left at the handler" in service.log_text()
-    left = time.time()
+    left = boot()
     assert await counts(plain, url) == (20, 10, 0)
     other = serve(config({"m": mapping(url)}))
     await other.drained()

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from dataclasses import dataclass
 
 import pytest
 
 from headrace.testing import FaultProxy
-from support.books import Outage, Producer, reported
+from headrace.testing.history import Outage
+from support.books import Producer, reported
 from support.queues import counts
 from support.servers import Microburst, Ministack
-from support.service import config, mapping, until
+from support.service import boot, config, mapping, until
 
 PLACES = {"scaling_config": {"maximum_concurrency": 4}, "batch_size": 5}
 CALLS = ("ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "GetQueueAttributes")
@@ -69,10 +69,10 @@ async def test_connections_cut_refused_silent_and_slow(ministack, plain, new_que
             await until(books.done_so_far, why=service.log_text)
             for kind in ["cut", "refuse", "silent", "no answers", "slow", "long silence", "strand"]:
                 await asyncio.sleep(chance.uniform(0.2, 0.8))
-                begin = time.time()
+                begin = boot()
                 await _break(line, kind, chance, visibility)
                 if kind in ("long silence", "strand"):  # a stranded call hangs until its own time-out
-                    silences.append(Outage(begin, time.time() + (40 if kind == "strand" else 0)))
+                    silences.append(Outage(begin, boot() + (40 if kind == "strand" else 0)))
             producer.enough()
         await service.drained()
     assert await counts(plain, url) == (0, 0, 0)

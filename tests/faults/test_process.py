@@ -10,12 +10,12 @@ import asyncio
 import random
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from support.books import Kill, Producer, Stopped
+from headrace.testing.history import Kill, Stopped
+from support.books import Producer
 from support.queues import counts, drain
 from support.service import config, mapping, until
 
@@ -118,8 +118,7 @@ async def test_asleep_beyond_the_visibility(plain, new_queue, books, serve) -> N
         group.create_task(producer.keep(25, at_least=0))
         for wait in (0.3, 1.1, 1.7, 2.3):
             await asyncio.sleep(wait)
-            stops.append(Stopped(sleeper.pid, time.time()))
-            sleeper.pause()
+            stops.append(Stopped(sleeper.pid, sleeper.pause()))
             await asyncio.sleep(6)
             sleeper.resume()
             await asyncio.sleep(1)

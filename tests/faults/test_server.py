@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from support.books import Outage, Producer, reported
+from headrace.testing.history import Outage
+from support.books import Producer, reported
 from support.queues import counts, make_queue, sqs_client
 from support.servers import Ministack, free_port
-from support.service import config, mapping, until
+from support.service import boot, config, mapping, until
 
 PLACES = {"scaling_config": {"maximum_concurrency": 4}, "batch_size": 5}
 
@@ -54,7 +54,7 @@ async def test_stopped_and_started_asleep_and_awake(server, its_client, books, s
             before = books.done_so_far()
             await until(lambda before=before: books.done_so_far() > before, why=service.log_text)
             await asyncio.sleep(chance.uniform(0, 1))
-            begin = time.time()
+            begin = boot()
             if kind == "stop":
                 await asyncio.to_thread(server.stop, 60)
                 await service.answers("/readyz", 503)
@@ -64,7 +64,7 @@ async def test_stopped_and_started_asleep_and_awake(server, its_client, books, s
                 await asyncio.sleep(1 if kind == "short sleep" else 6)
                 server.resume()
             await service.answers("/readyz", 200)
-            outages.append(Outage(begin, time.time()))
+            outages.append(Outage(begin, boot()))
             assert (await asyncio.to_thread(service.get, "/healthz"))[0] == 200
         producer.enough()
     await until(lambda: len(books.by_number()) >= len(books.accepted()), why=service.log_text)
@@ -111,7 +111,7 @@ async def test_terminated_while_the_server_is_away(server, its_client, books, se
     await producer.send(400)
     service.start()
     await until(lambda: books.done_so_far() > 50, why=service.log_text)
-    begin = time.time()
+    begin = boot()
     await asyncio.to_thread(server.stop, 60)
     service.terminate()
     await service.ended()
@@ -120,6 +120,6 @@ async def test_terminated_while_the_server_is_away(server, its_client, books, se
     service.terminate()
     assert await service.ended() == 0, service.log_text()
     await asyncio.to_thread(server.start)
-    outage = Outage(begin, time.time())
+    outage = Outage(begin, boot())
     await service.drained()
     books.hold([*reported(service.log()), outage])

@@ -15,9 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from headrace.clock import SYSTEM
+
 HANDLERS = Path(__file__).parents[1] / "faults"
 PATIENCE = 90.0
 """Seconds; the machine may be busy with other things."""
+
+boot = SYSTEM.boot
+"""Seconds of the clock that handlers note their attempts by."""
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -79,17 +84,19 @@ class Service:
             )
 
     def kill(self) -> float:
-        """SIGKILL; when it was sent."""
-        at = time.time()
+        """SIGKILL; when it was dead, on the boot clock: what it noted, it noted before."""
         self.process.kill()
         self.process.wait()
-        return at
+        return boot()
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
-    def pause(self) -> None:
+    def pause(self) -> float:
+        """SIGSTOP; when it stood still, on the boot clock: what it notes after that, it notes after `resume`."""
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+        return boot()
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
