@@ -56,6 +56,10 @@ class GroupBooks(Books):
             groups[group].append(int(number))
         return dict(groups)
 
+    def accepted_first(self) -> int:
+        """The lowest number: it is handed out with the first receive."""
+        return min(self.accepted())
+
     def in_order(
         self,
         causes: Sequence[Cause] = (),
