@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+import fifo
 import filters
 import sqs
 
@@ -93,6 +94,21 @@ def patterns() -> list[str]:
     ]
 
 
+def groups() -> list[str]:
+    """The same of a FIFO queue, by the number of its groups."""
+    say(f"FIFO, {ROUNDS} rounds")
+    runs = fifo.rounds(ROUNDS, MESSAGES)
+    rows = [
+        [f"{count:,}", who, *_shown(results), *_against(results, runs[count, "bare"])]
+        for (count, who), results in runs.items()
+    ]
+    return [
+        f"### SQS FIFO: receive → handler → delete in the order of the groups, {MESSAGES:,} messages",
+        "",
+        *table(["groups", "", "messages/s", "CPU µs a message", "messages/s to bare", "CPU to bare"], rows),
+    ]
+
+
 def _shown(results: Iterable[dict[str, float]]) -> list[str]:
     results = list(results)
     return [spread([r["per_second"] for r in results], ",.0f"), spread([r["cpu_us"] for r in results], ".0f")]
@@ -142,7 +158,12 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    parts: dict[str, Callable[[], list[str]]] = {"engine": engine, "sqs": queues, "filters": patterns}
+    parts: dict[str, Callable[[], list[str]]] = {
+        "engine": engine,
+        "sqs": queues,
+        "fifo": groups,
+        "filters": patterns,
+    }
     wanted = sys.argv[1:] or list(parts)
     head = machine()
     results = [line for name in wanted for line in (*parts[name](), "")]

@@ -67,12 +67,12 @@ class Meter:
         return {"per_second": self._counted / wall, "cpu_us": cpu / self._counted * 1e6}
 
 
-async def run_bare(port: int, total: int) -> dict[str, float]:
+async def run_bare(port: int, total: int, queue: str) -> dict[str, float]:
     from aiobotocore.config import AioConfig
     from aiobotocore.session import get_session
 
     meter = Meter(total)
-    url = f"http://127.0.0.1:{port}/123456789012/orders"
+    url = f"http://127.0.0.1:{port}/123456789012/{queue}"
     deleted = 0
     done = asyncio.Event()
 
@@ -112,7 +112,7 @@ async def run_bare(port: int, total: int) -> dict[str, float]:
     return result
 
 
-async def run_headrace(port: int, total: int) -> dict[str, float]:
+async def run_headrace(port: int, total: int, queue: str) -> dict[str, float]:
     from headrace.observe import configure_logging
     from headrace_connectors.sqs.poller import SqsPoller
 
@@ -125,7 +125,7 @@ async def run_headrace(port: int, total: int) -> dict[str, float]:
             last.set()
 
     async with SqsPoller(
-        queue_url=f"http://127.0.0.1:{port}/123456789012/orders",
+        queue_url=f"http://127.0.0.1:{port}/123456789012/{queue}",
         endpoint_url=f"http://127.0.0.1:{port}",
         region="eu-central-1",
         handler=handler,
@@ -134,12 +134,12 @@ async def run_headrace(port: int, total: int) -> dict[str, float]:
     ) as poller:
         running = asyncio.create_task(poller.run())
         await last.wait()
-        while poller.tally["orders"].deleted < total:
+        while poller.tally[queue].deleted < total:
             await asyncio.sleep(0.001)
         result = meter.result()
         poller.stop()
         await running
-        assert poller.tally["orders"].balance == 0
+        assert poller.tally[queue].balance == 0
     return result
 
 
@@ -158,9 +158,10 @@ def run_peer(port: int, total: int) -> dict[str, float]:
 
 
 @contextmanager
-def server(total: int) -> Iterator[int]:
+def server(total: int, groups: int = 0) -> Iterator[int]:
     """The canned queue in a process of its own; gives its port."""
-    process = subprocess.Popen([sys.executable, str(HERE / "canned.py"), str(total)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, str(HERE / "canned.py"), str(total), str(groups)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield int(process.stdout.readline())
@@ -169,11 +170,15 @@ def server(total: int) -> Iterator[int]:
         process.wait()
 
 
-def measure(who: str, total: int, python: str = sys.executable) -> dict[str, float]:
-    """One run; also what the server counted: messages a receive, entries a delete, and its own CPU."""
-    with server(total) as port:
+def measure(who: str, total: int, python: str = sys.executable, *, groups: int = 0) -> dict[str, float]:
+    """One run; also what the server counted: messages a receive, entries a delete, and its own CPU.
+
+    *groups*: of a FIFO queue; 0 is a standard one.
+    """
+    queue = "orders.fifo" if groups else "orders"
+    with server(total, groups) as port:
         environment = {**{k: v for k, v in os.environ.items() if not k.startswith("AWS_")}, **AWS}
-        command = [python, str(HERE / "sqs.py"), who, str(total), str(port)]
+        command = [python, str(HERE / "sqs.py"), who, str(total), str(port), queue]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
         if done.returncode:
             raise RuntimeError(f"{who} failed:\n{done.stderr}")
@@ -202,16 +207,16 @@ def peer_python() -> str | None:
 
 
 def main() -> None:
-    who, total = sys.argv[1], int(sys.argv[2])
-    if len(sys.argv) == 3:
+    who, total, *rest = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
+    if not rest:
         python = peer_python() if who == "sqs-workers" else sys.executable
         print(json.dumps(measure(who, total, python or sys.executable)))
         return
-    port = int(sys.argv[3])
+    port, queue = int(rest[0]), rest[1]
     if who == "sqs-workers":
         result = run_peer(port, total)
     else:
-        result = asyncio.run({"bare": run_bare, "headrace": run_headrace}[who](port, total))
+        result = asyncio.run({"bare": run_bare, "headrace": run_headrace}[who](port, total, queue))
     print(json.dumps(result))
 
 
