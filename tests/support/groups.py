@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headrace.testing.history import Cause
+from headrace.testing.history import Attempt, Cause
 from headrace.testing.order import Order, check_order
 from support.books import Books, Producer
 
@@ -67,11 +67,15 @@ class GroupBooks(Books):
         strict: bool,
         timeout: float = 30,
         dead: Collection[int] = (),
+        history: Sequence[Attempt] | None = None,
     ) -> Order:
-        """Nothing lost, nothing made up, no repeat without a cause, no group out of order."""
-        order = check_order(
-            self.deliveries(), self.sent_by_group(), strict=strict, timeout=timeout, dead=dead, causes=causes
-        )
+        """Nothing lost, nothing made up, no repeat without a cause, no group out of order.
+
+        *history*: what to look at, where that is not all that the handlers noted.
+        """
+        looked_at = self.deliveries() if history is None else history
+        sent = self.sent_by_group()
+        order = check_order(looked_at, sent, strict=strict, timeout=timeout, dead=dead, causes=causes)
         print(f"books: {order}")  # noqa: T201 - shown by pytest when the test fails, or with -s
         assert order.holds, f"{order}: {order.disorder[:5]} {order.found.unexplained[:5]}"
         return order
