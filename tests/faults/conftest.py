@@ -4,18 +4,22 @@
 |---|---|
 | plain | an aiobotocore client that repeats nothing by itself, straight to the shared server |
 | books | the producer's and the handler's files of this test |
+| fifo | `await fifo(visibility_timeout=…)` -> the URL of a new FIFO queue |
+| server | a running SQS server of this test's own, which keeps its queues over a restart |
 | serve | `serve(config, endpoint=…, SECONDS=…)` -> a `Service`, not started; killed when the test ends |
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.books import Books
+from support.groups import GroupBooks
 from support.queues import sqs_client
 from support.servers import Ministack, aws_environment
 from support.service import Service
@@ -28,12 +32,27 @@ async def plain(ministack: Ministack, account: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Books:
-    return Books(tmp_path)
+def books(tmp_path: Path) -> GroupBooks:
+    return GroupBooks(tmp_path)
 
 
 @pytest.fixture
-def serve(ministack: Ministack, account: str, books: Books, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def fifo(new_queue: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
+    return functools.partial(new_queue, fifo=True)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Ministack]:
+    """A server of this test's own, which keeps its queues over a restart."""
+    own = await asyncio.to_thread(Ministack(persist=True).start)
+    try:
+        yield own
+    finally:
+        await asyncio.to_thread(own.__exit__)
+
+
+@pytest.fixture
+def serve(ministack: Ministack, account: str, books: GroupBooks, tmp_path: Path) -> Iterator[Callable[..., Service]]:
     services: list[Service] = []
 
     def make(settings: dict[str, Any], *, endpoint: str | None = None, **environment: object) -> Service:

@@ -13,24 +13,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from headrace.testing import FaultProxy
 from headrace.testing.history import Outage
 from support.books import Producer, reported
+from support.lines import Lines, break_line
 from support.queues import counts
 from support.servers import Microburst, Ministack
 from support.service import boot, config, mapping, until
 
 PLACES = {"scaling_config": {"maximum_concurrency": 4}, "batch_size": 5}
 CALLS = ("ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "GetQueueAttributes")
-
-
-class Lines(FaultProxy):
-    """A proxy that can also strand: the connections of now stay open and dead for ever, new ones are served."""
-
-    def strand(self) -> None:
-        self.black_hole()
-        self._requests, self._answers = asyncio.Event(), asyncio.Event()
-        self.heal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,43 +61,13 @@ async def test_connections_cut_refused_silent_and_slow(ministack, plain, new_que
             for kind in ["cut", "refuse", "silent", "no answers", "slow", "long silence", "strand"]:
                 await asyncio.sleep(chance.uniform(0.2, 0.8))
                 begin = boot()
-                await _break(line, kind, chance, visibility)
+                await break_line(line, kind, chance, visibility)
                 if kind in ("long silence", "strand"):  # a stranded call hangs until its own time-out
                     silences.append(Outage(begin, boot() + (40 if kind == "strand" else 0)))
             producer.enough()
         await service.drained()
     assert await counts(plain, url) == (0, 0, 0)
     books.hold([*reported(service.log()), *silences])
-
-
-async def _break(line: Lines, kind: str, chance: random.Random, visibility: float) -> None:
-    match kind:
-        case "cut":
-            for _ in range(8):
-                line.cut()
-                await asyncio.sleep(chance.uniform(0.02, 0.2))
-        case "refuse":
-            line.refuse()
-            line.cut()
-            await asyncio.sleep(chance.uniform(0.5, 2))
-        case "silent":
-            line.black_hole()
-            await asyncio.sleep(chance.uniform(0.5, 2))
-            line.cut()
-        case "no answers":
-            line.black_hole(requests=False)
-            await asyncio.sleep(chance.uniform(0.5, 2))
-            if chance.random() < 0.5:
-                line.cut()
-        case "slow":
-            line.delay(0.3)
-            await asyncio.sleep(2)
-        case "long silence":
-            line.black_hole()
-            await asyncio.sleep(visibility + 2)
-        case "strand":
-            line.strand()
-    line.heal()
 
 
 async def test_throttled_failing_torn_and_reset_calls(storm, plain, new_queue, books, serve) -> None:

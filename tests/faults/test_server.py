@@ -16,20 +16,10 @@ import pytest
 from headrace.testing.history import Outage
 from support.books import Producer, reported
 from support.queues import counts, make_queue, sqs_client
-from support.servers import Ministack, free_port
+from support.servers import free_port
 from support.service import boot, config, mapping, until
 
 PLACES = {"scaling_config": {"maximum_concurrency": 4}, "batch_size": 5}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Ministack]:
-    """A server of this test's own, which keeps its queues over a restart."""
-    own = await asyncio.to_thread(Ministack(persist=True).start)
-    try:
-        yield own
-    finally:
-        await asyncio.to_thread(own.__exit__)
 
 
 @pytest.fixture

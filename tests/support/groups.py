@@ -14,6 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from headrace.testing.history import Attempt, Cause
 from headrace.testing.order import Order, check_order
 from support.books import Books, Producer
+from support.service import Service, config, mapping, until
+
+GROUPS = 40
+"""Groups that a test has unless it says otherwise."""
+
+STRICT = {"response_mode": "strict"}
 
 
 class GroupProducer(Producer):
@@ -22,7 +28,7 @@ class GroupProducer(Producer):
     Deduplication makes that safe: a number is in the queue once, and those of a group stand there in order.
     """
 
-    def __init__(self, sqs: Any, url: str, book: Path, groups: int, *, first: int = 1, seed: int = 7) -> None:
+    def __init__(self, sqs: Any, url: str, book: Path, groups: int = GROUPS, *, first: int = 1, seed: int = 7) -> None:
         super().__init__(sqs, url, book, first=first)
         self._chance = random.Random(seed)
         self._groups = [f"g{number}" for number in range(groups)]
@@ -79,3 +85,16 @@ class GroupBooks(Books):
         print(f"books: {order}")  # noqa: T201 - shown by pytest when the test fails, or with -s
         assert order.holds, f"{order}: {order.disorder[:5]} {order.found.unexplained[:5]}"
         return order
+
+
+def choosing(url: str, **settings: Any) -> dict[str, Any]:
+    """A config whose handler lists messages at random (LISTED, RAISED), eight batches at once."""
+    places = {"scaling_config": {"maximum_concurrency": 8}, "batch_size": 10}
+    functions = {"choose": {"handler": "handlers.choose"}}
+    return config({"m": mapping(url, function="choose", **{**places, **settings})}, functions=functions)
+
+
+async def some_done(books: Books, service: Service, count: int = 1) -> None:
+    """Until so many more are done."""
+    before = books.done_so_far()
+    await until(lambda: books.done_so_far() >= before + count, why=service.log_text)
