@@ -1,6 +1,8 @@
 """For those who test handlers and connectors: a virtual clock, lanes in memory, a conformance suite, a faulty network.
 
-`headrace.testing.conformance` is imported by its own name, because it needs pytest.
+`headrace.testing.conformance` is imported by its own name, because it needs pytest. So are `headrace.testing.history`
+and `headrace.testing.order`, which find loss, repeats and disorder in what handlers noted while a service was broken on
+purpose.
 """
 
 from headrace.testing.clock import DeadlockError, FakeClock, VirtualLoop, on_virtual_time, run, virtual
