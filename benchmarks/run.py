@@ -95,7 +95,7 @@ def patterns() -> list[str]:
 
 
 def groups() -> list[str]:
-    """The same of a FIFO queue, by the number of its groups."""
+    """Receive, handle, delete in a FIFO queue, by the number of its groups."""
     say(f"FIFO, {ROUNDS} rounds")
     runs = fifo.rounds(ROUNDS, MESSAGES)
     rows = [
