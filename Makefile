@@ -21,7 +21,7 @@ setup: .venv/installed      ## the virtual environment, with pinned packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . --group dev
 	@touch $@
 
-servers: setup  ## the SQS server and the fault proxy that tests and demo run against, in their own environment
+servers: setup  ## the SQS and Redis servers and the fault proxy that tests and demo run against, in their own environments
 	@$(BIN)/python tests/support/install.py
 
 test: setup servers     ## the suite, against real servers

@@ -6,7 +6,10 @@ from headrace.plugins import Catalog
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations.file import file
 from headrace_connectors.destinations.sqs import sqs as to_sqs
+from headrace_connectors.redis.ledger import open_redis
 from headrace_connectors.sqs.source import sqs
+
+_REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
 catalog = Catalog(
     connectors=[sqs],
@@ -14,5 +17,6 @@ catalog = Catalog(
         to_sqs,
         file,
     ],
+    ledgers=dict.fromkeys(_REDIS, open_redis),
     sections={"aws": AwsSettings},
 )

@@ -5,7 +5,11 @@ HeadraceError
 ├── PatternError         an event pattern is none: the reason in AWS's words, the place in it, the mend
 ├── FunctionUnavailable  a handler cannot be loaded: Lambda's error type, and why
 ├── SourceUnavailable    a source cannot be reached, or refuses us; the service goes on trying
-└── DestinationUnavailable   the same of a destination; what it is to take is held meanwhile
+├── DestinationUnavailable   the same of a destination; what it is to take is held meanwhile
+└── LedgerError          a ledger cannot be used as it is: what is wrong with it, and the mend
+    ├── LedgerUnavailable  its store cannot be reached now; says whether the write may have happened
+    ├── GraphChanged       it has no graph of the stream that was meant
+    └── UnknownShards      it has no rows for shards that were named
 
 `LaneEnded` and `LaneLost` (model.py) are signals between a lane and the engine, not errors.
 """
@@ -83,3 +87,30 @@ def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
     return f".{step}" if re.fullmatch(r"[\w$-]+", step, re.ASCII) else f"[{json.dumps(step)}]"
+
+
+class LedgerError(HeadraceError):
+    """A ledger cannot be used as it is; trying again does not help."""
+
+
+class LedgerUnavailable(LedgerError):  # noqa: N818 - as above
+    """A ledger's store does not answer now.
+
+    `written` is False when nothing was written for sure, and True when it may have been: the answer was lost.
+    """
+
+    def __init__(self, message: str, *, written: bool) -> None:
+        self.written = written
+        super().__init__(f"{message}; {'the write may have happened' if written else 'nothing was written'}")
+
+
+class GraphChanged(LedgerError):  # noqa: N818 - as above
+    """A ledger has no graph of this stream: another of the same name was there, or the store was emptied."""
+
+
+class UnknownShards(LedgerError):  # noqa: N818 - as above
+    """A ledger has no rows for `shards`."""
+
+    def __init__(self, mapping: str, shards: Sequence[str]) -> None:
+        self.shards = tuple(shards)
+        super().__init__(f"{mapping} has no shard {', '.join(map(repr, shards))} in the ledger")

@@ -12,13 +12,18 @@ from pydantic import BaseModel
 
 from headrace.clock import SYSTEM, Clock
 from headrace.destination import Destination
-from headrace.errors import Fault
+from headrace.errors import ConfigError, Fault
 from headrace.filters import View
+from headrace.ledger import Ledger, LedgerOpening, OpenLedger
+from headrace.memory import open_memory
 from headrace.model import Keep, Source, Traits
 from headrace.observe import Log, Tally
 from headrace.settings import MappingSettings, Settings
+from headrace.sqlite import open_sqlite
 
 OptionsModel: TypeAlias = type[Settings]
+
+_LEDGERS: Mapping[str, OpenLedger] = {"memory": open_memory, "sqlite": open_sqlite}
 
 GROUP = "headrace.catalogs"
 """The entry-point group; each entry names a `Catalog`."""
@@ -137,18 +142,37 @@ class Destined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """What one package brings: its connectors and destinations, and the sections of the config that they share."""
+    """What one package brings: connectors, destinations and ledgers, and the sections of the config that they share.
+
+    `ledgers` open the stores of `service.state`, by URL scheme; `memory` and `sqlite` are there without a catalog.
+    """
 
     connectors: Sequence[Connector] = ()
     destinations: Sequence[DestinationKind] = ()
     sections: Mapping[str, OptionsModel] = field(default_factory=dict)
+    ledgers: Mapping[str, OpenLedger] = field(default_factory=dict)
 
     def connector(self, type: str) -> Connector:  # noqa: A002 - the config's word
         return next(connector for connector in self.connectors if connector.type == type)
 
+    async def ledger(self, opening: LedgerOpening) -> Ledger:
+        """Open the store that the URL's scheme names.
+
+        Raises:
+            ConfigError: no catalog brings one for the scheme, or the URL means nothing to it.
+            LedgerError: the store cannot be used, or reached (LedgerUnavailable).
+        """
+        known = {**_LEDGERS, **self.ledgers}
+        scheme = opening.url.partition(":")[0]
+        if scheme not in known:
+            raise ConfigError(
+                [Fault("service.state", f"no ledger is kept at {scheme!r}; there are {', '.join(known)}")]
+            )
+        return await known[scheme](opening)
+
 
 def discover() -> Catalog:
-    """Every installed catalog, as one. Two of one type, or two sections of one name, are refused."""
+    """Every installed catalog, as one. Two of one type, two sections or two ledgers of one name, are refused."""
     found = [entry.load() for entry in entry_points(group=GROUP)]
     connectors = [connector for catalog in found for connector in catalog.connectors]
     destinations = [destination for catalog in found for destination in catalog.destinations]
@@ -157,6 +181,7 @@ def discover() -> Catalog:
         ([connector.type for connector in connectors], "source type"),
         ([destination.type for destination in destinations], "destination type"),
         (sections, "config section"),
+        ([*_LEDGERS, *(scheme for catalog in found for scheme in catalog.ledgers)], "ledger"),
     ):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
@@ -165,4 +190,5 @@ def discover() -> Catalog:
         connectors=connectors,
         destinations=destinations,
         sections={name: model for catalog in found for name, model in catalog.sections.items()},
+        ledgers={scheme: opens for catalog in found for scheme, opens in catalog.ledgers.items()},
     )

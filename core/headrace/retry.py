@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import TypeVar
 
-from tenacity import AsyncRetrying, AttemptManager, RetryCallState, retry_if_exception
-from tenacity.wait import wait_base, wait_random_exponential
+from tenacity import AsyncRetrying, AttemptManager, RetryCallState, Retrying, retry_if_exception, stop_after_delay
+from tenacity.wait import wait_base, wait_random, wait_random_exponential
 
 from headrace.model import LaneEnded, LaneLost
 from headrace.observe import Log
+
+T = TypeVar("T")
 
 ERRORS: wait_base = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
 """After an error: random up to 0.5 s doubling to 20 s, so that a fleet does not come back all at once."""
@@ -49,3 +52,16 @@ def again(
         retry=retry_if_exception(_worth_it), wait=wait, sleep=sleep, before_sleep=say, reraise=True
     )
     return aiter(retrying)
+
+
+def while_busy(work: Callable[[], T], busy: Callable[[BaseException], bool], *, within: float = 5.0) -> T:
+    """Call *work*, from a thread of its own, again while it raises what is *busy*; after *within* seconds that raises.
+
+    For a store of several processes that lock each other out for moments.
+    """
+    return Retrying(
+        retry=retry_if_exception(busy),
+        wait=wait_random(0.005, 0.05),
+        stop=stop_after_delay(within),
+        reraise=True,
+    )(work)

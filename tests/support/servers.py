@@ -60,6 +60,7 @@ class Server:
     """One process with one port. Subclasses say what to run and how to know that it answers."""
 
     name = ""
+    environment_name = "servers"
     start_timeout = 30.0
 
     def __init__(self) -> None:
@@ -93,7 +94,7 @@ class Server:
         """Start, or start again on the same port; returns when the server has answered a call."""
         if self._process is not None:
             raise RuntimeError(f"{self.name} is running already")
-        executables = install.ensure()
+        executables = install.ensure(self.environment_name)
         attempts = 1 if self.port else 3  # a free port may be taken by another before we use it
         for attempt in range(attempts):
             port, self.port = self.port, self.port or free_port()

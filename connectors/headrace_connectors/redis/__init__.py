@@ -1,0 +1,1 @@
+"""The ledger for several machines: one Redis hash a mapping."""

@@ -1,0 +1,263 @@
+"""Leases and checkpoints of a mapping's shards, one row a shard: the protocol that every store keeps.
+
+A store (memory, SQLite, Redis) judges expiry by its own clock and compares owner and epoch inside each write, so that
+a worker that was overtaken writes nothing, however late its write arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from headrace.clock import SYSTEM, Clock
+from headrace.model import Position
+from headrace.observe import Log, log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A row as it is first written: where the shard is to be read from, and after which others.
+
+    `ended` is for one that needs no reading (closed before a start at LATEST).
+    """
+
+    name: str
+    position: Position
+    parents: tuple[str, ...] = ()
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The record that is being tried alone, and how often it was tried: written before the attempt."""
+
+    position: Position
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A shard as the store has it.
+
+    Attributes:
+        position: everything at and below it has its verdict.
+        ended: read to its end, and all of it settled.
+        owner: who holds it, or held it until it expired; None when it was never held, or let go.
+        epoch: raised with every change of owner and with every seek; 0 before the first.
+        left: seconds until the lease expires, by the store's clock when it was read; 0 or less: expired.
+        memo: what the lane keeps beside its position (tumbling windows).
+        crashes: how many owners in a row were lost at this position.
+        asked: who asked the owner to let go.
+        state: the owner's own words for people, as of its last renewal.
+    """
+
+    shard: str
+    position: Position
+    parents: tuple[str, ...] = ()
+    ended: bool = False
+    owner: str | None = None
+    epoch: int = 0
+    left: float = 0.0
+    memo: bytes | None = None
+    crashes: int = 0
+    mark: Mark | None = None
+    asked: str | None = None
+    state: str = ""
+
+    @property
+    def held(self) -> bool:
+        """True while somebody may read it."""
+        return self.owner is not None and self.left > 0 and not self.ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to read a shard and to write its row; equal by mapping, shard, owner and epoch.
+
+    The rest is the row as it was when the lease was given.
+    """
+
+    mapping: str
+    shard: str
+    owner: str
+    epoch: int
+    position: Position = field(compare=False)
+    memo: bytes | None = field(default=None, compare=False)
+    crashes: int = field(default=0, compare=False)
+    mark: Mark | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """All rows of a mapping, read at one moment.
+
+    Attributes:
+        identity: which stream this was written for (an ARN with its creation time, say); None: no graph was written
+            yet. Another identity than the stream's own means that it was deleted and made again.
+        generation: a random text of the write that made the graph: another one means that the store was emptied.
+        paused: an operator has paused the mapping; there may be no graph yet.
+    """
+
+    identity: str | None = None
+    generation: str | None = None
+    paused: bool = False
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """What a renewal came to.
+
+    Attributes:
+        lost: expired, taken, sought or gone: stop at once and settle nothing. All others run *ttl* longer.
+        asked: who asks for a lease that is still held.
+        paused: mappings that are paused.
+        generations: of each mapping of the leases; None: the store has no graph of it any more.
+    """
+
+    lost: frozenset[Lease] = frozenset()
+    asked: Mapping[Lease, str] = field(default_factory=dict)
+    paused: frozenset[str] = frozenset()
+    generations: Mapping[str, str | None] = field(default_factory=dict)
+
+
+class Unchanged(Enum):
+    """The type of `KEEP`."""
+
+    KEEP = "keep"
+
+
+KEEP = Unchanged.KEEP
+"""Leave a memo as it is; None would clear it."""
+
+
+class Ledger(Protocol):
+    """The rows of one service's mappings, in one store.
+
+    The contract, which `headrace.testing.ledger` checks:
+
+    * Every verb is one atomic step of the store: all of it happens or none.
+    * **Fenced**: `commit`, `mark` and `release` compare owner and epoch in the write itself and raise LaneLost when
+      another has the row; `commit` and `mark` also when the lease has expired, whoever took it or not.
+    * **The store's clock** alone says what has expired. A worker reckons its own `deadline` from it, and is sooner.
+    * **Repeats are safe**: a verb that failed with `LedgerUnavailable` may be called again with the same arguments,
+      also when its first call was carried out. Writes of one lease never overtake each other.
+    * An owner is a text unique to one start of one process, and uses one ledger object. One task at a time commits for
+      a lease.
+
+    Every verb raises LedgerUnavailable while the store cannot be reached, and LedgerError when it cannot be used.
+    A cancelled call may have been carried out. `ttl` is in seconds, above 0.
+    """
+
+    async def plan(self, mapping: str, identity: str, shards: Sequence[Shard]) -> bool:
+        """Write the whole graph, unless there is one already; True when this call wrote it."""
+        ...
+
+    async def add(self, mapping: str, identity: str, shards: Sequence[Shard]) -> frozenset[str]:
+        """Write rows for those shards that have none; the names of those that were written.
+
+        Raises:
+            GraphChanged: the ledger has no graph of this identity.
+        """
+        ...
+
+    async def rows(self, mapping: str) -> Graph:
+        """Everything about a mapping, as of one moment."""
+        ...
+
+    async def acquire(self, mapping: str, shard: str, owner: str, ttl: float) -> Lease | None:
+        """Take a row that nobody holds, under a higher epoch; None when it is held, ended or unknown.
+
+        One that expired in another's hands counts a crash at its position, in the same write. An owner that holds the
+        row already is given its lease again, for another *ttl*; of its own expired one it is given a new epoch and no
+        crash, since it is alive. Parents are the caller's business.
+        """
+        ...
+
+    async def renew(self, leases: Mapping[Lease, str], ttl: float) -> Renewal:
+        """Hold all these *ttl* longer; each comes with the state that people are shown. One call for all of them."""
+        ...
+
+    async def commit(
+        self, lease: Lease, position: Position, *, memo: bytes | Unchanged | None = KEEP, end: bool = False
+    ) -> None:
+        """Everything at and below *position* has its verdict; durable when it returns.
+
+        A position that moves clears crashes and mark. *end* says that nothing follows: the row is nobody's then.
+
+        Raises:
+            LaneLost: nothing was written.
+        """
+        ...
+
+    async def mark(self, lease: Lease, mark: Mark) -> None:
+        """Remember what is about to be tried alone, for whoever takes the row after a crash. Durable as a commit.
+
+        Raises:
+            LaneLost: nothing was written.
+        """
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Let the row go: whoever takes it next counts no crash. One that expired, and that nobody took, counts too.
+
+        Raises:
+            LaneLost: nothing was written.
+        """
+        ...
+
+    async def ask(self, mapping: str, shard: str, by: str) -> bool:
+        """Ask the owner to let a row go; it is told when it renews. True when *by* is now the one who asks.
+
+        The first who asks is kept, until the row changes hands. Nobody can be asked for a row that is not held.
+        """
+        ...
+
+    async def seek(self, mapping: str, positions: Mapping[str, Position]) -> None:
+        """Set these rows, ended ones too, to new positions, all at once, and fence whoever reads them.
+
+        Memo, crashes and mark are cleared, epochs raised. An owner keeps the row until it expires, so that no two read
+        it: `renew` tells it that its lease is lost, and `acquire` gives it the next one.
+
+        Raises:
+            UnknownShards: there is no row for one of them; nothing was written.
+        """
+        ...
+
+    async def pause(self, mapping: str, *, paused: bool) -> None:
+        """Pause or resume a mapping; kept also before there is a graph. Workers are told when they renew."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and connections, not of leases. May be called twice."""
+        ...
+
+
+def deadline(*, sent: float, ttl: float, margin: float) -> float:
+    """Until when a worker may dispatch under a lease: the store reckons its time from later than *sent*.
+
+    *sent* is the reading of `Clock.boot` before the call of `acquire` or `renew` that succeeded; *margin* covers clocks
+    that run at different rates, and the way from the last look at the deadline to the handler.
+    """
+    if not 0 < margin < ttl:
+        raise ValueError(f"a margin of {margin} s does not lie between 0 and the ttl of {ttl} s")
+    return sent + ttl - margin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerOpening:
+    """What a store is told when it is opened: its URL, and the service whose rows it is to keep apart from others'."""
+
+    url: str
+    service: str
+    clock: Clock = SYSTEM
+    log: Log = field(default_factory=log)
+
+
+OpenLedger: TypeAlias = Callable[[LedgerOpening], Awaitable[Ledger]]
+"""How a catalog opens a store.
+
+It raises ConfigError for a URL that means nothing, LedgerError or LedgerUnavailable for a store that cannot be used.
+"""

@@ -1,0 +1,224 @@
+"""Random verbs by several workers, old leases among them: memory, SQLite and a real Redis agree with one model.
+
+The model keeps for a shard who may write it and what was written; it is told nothing of epochs but that they rise.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from headrace.ledger import KEEP, Lease, Ledger, LedgerOpening, Mark, Shard
+from headrace.memory import MemoryLedger
+from headrace.model import LaneLost
+from headrace.sqlite import open_sqlite
+from headrace_connectors.redis.ledger import open_redis
+from support.redis import Valkey
+
+SEEDS = int(os.environ.get("HEADRACE_SEEDS", "150"))
+STEPS = 60
+SHARDS = ("a", "b")
+OWNERS = ("w1", "w2", "w3")
+TTLS = (1000, 5000, 20000)
+
+
+class HandClock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def boot(self) -> float:
+        return self.now
+
+    wall = boot
+
+
+@dataclass
+class Modelled:
+    position: str = "0"
+    memo: bytes | None = None
+    ended: bool = False
+    crashes: int = 0
+    mark: Mark | None = None
+    asked: str | None = None
+    holder: str | None = None
+    until: float = 0.0
+    valid: Lease | None = None
+    epochs: list[int] = field(default_factory=lambda: [0])
+
+
+class Walk:
+    """One random walk over a ledger; `pass_time` makes the store's clock go on."""
+
+    def __init__(self, ledger: Ledger, pass_time: Callable[[float], Awaitable[None]], seed: int) -> None:
+        self.ledger, self.pass_time, self.random = ledger, pass_time, random.Random(seed)
+        self.now = 0.0
+        self.model = {shard: Modelled() for shard in SHARDS}
+        self.leases: list[Lease] = []
+
+    async def run(self) -> None:
+        await self.ledger.plan("m", "stream", [Shard(name=shard, position="0") for shard in SHARDS])
+        verbs = [self.acquire] * 4 + [self.commit] * 5 + [self.mark, self.release, self.renew, self.ask] * 2
+        verbs += [self.seek, self.wait, self.wait]
+        for _ in range(STEPS):
+            await self.random.choice(verbs)()
+            await self.compare()
+
+    def held(self, shard: str) -> bool:
+        m = self.model[shard]
+        return m.holder is not None and self.now < m.until and not m.ended
+
+    def one(self) -> Lease:
+        return self.random.choice(self.leases[-6:])
+
+    async def acquire(self) -> None:
+        shard, owner = self.random.choice(SHARDS), self.random.choice(OWNERS)
+        ttl, m = self.random.choice(TTLS), self.model[shard]
+        lease = await self.ledger.acquire("m", shard, owner, ttl)
+        if m.ended or (self.held(shard) and m.holder != owner):
+            assert lease is None
+            return
+        assert lease is not None
+        if not self.held(shard):
+            m.crashes += m.holder not in {None, owner}
+            m.asked = None
+            m.epochs.append(m.epochs[-1] + 1)
+        m.holder, m.until, m.valid = owner, self.now + ttl, lease
+        assert (lease.epoch, lease.position, lease.memo) == (m.epochs[-1], m.position, m.memo)
+        assert (lease.crashes, lease.mark) == (m.crashes, m.mark)
+        self.leases.append(lease)
+
+    async def fenced(self, lease: Lease, write: Awaitable[None]) -> bool:
+        """Whether it was written: as the model says."""
+        mine = self.model[lease.shard].valid == lease and self.held(lease.shard)
+        if mine:
+            await write
+        else:
+            with pytest.raises(LaneLost):
+                await write
+        return mine
+
+    async def commit(self) -> None:
+        if not self.leases:
+            return
+        lease, position = self.one(), str(self.random.randrange(5))
+        m, memo = self.model[lease.shard], self.random.choice([KEEP, KEEP, None, b"", b"w\x00"])
+        end = self.random.random() < 0.1
+        if m.ended and m.valid == lease and end and position == m.position:
+            await self.ledger.commit(lease, position, end=True)
+            return
+        if await self.fenced(lease, self.ledger.commit(lease, position, memo=memo, end=end)):
+            if position != m.position:
+                m.crashes, m.mark = 0, None
+            m.position, m.ended = position, end
+            m.memo = m.memo if memo is KEEP else memo  # type: ignore[assignment]
+
+    async def mark(self) -> None:
+        if self.leases:
+            lease, mark = self.one(), Mark(position=str(self.random.randrange(5)), attempt=self.random.randrange(9))
+            if await self.fenced(lease, self.ledger.mark(lease, mark)):
+                self.model[lease.shard].mark = mark
+
+    async def release(self) -> None:
+        if not self.leases:
+            return
+        lease = self.one()
+        m = self.model[lease.shard]
+        if m.valid == lease and m.holder in {None, lease.owner}:
+            await self.ledger.release(lease)
+            if not m.ended:
+                m.holder = m.asked = None
+        else:
+            with pytest.raises(LaneLost):
+                await self.ledger.release(lease)
+
+    async def renew(self) -> None:
+        chosen, ttl = set(self.leases[-6:]), self.random.choice(TTLS)
+        renewal = await self.ledger.renew(dict.fromkeys(chosen, "reading"), ttl)
+        kept = {lease for lease in chosen if self.model[lease.shard].valid == lease and self.held(lease.shard)}
+        assert renewal.lost == chosen - kept
+        assert renewal.asked == {lease: asked for lease in kept if (asked := self.model[lease.shard].asked) is not None}
+        for lease in kept:
+            self.model[lease.shard].until = self.now + ttl
+
+    async def ask(self) -> None:
+        shard, by = self.random.choice(SHARDS), self.random.choice(OWNERS)
+        m = self.model[shard]
+        may = self.held(shard) and m.holder != by and m.asked in {None, by}
+        assert await self.ledger.ask("m", shard, by) == may
+        if may:
+            m.asked = by
+
+    async def seek(self) -> None:
+        shards = self.random.sample(SHARDS, self.random.randint(1, 2))
+        await self.ledger.seek("m", dict.fromkeys(shards, "s"))
+        for shard in shards:
+            m = self.model[shard]
+            if not self.held(shard):
+                m.holder = None
+            m.position, m.memo, m.ended, m.crashes, m.mark, m.valid = "s", None, False, 0, None, None
+            m.epochs.append(m.epochs[-1] + 1)
+
+    async def wait(self) -> None:
+        seconds = self.random.choice([500, 2000, 30000])
+        self.now += seconds
+        await self.pass_time(seconds)
+
+    async def compare(self) -> None:
+        for row in (await self.ledger.rows("m")).rows:
+            m = self.model[row.shard]
+            assert (row.position, row.memo, row.ended, row.crashes) == (m.position, m.memo, m.ended, m.crashes)
+            assert (row.mark, row.asked, row.epoch, row.held) == (m.mark, m.asked, m.epochs[-1], self.held(row.shard))
+            assert row.owner == m.holder
+
+
+async def test_memory_agrees_with_the_model():
+    """Catches: any fence, any clearing and any clock that is left out of `leasing`."""
+    for seed in range(SEEDS):
+        clock = HandClock()
+        await Walk(MemoryLedger(clock), _passes(clock), seed).run()
+
+
+async def test_sqlite_agrees_with_the_model(tmp_path: Path):
+    """Catches: a column that is not written, or read back as something else."""
+    for seed in range(max(SEEDS // 30, 3)):
+        clock = HandClock()
+        url = f"sqlite:{tmp_path}/{seed}.db"
+        ledger = await open_sqlite(LedgerOpening(url=url, service="shop", clock=clock))
+        await Walk(ledger, _passes(clock), seed).run()
+        await ledger.close()
+
+
+async def test_redis_agrees_with_the_model():
+    """Its clock is its own: time passes by moving every expiry back. Catches: Lua that differs from `leasing`."""
+    with Valkey() as server:
+        for seed in range(max(SEEDS // 3, 20)):
+            service = secrets.token_hex(4)
+            ledger = await open_redis(LedgerOpening(url=server.url, service=service))
+            await Walk(ledger, _moves_expiries(server, f"headrace:{{{service}/m}}"), seed).run()
+            await ledger.close()
+
+
+def _passes(clock: HandClock) -> Callable[[float], Awaitable[None]]:
+    async def passes(seconds: float) -> None:
+        clock.now += seconds
+
+    return passes
+
+
+def _moves_expiries(server: Valkey, key: str) -> Callable[[float], Awaitable[None]]:
+    async def passes(seconds: float) -> None:
+        for shard in SHARDS:
+            if "expires" in server.ask("HKEYS", key) and not server.ask("HGET", key, f"expires:{shard}").startswith(
+                "$-1"
+            ):
+                server.ask("HINCRBY", key, f"expires:{shard}", str(-round(seconds * 1000)))
+
+    return passes
