@@ -53,6 +53,7 @@ class Fleet:
         for turn in range(kills):
             reached = self.commits() + 20
             while self.commits() < reached:
+                assert all(process.poll() is None for process in self.running.values()), "one ended by itself"
                 await asyncio.sleep(0.01)
             if between:
                 await between(turn)
