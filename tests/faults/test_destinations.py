@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from support.books import Books, Kill, Producer, reported
+from headrace.testing.history import Kill
+from support.books import Books, Producer, reported
 from support.queues import counts, drain, make_queue, sqs_client
 from support.servers import Ministack, free_port
 from support.service import Service, config, mapping, until
