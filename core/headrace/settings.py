@@ -162,7 +162,8 @@ class MappingSettings(Settings):
     scaling_config: ScalingConfig | None = Field(None, description="Queues: how many batches at the handler at once.")
     response_mode: Literal["aws", "strict"] = Field(
         "aws",
-        description="strict refuses answers that AWS reads as success by accident: a misspelt key, an id as a number.",
+        description="strict refuses answers that AWS reads as success by accident: a misspelt key, an id as a number; "
+        "and in key order (FIFO) it fails what follows a failed record of its key.",
     )
     retry_backoff: Backoff | None = Field(
         None, description="Default of queues: none, the visibility time-out rules; of logs: 1 s doubling to 60 s."
