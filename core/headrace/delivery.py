@@ -68,14 +68,14 @@ class Work(Settling):
         count, tally, wall = len(records), self.tally, self.clock.wall()
         ticket = self.slots.ticket()
         tally.invoked += count
-        tally.retried += count if attempt > 1 else sum([record.attempt > 1 for record in records])
-        tally.batch_size.add(count)
-        ages = [wall - record.at for record in records]
-        tally.age.spread(min(ages), max(ages), ages)
         outcome = await self.attempt(records, attempt)
         if outcome.verdict.kind is Kind.LAPSED:
             tally.invoked -= count
             return outcome
+        tally.retried += count if attempt > 1 else sum([record.attempt > 1 for record in records])
+        tally.batch_size.add(count)
+        ages = [wall - record.at for record in records]
+        tally.age.spread(min(ages), max(ages), ages)
         tally.duration.add(outcome.answer.duration)
         if outcome.verdict.kind in (Kind.ERROR, Kind.BAD_ANSWER):
             self.slots.failed(ticket)

@@ -266,3 +266,21 @@ async def test_a_fifo_call_that_cannot_be_fetched_again_is_counted() -> None:
         await asyncio.sleep(0.2)
         fetching.cancel()
         assert await desk.receiver.halt() == ([], 1)
+
+
+@virtual
+async def test_a_fifo_call_whose_back_off_ends_in_the_stop_is_fetched_again_too() -> None:
+    """Catches: a task that sees the stop by itself and ends, and with it what its lost answer held."""
+    turns = iter(range(100))
+
+    def answer(_: dict[str, Any]) -> Any:
+        return AwsError("ClientPayloadError", "cut") if next(turns) == 0 else {"Messages": [message(1)]}
+
+    async with Desk(0, answer=answer, inbox=by_fives()) as desk:
+        fetching = asyncio.ensure_future(desk.receiver.take(5))
+        await asyncio.sleep(0.001)
+        fetching.cancel()
+        left, dropped = await desk.receiver.halt()
+        assert ([record.id for record in left], dropped) == (["m1"], 0)
+        first, second = desk.client.named("ReceiveMessage")
+        assert first["ReceiveRequestAttemptId"] == second["ReceiveRequestAttemptId"]

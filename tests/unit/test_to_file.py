@@ -9,6 +9,8 @@ import stat
 import threading
 from pathlib import Path
 
+import pytest
+
 from headrace.destination import CONFIRMED, Message, Said
 from headrace.observe import log
 from headrace.plugins import Opening
@@ -141,3 +143,19 @@ async def test_a_full_disk_keeps_what_was_confirmed(tmp_path) -> None:
     (reply,) = await to.send(messages("1"))
     assert (reply.said, reply.reason) == (Said.FAILED, "No space left on device")
     await to.close()
+
+
+async def test_a_write_that_found_no_thread_is_not_waited_for(tmp_path) -> None:
+    """Catches: one moment without a thread to spare, and every later write waits for a write that never began."""
+    to = FileDestination(opening(tmp_path), FileOptions(path="failed.jsonl"))
+    start, to._workers._start = to._workers._start, _no_thread
+    with pytest.raises(RuntimeError):
+        await to.send(messages("1"))
+    to._workers._start = start
+    async with asyncio.timeout(5):
+        assert await to.send(messages("2")) == [CONFIRMED]
+    await to.close()
+
+
+def _no_thread() -> None:
+    raise RuntimeError("can't start new thread")

@@ -59,13 +59,14 @@ class FileDestination:
     async def _write(self, lines: bytes) -> OSError | None:
         if self._writing is not None and not self._writing.done():
             await asyncio.shield(self._writing)  # it was given up for its time, but its thread still runs
-        writing = self._writing = asyncio.get_running_loop().create_future()
+        writing: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
 
         def done(error: OSError | None) -> None:
             if not writing.done():
                 writing.set_result(error)
 
         self._workers.submit(lambda: append(self._path, lines), done)
+        self._writing = writing  # only now: no thread, and nothing would ever answer
         return await asyncio.shield(writing)
 
     async def close(self) -> None:

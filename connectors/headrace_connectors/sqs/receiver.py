@@ -116,14 +116,17 @@ class Receiver:
         self._wanted.set()
 
     async def _receive(self, call: _Call) -> None:
+        failed = False
         async for attempt in again(self._log, "receive.failed"):
             with attempt:
                 if self._halted:
+                    self._cut += [call] if failed and self._fetch_again else []
                     return
                 try:
                     answer = await self._client.call("ReceiveMessage", call.receive, **call.asked)
                 except Exception as error:
                     call.receive.over()
+                    failed = True
                     if self._halted:
                         self._cut.append(call)
                         return
