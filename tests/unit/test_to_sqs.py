@@ -114,6 +114,20 @@ async def test_a_message_that_spoils_its_call_is_found_and_alone_refused(code: s
     assert [one.said for one in replies] == [Said.CONFIRMED] * 2 + [Said.REFUSED] + [Said.CONFIRMED] * 9
 
 
+async def test_what_was_confirmed_stays_so_when_a_later_call_fails() -> None:
+    """Mutation: a throttle after a split makes FAILED of all, and what the queue has is sent again at every try."""
+
+    def answer(_: str, params: dict[str, Any]) -> Any:
+        if len(params["Entries"]) > 1:
+            return AwsError("InvalidMessageContents", "no")
+        return AwsError("ThrottlingException", "slow") if params["Entries"][0]["Id"] == "2" else all_done(params)
+
+    destination, client = to(answer)
+    replies = await destination.send(messages(12))
+    assert [one.said for one in replies] == [Said.CONFIRMED] * 2 + [Said.FAILED] * 10
+    assert sizes(client) == [10, 1, 1, 1]
+
+
 async def test_a_fifo_queue_gets_the_group_and_tells_repeats() -> None:
     """Mutations: no group (refused by SQS); one id for all; a new id at each try, with which a repeat is a second."""
     destination, client = to(lambda _, params: all_done(params), f"{URL}.fifo")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
@@ -114,29 +115,21 @@ class SqsDestination:
             for number, one in enumerate(messages)
             if len(one.body) > LIMIT
         }
-        batches = list(_batches({n: one for n, one in enumerate(messages) if n not in replies}))
-        for at, batch in enumerate(batches):
+        waiting = deque(_batches({n: one for n, one in enumerate(messages) if n not in replies}))
+        while waiting:
+            batch = waiting.popleft()
             try:
-                replies |= await self._try(batch)
+                replies |= await self._call(batch)
             except (AwsError, TimeoutError) as error:
-                why = Reply(Said.FAILED, str(error) or f"no answer within {PATIENCE:g} s")
-                replies |= {number: why for rest in batches[at:] for number in rest}
-                break
+                if not _is_malformed(error):
+                    why = Reply(Said.FAILED, str(error) or f"no answer within {PATIENCE:g} s")
+                    replies |= {number: why for rest in (batch, *waiting) for number in rest}
+                    break
+                if len(batch) == 1:
+                    replies |= dict.fromkeys(batch, Reply(Said.REFUSED, str(error)))
+                else:  # one of several has spoilt the call: each goes by itself
+                    waiting.extendleft({number: one} for number, one in reversed(batch.items()))
         return [replies[number] for number in range(len(messages))]
-
-    async def _try(self, batch: Mapping[Number, Message]) -> dict[Number, Reply]:
-        """One call; one for each message where one of several has spoilt it."""
-        try:
-            return await self._call(batch)
-        except AwsError as error:
-            if error.code.rpartition(".")[2] not in MALFORMED:
-                raise
-            if len(batch) == 1:
-                return dict.fromkeys(batch, Reply(Said.REFUSED, str(error)))
-        replies: dict[Number, Reply] = {}
-        for number, one in batch.items():
-            replies |= await self._try({number: one})
-        return replies
 
     async def _call(self, batch: Mapping[Number, Message]) -> dict[Number, Reply]:
         """Every entry of the answer is read; what it does not name was not taken."""
@@ -184,6 +177,10 @@ def _batches(messages: Mapping[Number, Message]) -> Iterator[dict[Number, Messag
         nbytes += len(one.body)
     if batch:
         yield batch
+
+
+def _is_malformed(error: AwsError | TimeoutError) -> bool:
+    return isinstance(error, AwsError) and error.code.rpartition(".")[2] in MALFORMED
 
 
 def _failed(entry: Mapping[str, Any]) -> Reply:
