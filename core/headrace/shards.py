@@ -1,0 +1,100 @@
+"""What a sharded log is to the engine: shards that are listed, leased one by one, and read forward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from headrace.log import Reader
+from headrace.model import Condition, Event, Origin, Position, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A shard as its stream tells of it; `closed`: nothing more will be written to it."""
+
+    name: str
+    parents: tuple[str, ...] = ()
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Every shard of a stream that still holds records, from every page of the answer.
+
+    Attributes:
+        identity: of this stream and no other: another of the same name, made after this one was deleted, has another.
+        now: the server's own time when it was asked, in Unix seconds.
+    """
+
+    identity: str
+    shards: tuple[Listed, ...]
+    now: float
+
+
+Found: TypeAlias = Callable[[Sequence[Listed]], None]
+"""Is told of the children of a shard that has ended."""
+
+
+class ShardReader(Reader, Protocol):
+    """A `Reader` that tells how it is doing; a server that is away is a condition, and tried again, not an error."""
+
+    @property
+    def behind(self) -> float | None:
+        """Seconds between what was read last and the shard's tip, 0 at the tip; None before the first answer."""
+        ...
+
+    @property
+    def condition(self) -> Condition:
+        """`polling`, or why it does not: throttled, unavailable, trimmed, …"""
+        ...
+
+
+class Shards(Protocol):
+    """A stream, as its connector knows it. `ShardedSource` gives it leases, order of parents and children, hand-over.
+
+    Positions are the connector's own texts. A record's position (its token) means: after this record.
+
+    Attributes:
+        beginning: the position before the first record that a shard still holds.
+    """
+
+    beginning: Position
+
+    def at(self, time: float) -> Position:
+        """The position before the first record that arrived at Unix time *time* or later. Pure."""
+        ...
+
+    def sequence(self, number: str) -> Position | None:
+        """The position before the record of this sequence number; None when it can be none. Pure."""
+        ...
+
+    async def list(self) -> Listing:
+        """Ask for every shard.
+
+        Raises:
+            SourceUnavailable: the server does not answer, or refuses.
+        """
+        ...
+
+    def open(self, shard: str, after: Position, found: Found) -> ShardReader:
+        """A reader of *shard* from behind *after*; asks nobody before its first `read`.
+
+        *found* is told of the shard's children, where the source names them, before `read` raises LaneEnded.
+        """
+        ...
+
+    def render(self, records: Sequence[Record]) -> Event:
+        """As `Source.render`."""
+        ...
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:
+        """As `Source.origin`, of all *records* together; *lane* is the shard."""
+        ...
+
+    def identify(self, identifier: object) -> str | None:
+        """As `Source.identify`."""
+        ...
+
+    async def close(self) -> None: ...
