@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
 from headrace.clock import SYSTEM, Clock
+from headrace.ledger import KEEP, Unchanged
 from headrace.model import Condition, Held, LaneEnded, LaneLost, Order, Position, Record, Traits
 from headrace.observe import Log, log
 from headrace.retry import again
@@ -33,12 +33,30 @@ class Reader(Protocol):
 class Cursor(Protocol):
     """Keeps a log's position somewhere safe. Every write is fenced: LaneLost when another owner has the lane."""
 
-    async def commit(self, position: Position) -> None:
-        """Everything at and below *position* has its verdict. Returns when it is durable."""
+    @property
+    def epoch(self) -> int:
+        """Of the lease that it writes under; 0 where there are none."""
+        ...
+
+    @property
+    def deadline(self) -> float:
+        """As `Lane.deadline`; it moves on while the lease is renewed."""
+        ...
+
+    async def leave(self) -> float:
+        """As `Lane.leave`."""
+        ...
+
+    async def commit(self, position: Position, memo: bytes | Unchanged | None = KEEP) -> None:
+        """Everything at and below *position* has its verdict. Returns when it and *memo* are durable."""
         ...
 
     async def close(self, *, finished: bool) -> None:
         """Let the lane go; *finished* says that its log has ended and all of it is settled."""
+        ...
+
+    def drop(self) -> None:
+        """Nothing more is written, whether or not `close` came through: always called, and last."""
         ...
 
 
@@ -63,8 +81,7 @@ class LogLane:
         logger: Log | None = None,
     ) -> None:
         self.name = name
-        self.deadline = math.inf
-        self.condition = Condition("polling", since=clock.wall())
+        self._condition = Condition("polling", since=clock.wall())
         self._reader, self._cursor, self._log = reader, cursor, logger or log()
         self._interval, self._commit_after = commit_interval, commit_after
         self._mark = Watermark()
@@ -77,6 +94,24 @@ class LogLane:
     @property
     def held(self) -> Held:
         return self._mark.above
+
+    @property
+    def deadline(self) -> float:
+        return self._cursor.deadline
+
+    @property
+    def epoch(self) -> int:
+        return self._cursor.epoch
+
+    @property
+    def condition(self) -> Condition:
+        """The reader's own, where it has one."""
+        return getattr(self._reader, "condition", self._condition)
+
+    @property
+    def behind(self) -> float | None:
+        """Seconds behind the log's tip, as far as its reader knows."""
+        return getattr(self._reader, "behind", None)
 
     async def fetch(self, limit: int) -> Sequence[Record]:
         self._still_ours()
@@ -104,8 +139,17 @@ class LogLane:
             raise LaneLost(self.name)
 
     async def leave(self) -> float:
-        await self._lost.wait()
-        return 0.0
+        """When the cursor says so, or a write was refused."""
+        waits = [asyncio.ensure_future(self._lost.wait()), asyncio.ensure_future(self._cursor.leave())]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            seconds = min(float(one.result()) if one is waits[1] else 0.0 for one in done)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if seconds <= 0:
+            self._lost.set()
+        return seconds
 
     async def halt(self) -> int:
         """What the reader holds was never counted as read: the next owner reads it again."""
@@ -148,6 +192,12 @@ class LogLane:
         try:
             if not self._lost.is_set():
                 await self._commit()
-                await self._cursor.close(finished=self._ended and not self._mark.above.records)
+                await self._let_go(finished=self._ended and not self._mark.above.records)
         finally:
+            self._cursor.drop()
             await self._reader.close()
+
+    async def _let_go(self, *, finished: bool) -> None:
+        async for attempt in again(self._log, "lease.not_released", lane=self.name):
+            with attempt:
+                await self._cursor.close(finished=finished)

@@ -130,7 +130,7 @@ class Mapping:
     async def _run_once(self) -> bool:
         """True when every lane has ended; false when it failed after a good while: then back-off begins anew."""
         began = self._opening.clock.boot()
-        source = self._source = self._connector.open(self._opening)
+        source = self._source = _open(self._connector, self._opening)
         try:
             async with asyncio.TaskGroup() as group:
                 opening = group.create_task(self._open_lanes(source, group))
@@ -243,6 +243,12 @@ class Mapping:
             tally = running.work.tally
             tally.abandoned += tally.in_flight
             tally.in_flight = 0
+
+
+def _open(connector: Connector, opening: Opening) -> Source:
+    if connector.open is not None:
+        return connector.open(opening)
+    raise NotImplementedError("sharded sources are being built")  # TODO
 
 
 def plan_of(settings: MappingSettings, traits: Traits) -> Plan:

@@ -14,11 +14,13 @@ from headrace.clock import SYSTEM, Clock
 from headrace.destination import Destination
 from headrace.errors import ConfigError, Fault
 from headrace.filters import View
+from headrace.leases import Leases
 from headrace.ledger import Ledger, LedgerOpening, OpenLedger
 from headrace.memory import open_memory
 from headrace.model import Keep, Source, Traits
 from headrace.observe import Log, Tally
 from headrace.settings import MappingSettings, Settings
+from headrace.shards import Shards
 from headrace.sqlite import open_sqlite
 
 OptionsModel: TypeAlias = type[Settings]
@@ -39,7 +41,8 @@ class Opening:
     `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
     as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `folder` is
     what relative paths are relative to. `on_failure` is the failure destination, if there is one. `tally` gives the
-    counts of a lane by its name.
+    counts of a lane by its name. `leases` are the process's own, for sharded sources; `shared` is one dictionary for
+    all mappings of a process, for what they must share (a rate that a source allows once).
     """
 
     service: str
@@ -53,6 +56,9 @@ class Opening:
     on_failure: Destined | None = None
     clock: Clock = SYSTEM
     tally: Callable[[str], Tally] = lambda _: Tally()
+    leases: Leases | None = None
+    commit_interval: float = 1.0
+    shared: dict[object, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,8 @@ class Connector:
         warn: legal but dangerous, same form.
         view: what filters see of a record; without it `filter_criteria` is refused.
         probe: asks the server; never raises for what the server says, but returns it.
-        open: the running source.
+        open: the running source; or
+        shards: the stream, where the source is a sharded log: core leases its shards, and asks them as a source.
         keep: which records are for a handler at all, before any filter of the user's; the others are settled as
             filtered out. None: all.
     """
@@ -90,8 +97,9 @@ class Connector:
     summary: str
     options: OptionsModel
     traits: Traits
-    open: Callable[[Opening], Source]
     probe: Callable[[Opening], Awaitable[Probe]]
+    open: Callable[[Opening], Source] | None = None
+    shards: Callable[[Opening], Shards] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     refuses: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[Opening], Iterable[Fault]] = lambda _: ()
@@ -100,6 +108,8 @@ class Connector:
     view: View | None = None
 
     def __post_init__(self) -> None:
+        if (self.open is None) == (self.shards is None):
+            raise TypeError(f"the connector {self.type} must have one of open and shards")
         if self.view is None:
             object.__setattr__(self, "refuses", {"filter_criteria": NO_VIEW, **self.refuses})
 

@@ -47,7 +47,7 @@ class ShardReader(Reader, Protocol):
 
     @property
     def condition(self) -> Condition:
-        """`polling`, or why it does not: throttled, unavailable, trimmed, …"""
+        """`polling`, or why it does not: throttled, unavailable, trimmed."""
         ...
 
 

@@ -375,7 +375,7 @@ async def test_log(seed):
         rigs.append(rig)
         fate = Misfortune(rng, life, kinds)
         if fate.kind == "deadline":
-            lane.deadline = asyncio.get_running_loop().time() + fate.after
+            log.cursor.deadline = asyncio.get_running_loop().time() + fate.after
         task = asyncio.ensure_future(rig.pipeline.run())
         acts = {"seize": log.seize, "seize and cancel": lambda task=task: (log.seize(), task.cancel())}
         ending = await fate.strike(rig, task, acts)

@@ -106,7 +106,7 @@ async def test_the_deadline_is_checked_before_every_attempt():
 
     rig = log_rig("a", behave, failure=FailurePolicy(backoff=1, ceiling=1))
     some = await rig.hold(1)
-    rig.lane.deadline = now() + 10
+    rig.lane._cursor.deadline = now() + 10
     with pytest.raises(LaneLost):
         async with asyncio.timeout(100):
             await rig.work.carry(some)
@@ -119,7 +119,7 @@ async def test_the_deadline_is_checked_before_every_attempt():
 async def test_at_the_deadline_nothing_is_attempted():
     rig = log_rig("a")
     some = await rig.hold(1)
-    rig.lane.deadline = now()
+    rig.lane._cursor.deadline = now()
     with pytest.raises(LaneLost):
         await rig.work.carry(some)
     assert rig.handler.calls == []
@@ -133,7 +133,7 @@ async def test_the_deadline_is_checked_again_after_a_destination_that_took_its_t
     await asyncio.sleep(61)
     rig.lane._reader._log.put("b")
     some = await rig.hold(2)
-    rig.lane.deadline = now() + 50
+    rig.lane._cursor.deadline = now() + 50
     with pytest.raises(LaneLost):
         await rig.work.carry(some)
     assert rig.handler.calls == []
@@ -285,7 +285,7 @@ async def test_age_is_looked_at_again_between_retries():
 async def test_a_step_of_the_wall_clock_moves_no_deadline():
     rig = log_rig("a")
     some = await rig.hold(1)
-    rig.lane.deadline = now() + 10
+    rig.lane._cursor.deadline = now() + 10
     rig.work.clock.step(3600)
     await rig.work.carry(some)
     assert rig.tally.succeeded == 1

@@ -203,7 +203,7 @@ async def test_a_lane_that_is_lost_meanwhile_settles_nothing():
     destination = Moody(AWAY)
     rig = Rig(log.lane(), behave, failure=FailurePolicy(retries=0), discard=destination)
     some = await rig.hold(1)
-    rig.lane.deadline = now() + 30
+    rig.lane._cursor.deadline = now() + 30
     with pytest.raises(LaneLost):
         await rig.work.carry(some)
     assert rig.lane.held.records == 1

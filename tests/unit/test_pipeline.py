@@ -469,11 +469,11 @@ async def test_the_deadline_loses_a_lane_that_only_retries():
 
     log = log_of(DIGITS[:1])
     rig = Rig(log.lane(), behave, failure=FailurePolicy(backoff=1, ceiling=1))
-    rig.lane.deadline = now() + 30
+    log.cursor.deadline = now() + 30
     async with rig.running() as task:
         assert (await task).how is End.LOST
     assert now() <= START_OF_TIME + 32
-    assert max(rig.handler.times) < rig.lane.deadline
+    assert max(rig.handler.times) < log.cursor.deadline
 
 
 START_OF_TIME = 1000.0

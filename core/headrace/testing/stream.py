@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from headrace.clock import Clock
+from headrace.ledger import KEEP, Unchanged
 from headrace.log import LogLane
 from headrace.model import LaneEnded, LaneLost, Position, Record
 from headrace.testing.clock import FakeClock
@@ -17,7 +19,7 @@ class MemoryLog:
 
     Faults for tests: `refuse_commits` is how many of the next commits fail; `away` makes all of them fail.
     `commits` is the history as (epoch, position); `reads` counts pages; `finished` says that the last owner let go of
-    a log that has ended and is settled to its end.
+    a log that has ended and is settled to its end; `cursor` is that of the last lane, whose `deadline` may be set.
     """
 
     def __init__(self, *, page: int = 10, clock: Clock | None = None) -> None:
@@ -27,11 +29,13 @@ class MemoryLog:
         self.sealed = False
         self.epoch = 0
         self.position: Position | None = None
+        self.memo: bytes | None = None
         self.commits: list[tuple[int, Position]] = []
         self.refuse_commits = 0
         self.away = False
         self.reads = 0
         self.finished = False
+        self.cursor = MemoryCursor(self, 0)
         self.grown = asyncio.Event()
 
     def put(self, names: Iterable[str], keys: Sequence[str | None] | None = None, *, shared: bool = False) -> None:
@@ -55,9 +59,9 @@ class MemoryLog:
 
     def lane(self, name: str = "log", **settings: Any) -> LogLane:
         """Seize the log, and open it behind its committed position. *settings*: those of `LogLane`."""
-        epoch = self.seize()
+        self.cursor = MemoryCursor(self, self.seize())
         settings.setdefault("clock", self.clock)
-        return LogLane(name, MemoryReader(self, self.position), MemoryCursor(self, epoch), **settings)
+        return LogLane(name, MemoryReader(self, self.position), self.cursor, **settings)
 
 
 class MemoryReader:
@@ -105,23 +109,38 @@ class MemoryReader:
 
 
 class MemoryCursor:
-    """Writes a `MemoryLog`'s position, in the name of one epoch."""
+    """Writes a `MemoryLog`'s position, in the name of one epoch, until its `deadline`."""
 
     def __init__(self, log: MemoryLog, epoch: int) -> None:
         self._log, self._epoch = log, epoch
+        self.deadline = math.inf
 
-    async def commit(self, position: Position) -> None:
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    async def leave(self) -> float:
+        """Nobody says that the log was seized: the next write finds out."""
+        await asyncio.Event().wait()
+        return 0.0
+
+    async def commit(self, position: Position, memo: bytes | Unchanged | None = KEEP) -> None:
         await asyncio.sleep(0.001)  # a store is never at once: a cancellation may fall here
         self._check()
         if self._log.away or self._log.refuse_commits > 0:
             self._log.refuse_commits = max(self._log.refuse_commits - 1, 0)
             raise OSError("the store cannot be reached")
         self._log.position = position
+        if not isinstance(memo, Unchanged):
+            self._log.memo = memo
         self._log.commits.append((self._epoch, position))
 
     async def close(self, *, finished: bool) -> None:
         self._check()
         self._log.finished = finished
+
+    def drop(self) -> None:
+        pass
 
     def _check(self) -> None:
         if self._log.epoch != self._epoch:
