@@ -84,5 +84,5 @@ class Shard:
             self.trimmed += len(gone)
 
     def outlived(self, since: float) -> bool:
-        """Whether it was closed before *since* and holds nothing any more: its stream no longer lists it."""
-        return self.closed is not None and self.closed < since and not self.entries
+        """Whether it was closed before *since*, and so has lost all: its stream no longer lists it."""
+        return self.closed is not None and self.closed < since

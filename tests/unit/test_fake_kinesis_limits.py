@@ -138,13 +138,13 @@ async def test_kinesis_begins_at_the_horizon_where_a_position_was_trimmed():
     first, second, third = [fake.put("k", name) for name in "abc"]
     (shard,) = fake.open_shards()
     held = await iterator(fake, shard)
-    fake.trim(shard, second)
+    fake.trim(shard, first)
     for at in (
         held,
         await iterator(fake, shard, "AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=first),
         await iterator(fake, shard, "AT_SEQUENCE_NUMBER", StartingSequenceNumber=first),
     ):
-        assert [entry["SequenceNumber"] for entry in (await records(fake, at))["Records"]] == [third]
+        assert [entry["SequenceNumber"] for entry in (await records(fake, at))["Records"]] == [second, third]
 
 
 @virtual
