@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from headrace.model import Answer, Order, Record
 from headrace.pages import cut
@@ -19,6 +19,17 @@ from headrace.verdict import Kind
 
 Attempt: TypeAlias = Callable[[Sequence[Record], int], Awaitable[Outcome]]
 """Calls the function once with these records, as attempt number N."""
+
+
+class Piece(NamedTuple):
+    """Records of one batch that are tried together: next as attempt number *attempt*; *last* is how these ended last.
+
+    A piece that comes of another has a count of its own, but its records' last invocation is the other's.
+    """
+
+    records: Sequence[Record]
+    attempt: int = 1
+    last: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +47,19 @@ class Work(Settling):
         its records from being tried again beside it; in key order they are not let go before it has ended.
         """
         by_key, spoiled = self.lane.traits.order is Order.KEY, set[str | None]()
-        pieces = deque((piece, 1) for piece in (cut(records, self.plan.batch.nbytes) if by_key else [records]))
+        pieces = deque(map(Piece, cut(records, self.plan.batch.nbytes) if by_key else [records]))
         while pieces:
-            piece, attempt = pieces.popleft()
             if self.stopping.is_set():
-                await self.give_back([record for more, _ in [(piece, 0), *pieces] for record in more], 0.0)
+                await self.give_back([record for more in pieces for record in more.records], 0.0)
                 return
+            piece, attempt, last = pieces.popleft()
             if spoiled:
                 piece = await self._without(spoiled, piece)
             piece = await self.still_ours(piece, spoiled)
             if expired := self.plan.failure.expired(piece, self.clock.wall()):
-                await self.give_up(piece[:expired], EXPIRED, attempt, None)
-                pieces.appendleft((piece[expired:], attempt))  # a destination takes its time: look at the rest anew
+                await self.give_up(piece[:expired], EXPIRED, attempt, last)
+                # a destination takes its time: look at the rest anew
+                pieces.appendleft(Piece(piece[expired:], attempt, last))
                 continue
             if not piece:
                 continue
@@ -104,22 +116,18 @@ class Work(Settling):
             for wait in waits:
                 wait.cancel()
 
-    async def _settle(
-        self, records: Sequence[Record], attempt: int, outcome: Outcome
-    ) -> list[tuple[Sequence[Record], int]]:
+    async def _settle(self, records: Sequence[Record], attempt: int, outcome: Outcome) -> list[Piece]:
         """Settle what can be settled after an attempt; the pieces that are to be tried again, in order."""
         match outcome.verdict.kind:
             case Kind.SUCCESS:
                 await self.succeed(records)
                 return []
             case Kind.LAPSED:  # to be parted from what is still ours
-                return [(records, attempt)]
+                return [Piece(records, attempt)]
             case _:
                 return await self._after_failure(records, attempt, outcome)
 
-    async def _after_failure(
-        self, records: Sequence[Record], attempt: int, outcome: Outcome
-    ) -> list[tuple[Sequence[Record], int]]:
+    async def _after_failure(self, records: Sequence[Record], attempt: int, outcome: Outcome) -> list[Piece]:
         """The same of a batch that failed."""
         verdict, traits, failure = outcome.verdict, self.lane.traits, self.plan.failure
         good, bad = (
@@ -136,10 +144,10 @@ class Work(Settling):
                 if spent:
                     await self.give_up(spent, EXHAUSTED, attempt, outcome)
             case Bisect():
-                return [(half, attempt) for half in halves(bad)]
+                return [Piece(half, last=outcome) for half in halves(bad)]
             case Retry(delay, next_attempt):
                 await self._pause(delay)
-                return [(bad, next_attempt)]
+                return [Piece(bad, next_attempt, outcome)]
             case Discard(reason):
                 await self.give_up(bad, reason, attempt, outcome)
         return []

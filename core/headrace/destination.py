@@ -20,12 +20,26 @@ class Message:
     Attributes:
         id: what it is about; the same whenever it is sent again, so that a destination can tell a repeat.
         key: what orders it among others, where its source orders by key.
-        body: JSON in UTF-8, without a line break.
+        body: JSON in UTF-8, without a line break; when it is sent again, the same byte for byte.
+        lane: whose records it is about: a queue's name, a shard's id, a topic and partition.
+        at: when they were given up, in Unix seconds.
     """
 
     id: str
     key: str | None
     body: bytes
+    lane: str
+    at: float
+
+
+class Payload(StrEnum):
+    """How the records themselves go with a failure record: as the event of their source."""
+
+    OMITTED = "omitted"
+    """Not at all: the record says only where they are."""
+    OBJECT = "object"
+    TEXT = "text"
+    """As JSON text in the JSON."""
 
 
 class Said(StrEnum):

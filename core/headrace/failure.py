@@ -1,8 +1,9 @@
 """The record of a failure: what a failure destination is sent. Pure, but for the JSON.
 
-The frame and the order of its keys are those recorded on AWS for streams (lambda-semantics 6.1, 6.2), and the payload
-is the whole event as an object, as AWS sends it to a Kafka topic (6.5). AWS has no failure record for queues; ours has
-the frame, one record a message, and the message whole: it is deleted afterwards, so this is all that is left of it.
+The frame and the order of its keys are those recorded on AWS for streams (lambda-semantics 6.1, 6.2). A payload is the
+whole event: as JSON text where AWS sends it so (S3, 6.3), else as an object (a Kafka topic, 6.5). AWS has no failure
+record for queues; ours has the frame, one record a message, and the message whole: it is deleted afterwards, so this is
+all that is left of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 import orjson
 
 from headrace.destination import Message
-from headrace.model import Origin
+from headrace.model import Event, Origin
+from headrace.policy import EXPIRED
 from headrace.settling import Discarded, Outcome
 
 VERSION = "1.0"
@@ -24,50 +26,63 @@ LONGEST = 1000
 
 
 def failure_record(
-    gone: Discarded, origin: Origin, *, function_arn: str, request_id: str, now: float
+    gone: Discarded, origin: Origin, *, function_arn: str, full: bool, payload: str | Event | None = None
 ) -> dict[str, Any]:
-    """The record of *gone*, at Unix time *now*.
+    """The record of *gone*, with *payload* if there is one; *full* adds what the error was.
 
     `approximateInvokeCount` is the source's own count where it has one. `responseContext` is left out where the records
-    expired, and its `functionError` is null where the answer named the failures.
+    expired, even if the function ran, and its `functionError` is null where the answer named the failures.
     """
     invoked = max([gone.attempts, *[record.attempt for record in gone.records]])
     return {
         "requestContext": {
-            "requestId": gone.outcome.answer.request_id if gone.outcome else request_id,
+            "requestId": gone.request_id,
             "functionArn": function_arn,
             "condition": gone.reason,
             "approximateInvokeCount": invoked,
         },
-        **(_response(gone.outcome) if gone.outcome else {}),
+        **(_response(gone.outcome, full=full) if gone.outcome and gone.reason != EXPIRED else {}),
         "version": VERSION,
-        "timestamp": iso(now),
+        "timestamp": iso(gone.at),
         origin.block: origin.info,
-        **({} if origin.payload is None else {"payload": origin.payload}),
+        **({} if payload is None else {"payload": payload}),
     }
 
 
-def _response(outcome: Outcome) -> dict[str, Any]:
+def _response(outcome: Outcome, *, full: bool) -> dict[str, Any]:
     """How the last call ended. The error itself is ours: AWS has it for asynchronous invocations only."""
     failure = outcome.answer.failure
     context = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" if failure else None}
     said: dict[str, Any] = {"responseContext": context}
-    if why := failure or outcome.verdict.failure:
+    if full and (why := failure or outcome.verdict.failure):
         said["responsePayload"] = {"errorType": why.type, "errorMessage": why.message[:LONGEST]}
     return said
 
 
-def message(gone: Discarded, record: dict[str, Any]) -> Message:
-    """*record* on its way: one line of JSON, under an id that stays the same however often it is sent."""
+def message(gone: Discarded, record: dict[str, Any], *, apart: bool) -> Message:
+    """*record* on its way: one line of JSON.
+
+    A queue's message (*apart*) has one id however often it is given up, so that a destination can tell a repeat.
+    Records of a log may be given up in other company the next time, and several may share an id. What was sent for
+    fewer must not pass for more: their id is the same only while they are sent again after one giving up.
+    """
     first = gone.records[0]
-    return Message(id=f"{first.id}-{gone.lane}", key=first.key, body=_json(record))
+    name = f"{first.id}-{gone.lane}"
+    return Message(
+        id=name if apart else f"{name}-{gone.request_id}-{first.number}-{len(gone.records)}",
+        key=first.key,
+        body=to_json(record),
+        lane=gone.lane,
+        at=gone.at,
+    )
 
 
-def _json(record: dict[str, Any]) -> bytes:
+def to_json(value: dict[str, Any]) -> bytes:
+    """As JSON in UTF-8, on one line."""
     try:
-        return orjson.dumps(record)
+        return orjson.dumps(value)
     except TypeError:  # half of a surrogate pair, which only escapes can write
-        return json.dumps(record, separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def iso(seconds: float) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from headrace.batcher import BatchPolicy
 from headrace.delivery import Attempt, Work
-from headrace.destination import Destination
+from headrace.destination import Destination, Payload
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
@@ -226,14 +226,17 @@ class Mapping:
         return attempt
 
     def _discarder(self, source: Source, lane: Lane) -> Discarder:
-        if self._destination is None:
+        destined, full = self._opening.on_failure, self._opening.settings.failure_payload == "full"
+        if self._destination is None or destined is None:
             return no_destination
         return Outlet(
             destination=self._destination,
             origin=source.origin,
+            render=source.render,
             function_arn=self.function.arn,
             apart=lane.traits.redelivers,
-            clock=self._opening.clock,
+            full=full,
+            payload=destined.kind.payload or (Payload.OBJECT if full else Payload.OMITTED),
             log=self._log,
         )
 

@@ -187,7 +187,8 @@ class Origin:
     Attributes:
         block: the key of the record under which `info` stands, as AWS names it: `KinesisBatchInfo`.
         info: lane or queue, ids or positions, times.
-        payload: the records whole, as an event of their source; None where only `info` is to be sent.
+        payload: the records whole, where that is another event than `Source.render` makes of them (a queue's, before
+            anything was unwrapped); None: it is that one.
     """
 
     block: str

@@ -5,54 +5,96 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
-from uuid import uuid4
 
 from headrace import failure
-from headrace.clock import Clock
-from headrace.destination import Destination, Message, Reply, Said
-from headrace.model import Origin, Record
+from headrace.destination import Destination, Message, Payload, Reply, Said
+from headrace.model import Event, Origin, Record
 from headrace.observe import Log
-from headrace.settling import Discarded
+from headrace.settling import Discarded, ids_of
 
 FindOrigin: TypeAlias = Callable[[str, Sequence[Record]], Origin]
+Render: TypeAlias = Callable[[Sequence[Record]], Event]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlet:
-    """Sends once what a policy gave up; the caller tries again.
+    """Sends once what a policy gave up; the caller tries again, and each record is then made the same.
 
     Attributes:
         origin: `Source.origin`.
+        render: `Source.render`.
         apart: one failure record for each record (queues), or one for all that were given up together (logs).
+        full: what the error was goes too.
+        payload: how the records themselves go.
     """
 
     destination: Destination
     origin: FindOrigin
+    render: Render
     function_arn: str
     apart: bool
-    clock: Clock
+    full: bool
+    payload: Payload
     log: Log
 
     async def __call__(self, gone: Discarded) -> Sequence[Reply]:
-        """A reply for each of the records."""
-        pieces = [replace(gone, records=[one]) for one in gone.records] if self.apart else [gone]
-        made = [self._message(piece) for piece in pieces]
-        sent = iter(await self._send([one for one in made if isinstance(one, Message)]))
-        replies = [next(sent) if isinstance(one, Message) else one for one in made]
-        return [reply for piece, reply in zip(pieces, replies, strict=True) for _ in piece.records]
+        """A reply for each of the records.
 
-    def _message(self, piece: Discarded) -> Message | Reply:
+        A queue's record that its destination can never take stays in its queue. A log's would hold its shard for ever
+        for the sake of its payload: what is refused together goes one by one, and what is refused alone without it.
+        """
+        if self.apart:
+            return await self._deliver(_singly(gone), self.payload)
+        (reply,) = await self._deliver([gone], self.payload)
+        if reply.said is not Said.REFUSED or self.payload is Payload.OMITTED:
+            return [reply] * len(gone.records)
+        pieces = _singly(gone)
+        replies = await self._deliver(pieces, self.payload) if len(pieces) > 1 else [reply]
+        return await self._without_payload(pieces, replies)
+
+    async def _without_payload(self, pieces: Sequence[Discarded], replies: Sequence[Reply]) -> Sequence[Reply]:
+        """Send those that were refused once more, as metadata that say why the payload is not with them."""
+        final = {number: reply for number, reply in enumerate(replies) if reply.said is not Said.REFUSED}
+        refused = {number: reply.reason for number, reply in enumerate(replies) if number not in final}
+        reasons = list(refused.values())
+        sent = await self._deliver([pieces[number] for number in refused], Payload.OMITTED, reasons)
+        for number, reply in zip(refused, sent, strict=True):
+            final[number] = reply
+            if reply.said is Said.CONFIRMED:
+                ids = ids_of(pieces[number].records)
+                self.log.error("payload.omitted", lane=pieces[number].lane, ids=ids, error=refused[number])
+        return [final[number] for number in range(len(pieces))]
+
+    async def _deliver(
+        self, pieces: Sequence[Discarded], payload: Payload, omitted: Sequence[str] = ()
+    ) -> Sequence[Reply]:
+        """A reply for each piece; *omitted* says of each why its payload is not sent."""
+        reasons = omitted or [""] * len(pieces)
+        made = [self._message(piece, payload, why) for piece, why in zip(pieces, reasons, strict=True)]
+        sent = iter(await self._send([one for one in made if isinstance(one, Message)]))
+        return [next(sent) if isinstance(one, Message) else one for one in made]
+
+    def _message(self, piece: Discarded, payload: Payload, omitted: str) -> Message | Reply:
         try:
+            origin = self.origin(piece.lane, piece.records)
             record = failure.failure_record(
                 piece,
-                self.origin(piece.lane, piece.records),
+                origin,
                 function_arn=self.function_arn,
-                request_id=str(uuid4()),
-                now=self.clock.wall(),
+                full=self.full,
+                payload=self._payload(piece, origin, payload),
             )
-            return failure.message(piece, record)
+            return failure.message(
+                piece, {**record, "payloadOmitted": omitted} if omitted else record, apart=self.apart
+            )
         except Exception as error:  # noqa: BLE001 - a record of odd shape stays where it is; the lane goes on
             return Reply(Said.REFUSED, f"no failure record can be made of it: {error!r}")
+
+    def _payload(self, piece: Discarded, origin: Origin, form: Payload) -> str | Event | None:
+        if form is Payload.OMITTED:
+            return None
+        event = self.render(piece.records) if origin.payload is None else origin.payload
+        return failure.to_json(event).decode() if form is Payload.TEXT else event
 
     async def _send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         if not messages:
@@ -65,3 +107,7 @@ class Outlet:
             self.log.error("destination.miscounted", messages=len(messages), replies=len(replies))
             replies = [Reply(Said.FAILED, "it answered for another number of messages")] * len(messages)
         return [Reply(one.said, f"{self.destination.name}: {one.reason}") if one.reason else one for one in replies]
+
+
+def _singly(gone: Discarded) -> list[Discarded]:
+    return [replace(gone, records=[one]) for one in gone.records]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeAlias
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import BaseModel
 
 from headrace.clock import SYSTEM, Clock
-from headrace.destination import Destination
+from headrace.destination import Destination, Payload
 from headrace.errors import ConfigError, Fault
 from headrace.filters import View
 from headrace.leases import Leases
@@ -32,6 +33,11 @@ GROUP = "headrace.catalogs"
 
 
 NO_VIEW = "this source shows nothing to filters"
+
+
+def mapping_uuid(service: str, mapping: str) -> UUID:
+    """What stands for a mapping's UUID: keys of S3, the default consumer group. A promise: it never changes."""
+    return uuid5(uuid5(NAMESPACE_URL, f"headrace:{service}"), mapping)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,11 @@ class Opening:
     leases: Leases | None = None
     commit_interval: float = 1.0
     shared: dict[object, Any] = field(default_factory=dict)
+
+    @property
+    def uuid(self) -> UUID:
+        """The mapping's, as Lambda gives each one: here the same for ever, of the service's name and its own."""
+        return mapping_uuid(self.service, self.mapping)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +140,7 @@ class DestinationKind:
         text_form: how such a text looks, for people.
         check: what is wrong without asking anybody; `path` as above.
         warn: legal but dangerous, same form.
+        payload: how it is sent the records themselves, whatever `failure_payload` says; None: as that says.
     """
 
     type: str
@@ -140,6 +152,7 @@ class DestinationKind:
     text_form: str = ""
     check: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
     warn: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
+    payload: Payload | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Bisect:
-    """Try each half by itself, the earlier first. A split costs no attempt (Lambda's guide)."""
+    """Try each half by itself, the earlier first.
+
+    A split costs no attempt (Lambda's guide), and each half has a budget of its own: a record that is alone in the end
+    has all of it.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,9 @@ class MappingSettings(Settings):
     idempotency: Any = Field(None, description="Which records count as one.")
     redact: Any = Field(None, description="What is left out of failure records and logs.")
     failure_payload: Literal["metadata", "full"] | None = Field(
-        None, description="What a failure record holds: where its records are, or the records too. Queues: always full."
+        None,
+        description="What a failure record holds: where its records are (logs' default, as on AWS), or the records and "
+        "the error too. Queues: always full; an S3 bucket is always sent the records.",
     )
 
     @property

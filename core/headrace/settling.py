@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TypeAlias
+from uuid import uuid4
 
 from headrace.clock import SYSTEM, Clock
 from headrace.destination import Reply, Said
@@ -33,13 +34,22 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discarded:
-    """Records that are given up, and why: what a failure destination is told."""
+    """Records that are given up, and why: what a failure destination is told, in the same words at every try.
+
+    Attributes:
+        attempts: made of these records together; where they expired, the one that was not made counts too.
+        outcome: the last call that had these records, if there was one.
+        request_id: that call's, else a new one.
+        at: when they were given up, in Unix seconds.
+    """
 
     lane: str
     records: Sequence[Record]
     reason: str
     attempts: int
     outcome: Outcome | None
+    request_id: str
+    at: float
 
 
 Discarder: TypeAlias = Callable[[Discarded], Awaitable[Sequence[Reply] | None]]
@@ -110,7 +120,15 @@ class Settling:
         A destination that is down holds the rest: sent again with back-off until it is taken, its time at the source is
         over, or the lane is to stop: then it is given back, at once or when a try that is under way has ended.
         """
-        gone = Discarded(lane=self.lane.name, records=records, reason=reason, attempts=attempts, outcome=outcome)
+        gone = Discarded(
+            lane=self.lane.name,
+            records=records,
+            reason=reason,
+            attempts=attempts,
+            outcome=outcome,
+            request_id=(outcome.answer.request_id if outcome else "") or str(uuid4()),
+            at=self.clock.wall(),
+        )
         batch, why = object(), ""
         try:
             async for attempt in again(

@@ -66,7 +66,7 @@ def test_every_record_of_a_log_gets_one_verdict_and_no_innocent_is_given_up(coun
         verdicts += [(int(one.id), "good") for one in good]
         match policy.decide(traits, failed=len(bad), attempt=attempt, progress=bool(good)):
             case Bisect():
-                pieces = [(half, attempt) for half in halves(bad)] + pieces
+                pieces = [(half, 1) for half in halves(bad)] + pieces
             case Retry(_, following):
                 pieces.insert(0, (bad, following))
             case Discard():

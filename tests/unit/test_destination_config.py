@@ -14,11 +14,11 @@ from headrace import config
 from headrace.config import Config, explain
 from headrace.config.schema import schema
 from headrace.errors import ConfigError
-from headrace.plugins import DestinationKind, Probe
+from headrace.plugins import DestinationKind, Probe, mapping_uuid
 from headrace.settings import Settings
 from headrace_connectors import SqsPoller
 from headrace_connectors.catalog import catalog
-from support.fake_catalog import write
+from support.fake_catalog import LOG, write
 
 BASE = """\
 service: {{name: shop}}
@@ -175,3 +175,23 @@ def test_the_library_says_the_same() -> None:
     assert len(caught.value.faults) == 1
     with pytest.raises(ConfigError, match=r"^region: must be a text"):
         SqsPoller(**arguments, destination_config={"on_failure": {"destination": ARN}}, region=5)
+
+
+def test_a_logs_record_holds_metadata_unless_it_is_to_be_full() -> None:
+    """As on AWS. Mutation: full for all, with which payloads go where nobody expects them."""
+    text = BASE.format(destination="{type: file, path: f.jsonl}", retries="maximum_retry_attempts: 2")
+    start = text.index("    source:")
+    text = f"{text[:start]}    source: {{type: log, stream: s}}{text[text.index(chr(10), start) :]}"
+    both = replace(catalog, connectors=[*catalog.connectors, LOG])
+    for more, value, origin in (("", "metadata", "default"), ("\n    failure_payload: full", "full", "file")):
+        write(Path(), text.replace("attempts: 2", f"attempts: 2{more}"), "f.yaml")
+        found = {row.path: row for row in explain.rows(config.load([Path("f.yaml")], both, {}))}
+        row = found["mappings.orders.failure_payload"]
+        assert (row.value, row.origin) == (value, origin)
+
+
+def test_a_mappings_uuid_never_changes() -> None:
+    """Keys of S3 and consumer groups are made of it. Mutation: any other way to make it."""
+    assert str(mapping_uuid("shop", "orders")) == "5ef41f50-6541-5cbd-bd5c-ccce70f75938"
+    assert mapping_uuid("a", "bc") != mapping_uuid("ab", "c")
+    assert load(ARN).opening("orders").uuid == mapping_uuid("shop", "orders")

@@ -4,63 +4,81 @@ from __future__ import annotations
 
 import json
 
-from headrace.destination import CONFIRMED, Reply, Said
+import pytest
+
+from headrace.destination import CONFIRMED, Payload, Reply, Said
 from headrace.failure import LONGEST, failure_record, message
 from headrace.model import Answer, Failure, Origin
 from headrace.outlet import Outlet
 from headrace.policy import EXHAUSTED, EXPIRED
 from headrace.settling import Discarded, Outcome
-from headrace.testing import FakeClock, virtual
+from headrace.testing import virtual
 from headrace.verdict import Kind, Verdict
-from support.engine import Lines, error, ids, partial, records
+from support.engine import Lines, bad_answer, error, ids, partial, records
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:fn"
-ORIGIN = Origin(block="ThingInfo", info={"thing": 1}, payload={"Records": [{"body": "x"}]})
+ORIGIN = Origin(block="ThingInfo", info={"thing": 1})
+EVENT = {"Records": [{"body": "x"}]}
 
 
-def gone(outcome=None, *, reason=EXHAUSTED, names="a", attempts=1, lane="q") -> Discarded:
-    return Discarded(lane=lane, records=records(names), reason=reason, attempts=attempts, outcome=outcome)
+AT = 1764088801.123
 
 
-def made(discarded: Discarded, origin: Origin = ORIGIN):
-    return failure_record(discarded, origin, function_arn=ARN, request_id="new", now=1764088801.123)
+def gone(outcome=None, *, reason=EXHAUSTED, names="a", attempts=1, lane="q", request_id="r") -> Discarded:
+    return Discarded(
+        lane=lane,
+        records=records(names),
+        reason=reason,
+        attempts=attempts,
+        outcome=outcome,
+        request_id=request_id,
+        at=AT,
+    )
+
+
+def made(discarded: Discarded, *, full: bool = True, payload: object = None):
+    return failure_record(discarded, ORIGIN, function_arn=ARN, full=full, payload=payload)
 
 
 def test_the_frame_is_lambdas_key_by_key():
-    """lambda-semantics 6.1 and 6.2: names, order, texts. Ours are the block, responsePayload, payload."""
-    record = made(gone(error(), attempts=3))
-    assert list(record) == [
-        "requestContext",
-        "responseContext",
-        "responsePayload",
-        "version",
-        "timestamp",
-        "ThingInfo",
-        "payload",
+    """lambda-semantics 6.1 and 6.2: names, order, texts. Mutations: another order; a key of ours among them."""
+    record = made(gone(error(), attempts=4), full=False)
+    assert list(record) == ["requestContext", "responseContext", "version", "timestamp", "ThingInfo"]
+    assert list(record["requestContext"].items()) == [
+        ("requestId", "r"),
+        ("functionArn", ARN),
+        ("condition", "RetryAttemptsExhausted"),
+        ("approximateInvokeCount", 4),
     ]
-    assert record["requestContext"] == {
-        "requestId": "r",
-        "functionArn": ARN,
-        "condition": "RetryAttemptsExhausted",
-        "approximateInvokeCount": 3,
-    }
-    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
-    assert record["responsePayload"] == {"errorType": "ValueError", "errorMessage": "boom"}
+    assert list(record["responseContext"].items()) == [
+        ("statusCode", 200),
+        ("executedVersion", "$LATEST"),
+        ("functionError", "Unhandled"),
+    ]
     assert (record["version"], record["timestamp"]) == ("1.0", "2025-11-25T16:40:01.123Z")
     assert record["ThingInfo"] == {"thing": 1}
-    assert record["payload"] == {"Records": [{"body": "x"}]}
 
 
-def test_a_named_failure_has_no_function_error_and_an_expired_record_no_response():
-    assert made(gone(partial("a")))["responseContext"]["functionError"] is None
-    assert "responsePayload" not in made(gone(partial("a")))
-    expired = made(gone(reason=EXPIRED))
-    assert "responseContext" not in expired
-    assert expired["requestContext"]["requestId"] == "new"
+def test_full_adds_the_error_and_the_event():
+    record = made(gone(error()), payload=EVENT)
+    assert list(record)[2:] == ["responsePayload", "version", "timestamp", "ThingInfo", "payload"]
+    assert record["responsePayload"] == {"errorType": "ValueError", "errorMessage": "boom"}
+    assert record["payload"] == EVENT
 
 
-def test_metadata_alone_has_no_payload():
-    assert "payload" not in made(gone(error()), Origin(block="ThingInfo", info={}))
+@pytest.mark.parametrize("outcome", [partial("a"), bad_answer()])
+def test_an_answer_is_no_function_error_be_it_valid_or_not(outcome):
+    """Recorded: null. Mutation: the verdict's failure taken for the function's."""
+    assert made(gone(outcome))["responseContext"]["functionError"] is None
+
+
+def test_an_expired_record_has_no_response_even_if_the_function_ran():
+    """Recorded: the key is absent, and the request id is the last call's."""
+    for outcome in (None, error(), partial("a")):
+        record = made(gone(outcome, reason=EXPIRED, attempts=8))
+        assert list(record) == ["requestContext", "version", "timestamp", "ThingInfo"]
+        assert record["requestContext"]["requestId"] == "r"
+        assert record["requestContext"]["approximateInvokeCount"] == 8
 
 
 def test_the_sources_own_count_of_deliveries_counts():
@@ -76,17 +94,32 @@ def test_a_handler_that_quotes_its_input_does_not_double_the_record():
 
 
 def test_the_message_is_one_line_of_json_under_an_id_that_stays_the_same():
-    first, again = (message(gone(error()), {"body": "a\nb\u2028é\x00"}) for _ in range(2))
+    first, again = (message(gone(error()), {"body": "a\nb\u2028é\x00"}, apart=True) for _ in range(2))
     assert first == again
     assert b"\n" not in first.body
     assert json.loads(first.body) == {"body": "a\nb\u2028é\x00"}
-    assert first.id == "a-q"
-    assert message(gone(error(), lane="other"), {}).id != first.id
+    assert (first.id, first.lane, first.at) == ("a-q", "q", AT)
+    assert message(gone(error(), lane="other"), {}, apart=True).id != first.id
+
+
+def test_what_a_log_gives_up_has_an_id_of_that_giving_up():
+    """A FIFO destination drops a repeat, so what was sent for [a] must not pass for [a, b], nor for a's sibling.
+
+    Mutation: the first record's id alone, as queues have it.
+    """
+    named = [
+        message(gone(names=names, request_id=request), {}, apart=False).id
+        for names, request in [("a", "r"), ("ab", "r"), ("a", "s"), ("b", "r")]
+    ]
+    sibling = gone()
+    sibling.records[0].number = 7
+    assert len({*named, message(sibling, {}, apart=False).id}) == 5
+    assert message(gone(), {}, apart=False).id == named[0]
 
 
 def test_half_of_a_surrogate_pair_is_no_end_of_it():
     """json.loads makes such texts of escapes. Mutation: orjson alone, which raises."""
-    assert json.loads(message(gone(), {"body": "\ud800"}).body) == {"body": "\ud800"}
+    assert json.loads(message(gone(), {"body": "\ud800"}, apart=True).body) == {"body": "\ud800"}
 
 
 class To:
@@ -106,15 +139,39 @@ class To:
     async def close(self) -> None: ...
 
 
-def outlet(to, *, apart=True, origin=None):
+class Limited(To):
+    """One that refuses what is longer than *limit*, as queues and topics do."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    async def send(self, messages):
+        too_long = Reply(Said.REFUSED, f"above {self.limit} bytes")
+        self.replies = [too_long if len(one.body) > self.limit else CONFIRMED for one in messages]
+        return await super().send(messages)
+
+
+def outlet(to, *, apart=True, payload=Payload.OMITTED, full=False, kept=None):
     def whence(lane, some):
         if "odd" in ids(some):
             raise KeyError("Body")
-        return Origin(block="ThingInfo", info={"lane": lane, "ids": ids(some)})
+        return Origin(block="ThingInfo", info={"lane": lane, "ids": ids(some)}, payload=kept)
 
     return Outlet(
-        destination=to, origin=origin or whence, function_arn=ARN, apart=apart, clock=FakeClock(), log=Lines()
+        destination=to,
+        origin=whence,
+        render=lambda some: {"Records": [{"id": one.id, "data": "x" * one.size} for one in some]},
+        function_arn=ARN,
+        apart=apart,
+        full=full,
+        payload=payload,
+        log=Lines(),
     )
+
+
+def told(to) -> list[list[str]]:
+    return [[",".join(one["ThingInfo"]["ids"]) for one in call] for call in to.sent]
 
 
 @virtual
@@ -122,7 +179,82 @@ async def test_a_queues_records_go_one_by_one_and_a_logs_together():
     to = To()
     assert await outlet(to)(gone(error(), names="abc")) == [CONFIRMED] * 3
     assert await outlet(to, apart=False)(gone(error(), names="abc")) == [CONFIRMED] * 3
-    assert [[one["ThingInfo"]["ids"] for one in call] for call in to.sent] == [[["a"], ["b"], ["c"]], [["a", "b", "c"]]]
+    assert told(to) == [["a", "b", "c"], ["a,b,c"]]
+
+
+@virtual
+async def test_the_payload_goes_as_it_is_asked_for():
+    """Metadata alone, the event as an object, or as JSON text (S3, 6.3). Mutation: text where none is wanted."""
+    to = To()
+    for payload in (Payload.OMITTED, Payload.OBJECT, Payload.TEXT):
+        await outlet(to, apart=False, payload=payload)(gone(error(), names="a"))
+    await outlet(to, apart=False, payload=Payload.OBJECT, kept=EVENT)(gone(error(), names="a"))
+    none, event, text, whole = (call[0] for call in to.sent)
+    assert "payload" not in none
+    assert event["payload"] == {"Records": [{"id": "a", "data": "x" * 100}]}
+    assert json.loads(text["payload"]) == event["payload"]
+    assert whole["payload"] == EVENT
+
+
+@virtual
+async def test_what_is_sent_again_is_the_same_to_the_byte():
+    """An S3 key is made of it. Mutation: a time or an id of each sending."""
+    to = To()
+    sending, discarded = outlet(to, apart=False, full=True, payload=Payload.TEXT), gone(None, names="ab")
+    messages = []
+    to.send = lambda some: messages.extend(some) or _confirmed(some)
+    for _ in range(2):
+        await sending(discarded)
+    assert messages[0] == messages[1]
+
+
+async def _confirmed(messages):
+    return [CONFIRMED] * len(messages)
+
+
+@virtual
+async def test_a_logs_payload_that_no_message_can_hold_goes_one_by_one_and_then_without():
+    """Never dropped, and no shard held for it. Mutations: held for ever; a sound record sent without its payload."""
+    to = Limited(700)
+    sending = outlet(to, apart=False, payload=Payload.OBJECT)
+    discarded = gone(error(), names="abc")
+    discarded.records[1].size = 1000
+    assert await sending(discarded) == [CONFIRMED] * 3
+    assert told(to) == [["a,b,c"], ["a", "b", "c"], ["b"]]
+    (last,) = to.sent[2]
+    assert "payload" not in last
+    assert last["payloadOmitted"] == "to: above 700 bytes"
+    assert ["payloadOmitted" in one for one in to.sent[1]] == [False] * 3
+    (line,) = sending.log.of("payload.omitted")
+    assert line["ids"] == ["b"]
+
+
+@virtual
+async def test_a_single_record_is_not_sent_with_its_payload_twice():
+    to = Limited(700)
+    discarded = gone(error())
+    discarded.records[0].size = 1000
+    assert await outlet(to, apart=False, payload=Payload.OBJECT)(discarded) == [CONFIRMED]
+    assert len(to.sent) == 2
+
+
+@virtual
+async def test_what_is_refused_even_so_is_refused():
+    """The shard holds. Mutation: an endless loop; confirmed because nothing is left to leave out."""
+    for payload in Payload:
+        replies = await outlet(Limited(10), apart=False, payload=payload)(gone(error(), names="ab"))
+        assert [one.said for one in replies] == [Said.REFUSED] * 2
+
+
+@virtual
+async def test_a_queues_record_that_no_message_can_hold_stays_whole():
+    """It is deleted afterwards, so metadata would be a loss. Mutation: the log's way for queues."""
+    to = Limited(700)
+    discarded = gone(error(), names="ab")
+    discarded.records[1].size = 1000
+    replies = await outlet(to, payload=Payload.OBJECT)(discarded)
+    assert [one.said for one in replies] == [Said.CONFIRMED, Said.REFUSED]
+    assert len(to.sent) == 1
 
 
 @virtual

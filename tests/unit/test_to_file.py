@@ -12,28 +12,19 @@ from pathlib import Path
 import pytest
 
 from headrace.destination import CONFIRMED, Message, Said
-from headrace.observe import log
 from headrace.plugins import Opening
-from headrace.settings import MappingSettings
 from headrace_connectors.destinations import file
 from headrace_connectors.destinations.file import FileDestination, FileOptions, append
+from support.messages import message
+from support.messages import opening as opened
 
 
 def opening(folder: Path) -> Opening:
-    return Opening(
-        service="s",
-        mapping="m",
-        settings=MappingSettings(),
-        options=None,
-        sections={},
-        function_timeout=3,
-        log=log(),
-        folder=folder,
-    )
+    return opened(folder=folder)
 
 
 def messages(*texts: str) -> list[Message]:
-    return [Message(id=text, key=None, body=text.encode()) for text in texts]
+    return [message(text, text.encode()) for text in texts]
 
 
 async def test_lines_are_appended_and_the_file_is_its_owners(tmp_path) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from headrace.destination import CONFIRMED, Message, Said
-from headrace.observe import log
 from headrace.plugins import Opening
-from headrace.settings import MappingSettings
 from headrace_connectors.aws import AwsError, AwsSettings
 from headrace_connectors.destinations.sqs import LIMIT, SqsDestination, SqsDestinationOptions, _check
 from headrace_connectors.sqs.options import SqsOptions
+from support.messages import message
+from support.messages import opening as opened
 from support.scripted import ScriptedClient, all_done
 
 SEND = "SendMessageBatch"
@@ -21,15 +21,7 @@ ARN = "arn:aws:sqs:eu-central-1:123456789012:failed"
 
 
 def opening(options: Any = None, **aws: Any) -> Opening:
-    return Opening(
-        service="s",
-        mapping="orders",
-        settings=MappingSettings(),
-        options=options,
-        sections={"aws": AwsSettings(**aws)},
-        function_timeout=3,
-        log=log(),
-    )
+    return opened(options=options, sections={"aws": AwsSettings(**aws)})
 
 
 def to(answer: Any, url: str = URL) -> tuple[SqsDestination, ScriptedClient]:
@@ -40,7 +32,7 @@ def to(answer: Any, url: str = URL) -> tuple[SqsDestination, ScriptedClient]:
 
 
 def messages(count: int, size: int = 2, key: str | None = None) -> list[Message]:
-    return [Message(id=f"m{n}-source", key=key, body=b"x" * size) for n in range(count)]
+    return [message(f"m{n}-source", b"x" * size, key=key) for n in range(count)]
 
 
 def sizes(client: ScriptedClient) -> list[int]:
@@ -109,7 +101,7 @@ async def test_a_message_that_spoils_its_call_is_found_and_alone_refused(code: s
         return all_done(params)
 
     destination, _ = to(answer)
-    bad = Message(id="bad", key=None, body=b"bad")
+    bad = message("bad", b"bad")
     replies = await destination.send([*messages(2), bad, *messages(9)])
     assert [one.said for one in replies] == [Said.CONFIRMED] * 2 + [Said.REFUSED] + [Said.CONFIRMED] * 9
 

@@ -41,6 +41,7 @@ def _general(connector: Connector, values: dict[str, Any]) -> Iterator[tuple[str
         yield "failure_payload", "full"
         places = (values["scaling_config"] or ScalingConfig()).maximum_concurrency
     else:
+        yield "failure_payload", "metadata"
         places = values["parallelization_factor"] or 1
     batch_size = values["batch_size"] or _BATCH_SIZE
     yield "capacity", max(LEAST_CAPACITY, _BATCHES_HELD * batch_size, places * batch_size)

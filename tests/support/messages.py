@@ -1,0 +1,35 @@
+"""What kinds of destination are sent, for their tests; and what they are told when they are opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from headrace.destination import Message
+from headrace.observe import log
+from headrace.plugins import Opening
+from headrace.settings import MappingSettings
+
+AT = 1764088801.123
+"""2025-11-25T16:40:01.123Z."""
+
+
+def message(name: str, body: bytes, *, key: str | None = None, lane: str = "lane", at: float = AT) -> Message:
+    return Message(id=name, key=key, body=body, lane=lane, at=at)
+
+
+def opening(**more: Any) -> Opening:
+    """Of the mapping `orders` of the service `s`."""
+    return Opening(
+        **{
+            "service": "s",
+            "mapping": "orders",
+            "settings": MappingSettings(),
+            "options": None,
+            "sections": {},
+            "function_timeout": 3,
+            "log": log(),
+            "folder": Path(),
+            **more,
+        }
+    )
