@@ -8,7 +8,7 @@ HeadraceError
 ├── DestinationUnavailable   the same of a destination; what it is to take is held meanwhile
 └── LedgerError          a ledger cannot be used as it is: what is wrong with it, and the mend
     ├── LedgerUnavailable  its store cannot be reached now; says whether the write may have happened
-    ├── GraphChanged       it has no graph of the stream that was meant
+    ├── GraphChanged       it has another graph than was meant, or none
     └── UnknownShards      it has no rows for shards that were named
 
 `LaneEnded` and `LaneLost` (model.py) are signals between a lane and the engine, not errors.
@@ -105,7 +105,7 @@ class LedgerUnavailable(LedgerError):  # noqa: N818 - as above
 
 
 class GraphChanged(LedgerError):  # noqa: N818 - as above
-    """A ledger has no graph of this stream: another of the same name was there, or the store was emptied."""
+    """A ledger's graph is not the one that was meant: it is of another stream, or written anew, or not there."""
 
 
 class UnknownShards(LedgerError):  # noqa: N818 - as above

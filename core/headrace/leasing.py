@@ -12,8 +12,22 @@ from headrace.ledger import KEEP, Lease, Mark, Row, Shard, Unchanged
 from headrace.model import Position
 
 
-def begin(shard: Shard) -> Row:
-    return Row(shard=shard.name, position=shard.position, parents=shard.parents, ended=shard.ended)
+def begin(shard: Shard, epoch: int) -> Row:
+    return Row(shard=shard.name, position=shard.position, parents=shard.parents, ended=shard.ended, epoch=epoch)
+
+
+def restore(row: Row | None, known: Row) -> Row | None:
+    """Nobody's: whoever held it here has a lease of a lower epoch."""
+    if row is not None and row.epoch >= known.epoch:
+        return None
+    return Row(
+        shard=known.shard,
+        position=known.position,
+        parents=known.parents,
+        ended=known.ended,
+        epoch=known.epoch,
+        memo=known.memo,
+    )
 
 
 def acquire(row: Row, owner: str, ttl: float) -> Row | None:

@@ -45,7 +45,7 @@ class Row:
         position: everything at and below it has its verdict.
         ended: read to its end, and all of it settled.
         owner: who holds it, or held it until it expired; None when it was never held, or let go.
-        epoch: raised with every change of owner and with every seek; 0 before the first.
+        epoch: raised with every change of owner and every seek; begins at the graph's.
         left: seconds until the lease expires, by the store's clock when it was read; 0 or less: expired.
         memo: what the lane keeps beside its position (tumbling windows).
         crashes: how many owners in a row were lost at this position.
@@ -96,13 +96,16 @@ class Graph:
     Attributes:
         identity: which stream this was written for (an ARN with its creation time, say); None: no graph was written
             yet. Another identity than the stream's own means that it was deleted and made again.
-        generation: a random text of the write that made the graph: another one means that the store was emptied.
+        generation: a random text of the write that made the graph: another one means that the store was emptied, or the
+            stream made again.
         paused: an operator has paused the mapping; there may be no graph yet.
+        epoch: at which rows of new names begin; 0 until a row is removed, and then above those of all that are gone.
     """
 
     identity: str | None = None
     generation: str | None = None
     paused: bool = False
+    epoch: int = 0
     rows: tuple[Row, ...] = ()
 
 
@@ -160,6 +163,36 @@ class Ledger(Protocol):
 
         Raises:
             GraphChanged: the ledger has no graph of this identity.
+        """
+        ...
+
+    async def forget(self, mapping: str, shards: Sequence[str]) -> frozenset[str]:
+        """Remove those of these rows that have ended, and leave the others; the names that went with this call.
+
+        For shards that a complete listing shows no more and whose children have begun: a shard that is listed would be
+        added, and read, again.
+        """
+        ...
+
+    async def replan(self, mapping: str, generation: str, identity: str, shards: Sequence[Shard]) -> bool:
+        """The stream was made again: write its graph over that of *generation*, under a generation of its own.
+
+        False, and nothing written, when the graph is another by now, or gone: read it again; so ends a repeat, too.
+        *shards* are from a listing made after that reading. Nobody holds a row then; whoever did may read until its
+        deadline, and never writes again: a name that was there counts on from its epoch + 1, all others, and those that
+        are added later, from above every epoch that the graph had. A pause is kept.
+        """
+        ...
+
+    async def restore(self, mapping: str, identity: str, generation: str, rows: Sequence[Row]) -> frozenset[str]:
+        """The store was emptied, or is an older copy: write rows as a worker last knew them; the names that were.
+
+        A row is written where there is none, or one of a lower epoch: position, parents, end, memo and epoch, with no
+        owner, crashes or mark. So give what was one's own under its epoch + 1, and the rest under the last known. Where
+        there is no graph, one of *identity* and *generation* is made. A pause is kept.
+
+        Raises:
+            GraphChanged: there is a graph of another generation; nothing was written.
         """
         ...
 

@@ -52,6 +52,9 @@ class _MemoryRows:
     def put(self, mapping: str, row: Row) -> None:
         self._kept.setdefault(mapping, {})[row.shard] = row, self.now + row.left
 
+    def drop(self, mapping: str, shard: str) -> None:
+        del self._kept[mapping][shard]
+
     def _now(self, row: Row, expires: float) -> Row:
         return replace(row, left=expires - self.now)
 

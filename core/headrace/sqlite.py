@@ -32,6 +32,7 @@ FORMAT = 1
 _SCHEMA = f"""
 CREATE TABLE graphs (
     service TEXT NOT NULL, mapping TEXT NOT NULL, identity TEXT, generation TEXT, paused INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
     PRIMARY KEY (service, mapping)
 );
 CREATE TABLE shards (
@@ -51,7 +52,7 @@ _COLUMNS = (
 _PUT = (
     f"INSERT INTO shards (service, mapping, {_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - our own words
     " ON CONFLICT (service, mapping, shard) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ") if name not in {"shard", "parents"})
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ") if name != "shard")
 )
 _GET = f"SELECT {_COLUMNS} FROM shards WHERE service = ? AND mapping = ?"  # noqa: S608 - as above
 
@@ -171,16 +172,16 @@ class _SqliteRows:
         self._db, self._service, self._boot, self._now = connection, service, boot, now
 
     def head(self, mapping: str) -> Graph:
-        query = "SELECT identity, generation, paused FROM graphs WHERE service = ? AND mapping = ?"
+        query = "SELECT identity, generation, paused, epoch FROM graphs WHERE service = ? AND mapping = ?"
         found = self._db.execute(query, (self._service, mapping)).fetchone()
         if found is None:
             return Graph()
-        identity, generation, paused = found
-        return Graph(identity=identity, generation=generation, paused=bool(paused))
+        identity, generation, paused, epoch = found
+        return Graph(identity=identity, generation=generation, paused=bool(paused), epoch=epoch)
 
     def set_head(self, mapping: str, head: Graph) -> None:
-        values = (self._service, mapping, head.identity, head.generation, head.paused)
-        self._db.execute("INSERT OR REPLACE INTO graphs VALUES (?, ?, ?, ?, ?)", values)
+        values = (self._service, mapping, head.identity, head.generation, head.paused, head.epoch)
+        self._db.execute("INSERT OR REPLACE INTO graphs VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def row(self, mapping: str, shard: str) -> Row | None:
         found = self._db.execute(f"{_GET} AND shard = ?", (self._service, mapping, shard)).fetchone()
@@ -198,6 +199,11 @@ class _SqliteRows:
                 *(self._service, mapping, row.shard, json.dumps(row.parents), row.position, row.ended),
                 *(*lease, row.memo, row.crashes, *mark, row.asked, row.state),
             ),
+        )
+
+    def drop(self, mapping: str, shard: str) -> None:
+        self._db.execute(
+            "DELETE FROM shards WHERE service = ? AND mapping = ? AND shard = ?", (self._service, mapping, shard)
         )
 
     def _read(self, found: tuple[Any, ...]) -> Row:

@@ -34,6 +34,8 @@ class Rows(Protocol):
 
     def put(self, mapping: str, row: Row) -> None: ...
 
+    def drop(self, mapping: str, shard: str) -> None: ...
+
 
 class StoredLedger(ABC):
     """A `Ledger` for whose verbs a store has only to say how a transaction is run."""
@@ -54,20 +56,66 @@ class StoredLedger(ABC):
                 return head.generation == generation
             rows.set_head(mapping, replace(head, identity=identity, generation=generation))
             for shard in shards:
-                rows.put(mapping, leasing.begin(shard))
+                rows.put(mapping, leasing.begin(shard, head.epoch))
             return True
 
         return await self._run(work)
 
     async def add(self, mapping: str, identity: str, shards: Sequence[Shard]) -> frozenset[str]:
         def work(rows: Rows) -> frozenset[str]:
-            found = rows.head(mapping).identity
-            if found != identity:
-                raise graph_changed(mapping, identity, found)
+            head = rows.head(mapping)
+            if head.identity != identity:
+                raise graph_changed(mapping, identity, head.identity)
             new = [shard for shard in shards if rows.row(mapping, shard.name) is None]
             for shard in new:
-                rows.put(mapping, leasing.begin(shard))
+                rows.put(mapping, leasing.begin(shard, head.epoch))
             return frozenset(shard.name for shard in new)
+
+        return await self._run(work)
+
+    async def forget(self, mapping: str, shards: Sequence[str]) -> frozenset[str]:
+        def work(rows: Rows) -> frozenset[str]:
+            gone = {name: row.epoch for name in shards if (row := rows.row(mapping, name)) and row.ended}
+            if gone:
+                head = rows.head(mapping)
+                rows.set_head(mapping, replace(head, epoch=max(head.epoch, 1 + max(gone.values()))))
+            for name in gone:
+                rows.drop(mapping, name)
+            return frozenset(gone)
+
+        return await self._run(work)
+
+    async def replan(self, mapping: str, generation: str, identity: str, shards: Sequence[Shard]) -> bool:
+        new = secrets.token_hex(8)
+
+        def work(rows: Rows) -> bool:
+            head = rows.head(mapping)
+            if head.generation != generation:
+                return head.generation == new
+            epochs = {row.shard: row.epoch for row in rows.rows(mapping)}
+            epoch = 1 + max([head.epoch, *epochs.values()])
+            rows.set_head(mapping, replace(head, identity=identity, generation=new, epoch=epoch))
+            for name in epochs:
+                rows.drop(mapping, name)
+            for shard in shards:
+                begins = 1 + epochs[shard.name] if shard.name in epochs else epoch
+                rows.put(mapping, leasing.begin(shard, begins))
+            return True
+
+        return await self._run(work)
+
+    async def restore(self, mapping: str, identity: str, generation: str, rows: Sequence[Row]) -> frozenset[str]:
+        known = rows
+
+        def work(rows: Rows) -> frozenset[str]:
+            head = rows.head(mapping)
+            if head.generation not in {None, generation}:
+                raise generation_changed(mapping, generation, head.generation)
+            rows.set_head(mapping, replace(head, identity=identity, generation=generation))
+            written = [row for each in known if (row := leasing.restore(rows.row(mapping, each.shard), each))]
+            for row in written:
+                rows.put(mapping, row)
+            return frozenset(row.shard for row in written)
 
         return await self._run(work)
 
@@ -154,3 +202,10 @@ def graph_changed(mapping: str, identity: str, found: str | None) -> GraphChange
     """What `add` raises, in every store."""
     there = f"that of {found}" if found else "none"
     return GraphChanged(f"{mapping}: the ledger's graph is {there}, and not of {identity}: nothing was added")
+
+
+def generation_changed(mapping: str, generation: str, found: str | None) -> GraphChanged:
+    """What `restore` raises, in every store."""
+    return GraphChanged(
+        f"{mapping}: the ledger's graph is of generation {found}, and not of {generation}: nothing was restored"
+    )

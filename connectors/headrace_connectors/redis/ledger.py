@@ -30,7 +30,7 @@ from redis.exceptions import TimeoutError as Silent
 from headrace.errors import LedgerError, LedgerUnavailable, UnknownShards
 from headrace.ledger import KEEP, Graph, Lease, LedgerOpening, Mark, Renewal, Row, Shard, Unchanged
 from headrace.model import Position
-from headrace.stored import graph_changed, lane_lost
+from headrace.stored import generation_changed, graph_changed, lane_lost
 from headrace_connectors.redis.connecting import Client, connect, disconnect, place, warn_of_loss
 from headrace_connectors.redis.scripts import FORMAT, SCRIPTS
 
@@ -57,7 +57,20 @@ class RedisLedger:
         answer = await self._call("add", mapping, identity, *_written(shards))
         if isinstance(answer, bytes):
             raise graph_changed(mapping, identity, answer.decode() or None)
-        return frozenset(name.decode() for name in answer)
+        return _names(answer)
+
+    async def forget(self, mapping: str, shards: Sequence[str]) -> frozenset[str]:
+        return _names(await self._call("forget", mapping, *shards))
+
+    async def replan(self, mapping: str, generation: str, identity: str, shards: Sequence[Shard]) -> bool:
+        new = secrets.token_hex(8)
+        return bool(await self._call("replan", mapping, generation, identity, new, *_written(shards)))
+
+    async def restore(self, mapping: str, identity: str, generation: str, rows: Sequence[Row]) -> frozenset[str]:
+        answer = await self._call("restore", mapping, identity, generation, *_known(rows))
+        if isinstance(answer, bytes):
+            raise generation_changed(mapping, generation, answer.decode())
+        return _names(answer)
 
     async def rows(self, mapping: str) -> Graph:
         now, flat = await self._call("rows", mapping)
@@ -182,6 +195,21 @@ def _written(shards: Sequence[Shard]) -> list[str | bytes | int]:
     ]
 
 
+def _known(rows: Sequence[Row]) -> list[str | bytes | int]:
+    return [
+        part
+        for row in rows
+        for part in (
+            *(row.shard, row.position, json.dumps(row.parents), int(row.ended), row.epoch),
+            _write_memo(row.memo),
+        )
+    ]
+
+
+def _names(answer: Sequence[bytes]) -> frozenset[str]:
+    return frozenset(name.decode() for name in answer)
+
+
 def _named(held: Sequence[Lease], states: Mapping[Lease, str]) -> list[str | int]:
     return [part for lease in held for part in (lease.shard, lease.owner, lease.epoch, states[lease])]
 
@@ -196,6 +224,7 @@ def _graph(fields: Mapping[bytes, bytes], now: float) -> Graph:
         identity=text("identity"),
         generation=text("generation"),
         paused=text("paused") == "1",
+        epoch=int(text("epoch") or 0),
         rows=tuple(_row(name, fields, now) for name in names),
     )
 

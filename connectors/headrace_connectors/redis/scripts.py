@@ -2,7 +2,7 @@
 
 A mapping is one hash, so one key, one slot and one atomic write. Its fields:
 
-    format, identity, generation, paused, shards (a JSON array a write, in order, joined by newlines)
+    format, identity, generation, paused, epoch, shards (a JSON array a write, in order, joined by newlines)
     FIELD:SHARD for position, parents, ended, owner, epoch, expires (ms of Redis' TIME), memo, crashes, mark, asked,
     state, serial
 
@@ -53,19 +53,36 @@ local function matches(row, owner, epoch)
     return row and row.owner == owner and row.epoch == tonumber(epoch)
 end
 
-local function append(from)
+local function listed()
     local names = {{}}
+    for line in string.gmatch(redis.call('HGET', key, 'shards') or '', '[^\\n]+') do
+        for _, name in ipairs(cjson.decode(line)) do names[#names + 1] = name end
+    end
+    return names
+end
+
+local function list(names)
+    if #names == 0 then return end
+    local before = redis.call('HGET', key, 'shards')
+    local line = cjson.encode(names)
+    redis.call('HSET', key, 'shards', before and before .. '\\n' .. line or line)
+end
+
+local function beginning()
+    return tonumber(redis.call('HGET', key, 'epoch') or 0)
+end
+
+local function append(from, epochs)
+    local names, begins = {{}}, beginning()
     for i = from, #ARGV, 4 do
-        if redis.call('HEXISTS', key, 'position:' .. ARGV[i]) == 0 then
-            write(ARGV[i], {{position = ARGV[i + 1], parents = ARGV[i + 2], ended = ARGV[i + 3]}})
-            names[#names + 1] = ARGV[i]
+        local shard = ARGV[i]
+        if redis.call('HEXISTS', key, 'position:' .. shard) == 0 then
+            write(shard, {{position = ARGV[i + 1], parents = ARGV[i + 2], ended = ARGV[i + 3],
+                epoch = epochs and epochs[shard] or begins}})
+            names[#names + 1] = shard
         end
     end
-    if #names > 0 then
-        local before = redis.call('HGET', key, 'shards')
-        local line = cjson.encode(names)
-        redis.call('HSET', key, 'shards', before and before .. '\\n' .. line or line)
-    end
+    list(names)
     return names
 end
 """
@@ -84,6 +101,69 @@ return 1
 local there = redis.call('HGET', key, 'identity')
 if there ~= ARGV[1] then return there or '' end
 return append(2)
+""",
+    # shards; answers those that went
+    "forget": """
+local gone, names, epoch = {}, {}, beginning()
+for _, shard in ipairs(ARGV) do
+    local row = read(shard)
+    if row and row.ended then
+        gone[shard] = true
+        names[#names + 1] = shard
+        epoch = math.max(epoch, row.epoch + 1)
+    end
+end
+if #names == 0 then return names end
+local left = {}
+for _, shard in ipairs(listed()) do
+    if not gone[shard] then left[#left + 1] = shard end
+end
+redis.call('HSET', key, 'epoch', string.format('%.0f', epoch))
+redis.call('HDEL', key, 'shards')
+list(left)
+for _, shard in ipairs(names) do
+    local fields = {'parents:' .. shard, 'state:' .. shard}
+    for _, name in ipairs(NAMES) do fields[#fields + 1] = name .. ':' .. shard end
+    redis.call('HDEL', key, unpack(fields))
+end
+return names
+""",
+    # generation, identity, new generation, then shards as above
+    "replan": """
+local there = redis.call('HGET', key, 'generation')
+if there ~= ARGV[1] then return there == ARGV[3] and 1 or 0 end
+local epochs, epoch = {}, beginning()
+for _, shard in ipairs(listed()) do
+    local last = read(shard).epoch
+    epochs[shard] = last + 1
+    epoch = math.max(epoch, last)
+end
+local paused = redis.call('HGET', key, 'paused') or '0'
+redis.call('DEL', key)
+redis.call('HSET', key, 'format', FORMAT, 'paused', paused, 'identity', ARGV[2], 'generation', ARGV[3],
+    'epoch', string.format('%.0f', epoch + 1))
+append(4, epochs)
+return 1
+""",
+    # identity, generation, then name, position, parents, ended, epoch, memo of each row; answers the generation that
+    # is there instead, or a list of what was written
+    "restore": """
+local there = redis.call('HGET', key, 'generation')
+if there and there ~= ARGV[2] then return there end
+redis.call('HSET', key, 'format', FORMAT, 'identity', ARGV[1], 'generation', ARGV[2])
+local names, new = {}, {}
+for i = 3, #ARGV, 6 do
+    local shard = ARGV[i]
+    local row = read(shard)
+    if not row or row.epoch < tonumber(ARGV[i + 4]) then
+        write(shard, {position = ARGV[i + 1], parents = ARGV[i + 2], ended = ARGV[i + 3], epoch = ARGV[i + 4],
+            memo = ARGV[i + 5], owner = '', expires = 0, crashes = 0, mark = '', asked = '', state = '', serial = 0})
+        names[#names + 1] = shard
+        if not row then new[#new + 1] = shard end
+    end
+end
+list(new)
+return names
 """,
     "rows": """
 return {string.format('%.0f', now), redis.call('HGETALL', key)}

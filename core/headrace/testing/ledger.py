@@ -14,84 +14,18 @@ The fixture gives an empty one. Time is the loop's own, as in `conformance`. Nee
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import ClassVar
 
 import pytest
 
-from headrace.errors import GraphChanged, UnknownShards
-from headrace.ledger import Lease, Ledger, Mark, Renewal, Row, Shard
+from headrace.errors import UnknownShards
+from headrace.ledger import Lease, Ledger, Mark, Renewal
 from headrace.model import LaneLost
-
-LONG = 600.0
-SHORT = 0.3
-"""Seconds: a lease that no test outlives, and one that every test can."""
-
-GRAPH = [
-    Shard(name="a", position="TRIM_HORIZON", ended=True),
-    Shard(name="b", position="at:2"),
-    Shard(name="c/:é ", position="start", parents=("a", "b")),
-]
+from headrace.testing.ledger_graph import LedgerGraphConformance
+from headrace.testing.ledger_steps import FENCED, GRAPH, LONG, SHORT
 
 
-class LedgerConformance:
-    """Subclass it and give a fixture `ledger`."""
-
-    fenced: ClassVar[dict[str, Callable[[Ledger, Lease], Awaitable[None]]]] = {
-        "commit": lambda ledger, lease: ledger.commit(lease, "9", memo=b"theirs"),
-        "end": lambda ledger, lease: ledger.commit(lease, "9", end=True),
-        "mark": lambda ledger, lease: ledger.mark(lease, Mark(position="9", attempt=9)),
-        "release": lambda ledger, lease: ledger.release(lease),
-    }
-
-    async def test_a_graph_is_written_once_and_read_as_it_was_written(self, ledger: Ledger) -> None:
-        """Catches: a plan that overwrites, parents or ends that are lost, an order that is not kept."""
-        assert (await ledger.rows("orders")).generation is None
-        assert await ledger.plan("orders", "stream-1", GRAPH)
-        graph = await ledger.rows("orders")
-        assert not await ledger.plan("orders", "stream-2", [Shard(name="z", position="0")])
-        assert await ledger.rows("orders") == graph
-        assert (graph.identity, bool(graph.generation), graph.paused) == ("stream-1", True, False)
-        assert list(graph.rows) == [
-            Row(shard=shard.name, position=shard.position, parents=shard.parents, ended=shard.ended) for shard in GRAPH
-        ]
-
-    async def test_of_many_first_starts_one_writes_and_all_of_it(self, ledger: Ledger) -> None:
-        """Catches: a look and a write in two steps."""
-        graphs = [[Shard(name=f"{start}-{n}", position=str(start)) for n in range(40)] for start in range(12)]
-        wrote = await asyncio.gather(*(ledger.plan("orders", str(n), graph) for n, graph in enumerate(graphs)))
-        assert sum(wrote) == 1
-        graph = await ledger.rows("orders")
-        assert graph.identity == str(wrote.index(True))
-        assert [row.shard for row in graph.rows] == [shard.name for shard in graphs[wrote.index(True)]]
-
-    async def test_a_wide_graph_goes_in_one_write(self, ledger: Ledger) -> None:
-        wide = [Shard(name=f"shard-{n:05}", position="0", parents=(f"shard-{n - 1:05}",)) for n in range(3000)]
-        assert await ledger.plan("orders", "stream", wide)
-        assert len((await ledger.rows("orders")).rows) == 3000
-        await ledger.seek("orders", {shard.name: "1" for shard in wide})
-        assert {row.position for row in (await ledger.rows("orders")).rows} == {"1"}
-
-    async def test_new_shards_are_added_and_known_ones_left(self, ledger: Ledger) -> None:
-        """Catches: a listing that comes again and takes a shard back to its beginning."""
-        await ledger.plan("orders", "stream", GRAPH)
-        lease = await self.taken(ledger, "b")
-        await ledger.commit(lease, "7")
-        again = [Shard(name="b", position="at:2"), Shard(name="d", position="start", parents=("b",))]
-        assert await ledger.add("orders", "stream", again) == {"d"}
-        assert await ledger.add("orders", "stream", again) == set()
-        rows = (await ledger.rows("orders")).rows
-        assert [row.shard for row in rows] == ["a", "b", "c/:é ", "d"]
-        assert (rows[1].position, rows[3].parents) == ("7", ("b",))
-
-    async def test_shards_of_another_stream_are_not_added(self, ledger: Ledger) -> None:
-        """A stream that was deleted and made again has shards of the same names."""
-        with pytest.raises(GraphChanged, match="none"):
-            await ledger.add("orders", "stream-1", GRAPH)
-        await ledger.plan("orders", "stream-1", GRAPH[:1])
-        with pytest.raises(GraphChanged, match="stream-1"):
-            await ledger.add("orders", "stream-2", GRAPH)
-        assert len((await ledger.rows("orders")).rows) == 1
+class LedgerConformance(LedgerGraphConformance):
+    """Subclass it and give a fixture `ledger`. Here are the leases; what becomes of whole graphs is inherited."""
 
     async def test_mappings_are_apart(self, ledger: Ledger) -> None:
         await ledger.plan("orders", "stream", GRAPH)
@@ -144,7 +78,7 @@ class LedgerConformance:
             await ledger.commit(second, "8", memo=memo)
             assert (await self.row(ledger, "b")).memo == memo
 
-    @pytest.mark.parametrize("verb", fenced)
+    @pytest.mark.parametrize("verb", FENCED)
     async def test_a_former_owner_writes_nothing(self, ledger: Ledger, verb: str) -> None:
         """By owner. Catches: a verb that compares the epoch only, checks outside the write, or does not check."""
         await ledger.plan("orders", "stream", GRAPH)
@@ -155,7 +89,7 @@ class LedgerConformance:
         impostor = Lease(mapping="orders", shard="b", owner="w", epoch=2, position="")
         await self.refused(ledger, verb, impostor)
 
-    @pytest.mark.parametrize("verb", fenced)
+    @pytest.mark.parametrize("verb", FENCED)
     async def test_a_former_epoch_of_the_same_owner_writes_nothing(self, ledger: Ledger, verb: str) -> None:
         """By epoch. Catches: a verb that compares the owner only."""
         await ledger.plan("orders", "stream", GRAPH)
@@ -164,12 +98,12 @@ class LedgerConformance:
         assert (await self.taken(ledger, "b")).epoch == 2
         await self.refused(ledger, verb, first)
 
-    @pytest.mark.parametrize("verb", fenced)
+    @pytest.mark.parametrize("verb", FENCED)
     async def test_a_lease_of_a_row_that_is_gone_writes_nothing(self, ledger: Ledger, verb: str) -> None:
         """The store was emptied. Catches: a commit that makes half a row."""
         lease = Lease(mapping="orders", shard="b", owner="w", epoch=1, position="")
         with pytest.raises(LaneLost):
-            await self.fenced[verb](ledger, lease)
+            await FENCED[verb](ledger, lease)
         assert (await ledger.rows("orders")).rows == ()
         renewal = await ledger.renew({lease: ""}, LONG)
         assert renewal == Renewal(lost=frozenset({lease}), generations={"orders": None})
@@ -183,7 +117,7 @@ class LedgerConformance:
         row = await self.row(ledger, "b")
         assert (row.held, row.left <= 0, row.owner) == (False, True, "w")
         with pytest.raises(LaneLost):
-            await self.fenced[verb](ledger, lease)
+            await FENCED[verb](ledger, lease)
         row = await self.row(ledger, "b")
         assert (row.position, row.memo, row.mark, row.ended) == ("at:2", None, None, False)
         assert (await ledger.renew({lease: ""}, LONG)).lost == {lease}
@@ -322,28 +256,3 @@ class LedgerConformance:
     async def test_closes_twice(self, ledger: Ledger) -> None:
         await ledger.close()
         await ledger.close()
-
-    async def taken(
-        self, ledger: Ledger, shard: str, owner: str = "w", *, mapping: str = "orders", ttl: float = LONG
-    ) -> Lease:
-        lease = await ledger.acquire(mapping, shard, owner, ttl)
-        assert lease is not None
-        assert (lease.mapping, lease.shard, lease.owner) == (mapping, shard, owner)
-        return lease
-
-    async def row(self, ledger: Ledger, shard: str) -> Row:
-        return next(row for row in (await ledger.rows("orders")).rows if row.shard == shard)
-
-    async def refused(self, ledger: Ledger, verb: str, lease: Lease) -> None:
-        """All but the time that is left is as it was."""
-        before = _timeless((await ledger.rows("orders")).rows)
-        with pytest.raises(LaneLost):
-            await self.fenced[verb](ledger, lease)
-        assert _timeless((await ledger.rows("orders")).rows) == before
-
-
-def _timeless(rows: Sequence[Row]) -> list[tuple[object, ...]]:
-    return [
-        (row.shard, row.position, row.ended, row.owner, row.epoch, row.held, row.memo, row.crashes, row.mark, row.asked)
-        for row in rows
-    ]
