@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from headrace.ledger import LedgerKind
 from headrace.plugins import Catalog
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations.file import file
 from headrace_connectors.destinations.sqs import sqs as to_sqs
+from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
 from headrace_connectors.sqs.source import sqs
 
@@ -17,6 +19,6 @@ catalog = Catalog(
         to_sqs,
         file,
     ],
-    ledgers=dict.fromkeys(_REDIS, open_redis),
+    ledgers=dict.fromkeys(_REDIS, LedgerKind(open=open_redis, check=place)),
     sections={"aws": AwsSettings},
 )

@@ -42,9 +42,11 @@ class Leases:
         *,
         ttl: float = TTL,
         owner: str | None = None,
+        closes: bool = True,
         clock: Clock = SYSTEM,
         logger: Log | None = None,
     ) -> None:
+        self._closes = closes
         self.owner, self.ttl = owner or new_owner(), ttl
         self._open, self._clock, self._log = open_ledger, clock, logger or log()
         self._ledger: Ledger | None = None
@@ -87,7 +89,8 @@ class Leases:
                 continue
             holding.deadline = self._deadline(sent)
             if lease in renewal.asked:
-                holding.ask(f"asked for by {renewal.asked[lease]}")
+                holding.asked_by = renewal.asked[lease]
+                holding.ask(f"asked for by {holding.asked_by}")
             if lease.mapping in renewal.paused:
                 holding.ask("the mapping is paused")
 
@@ -120,15 +123,15 @@ class Leases:
 
     async def close(self) -> None:
         """Let go of the store; leases that are still held expire by themselves."""
-        if self._ledger is not None:
+        if self._ledger is not None and self._closes:
             await self._ledger.close()
 
 
 class Holding:
     """One lease while it is held: the cursor of its lane.
 
-    `position` and `memo` are what was committed last; `deadline` moves on with each renewal, in seconds of
-    `Clock.boot`; `words` says for people how the lane is doing, and goes to the ledger with each renewal.
+    `position` and `memo` are what was committed last; `asked_by` is who asked for it, if somebody did;
+    `deadline` moves on with each renewal, in seconds of `Clock.boot`; `words` says for people how the lane is doing, and goes to the ledger with each renewal.
     """
 
     def __init__(
@@ -145,6 +148,7 @@ class Holding:
         self.lease, self.deadline = lease, until
         self.position, self.memo = lease.position, lease.memo
         self.words: Callable[[], str] = str
+        self.asked_by: str | None = None
         self._leases, self._ledger, self._clock, self._log = leases, ledger, clock, logger
         self._allowed = allowed
         self._asked = self._lost = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from headrace.clock import SYSTEM, Clock
 from headrace.model import Position
@@ -289,8 +289,15 @@ class LedgerOpening:
     log: Log = field(default_factory=log)
 
 
-OpenLedger: TypeAlias = Callable[[LedgerOpening], Awaitable[Ledger]]
-"""How a catalog opens a store.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerKind:
+    """How one kind of store is opened.
 
-It raises ConfigError for a URL that means nothing, LedgerError or LedgerUnavailable for a store that cannot be used.
-"""
+    Attributes:
+        open: raises ConfigError for a URL that means nothing, LedgerError or LedgerUnavailable for a store that cannot
+            be used.
+        check: raises the same ConfigError, without asking anybody.
+    """
+
+    open: Callable[[LedgerOpening], Awaitable[Ledger]]
+    check: Callable[[str], object] = str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from headrace.clock import SYSTEM, Clock
 from headrace.ledger import KEEP, Unchanged
@@ -60,6 +60,10 @@ class Cursor(Protocol):
         ...
 
 
+Closed: TypeAlias = Callable[[bool], None]
+"""Is told that a lane was let go, and whether its log has ended and all of it is settled."""
+
+
 class LogLane:
     """Joins a reader and a cursor into a lane.
 
@@ -79,6 +83,7 @@ class LogLane:
         commit_after: int = 10_000,
         clock: Clock = SYSTEM,
         logger: Log | None = None,
+        closed: Closed = lambda _: None,
     ) -> None:
         self.name = name
         self._condition = Condition("polling", since=clock.wall())
@@ -87,6 +92,7 @@ class LogLane:
         self._mark = Watermark()
         self._committed: Position | None = None
         self._uncommitted = 0
+        self._closed_by = closed
         self._much = asyncio.Event()
         self._lost = asyncio.Event()
         self._ended = self._closed = False
@@ -188,14 +194,24 @@ class LogLane:
         """Commit once more and let go; of a lane that is lost nothing is written. Waits for a store that is away."""
         if self._closed:
             return
-        self._closed = True
+        self._closed, finished = True, False
         try:
-            if not self._lost.is_set():
-                await self._commit()
-                await self._let_go(finished=self._ended and not self._mark.above.records)
+            finished = await self._end()
         finally:
             self._cursor.drop()
-            await self._reader.close()
+            try:
+                await self._reader.close()
+            finally:
+                self._closed_by(finished)
+
+    async def _end(self) -> bool:
+        """Commit and let go; true when nothing of this log is left."""
+        if self._lost.is_set():
+            return False
+        await self._commit()
+        finished = self._ended and not self._mark.above.records
+        await self._let_go(finished=finished)
+        return finished
 
     async def _let_go(self, *, finished: bool) -> None:
         async for attempt in again(self._log, "lease.not_released", lane=self.name):

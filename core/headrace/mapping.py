@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -17,13 +18,14 @@ from headrace.functions.context import Delivery
 from headrace.model import Answer, Condition, Failure, Keep, Lane, Order, Record, Source, Traits
 from headrace.observe import Tally
 from headrace.outlet import Outlet
-from headrace.pipeline import End, Pipeline
+from headrace.pipeline import End, Ending, Pipeline
 from headrace.plan import Plan
 from headrace.plugins import Connector, Opening
 from headrace.policy import FailurePolicy
 from headrace.retry import again
 from headrace.settings import LEAST_CAPACITY, MappingSettings
 from headrace.settling import Discarder, Outcome, no_destination
+from headrace.sharded import ShardedSource
 from headrace.slots import Slots
 from headrace.verdict import Rules, judge
 
@@ -73,7 +75,7 @@ class Mapping:
         self.lanes: dict[str, RunningLane] = {}
         self.report = Report()
         self._connector, self._log = connector, opening.log
-        self._opening = replace(opening, tally=self._tally)
+        self._opening = replace(opening, tally=self._tally, words=self._words)
         self._wanted = connector.keep(opening)
         self._source: Source | None = None
         self._destination: Destination | None = None
@@ -127,6 +129,11 @@ class Mapping:
     def _tally(self, lane: str) -> Tally:
         return self.tallies.setdefault(lane, Tally())
 
+    def _words(self, lane: str) -> str:
+        """What the ledger is told of a lane of ours with each renewal."""
+        running = self.lanes.get(lane)
+        return "" if running is None else json.dumps([running.condition.state, running.condition.reason])
+
     async def _run_once(self) -> bool:
         """True when every lane has ended; false when it failed after a good while: then back-off begins anew."""
         began = self._opening.clock.boot()
@@ -179,13 +186,18 @@ class Mapping:
         self._log.info("lane.opened", lane=running.lane.name)
         ending = await running.pipeline.run()
         self._log.info("lane.closed", lane=running.lane.name, how=ending.how.value, left=ending.left)
-        if ending.how is End.LOST:
-            self._log.warning("lane.lost", lane=running.lane.name, left=ending.left)
-            self.report.lost.append(running.lane.name)
-        else:
-            self.report.left += ending.left
-        if not self._stopping.is_set():
+        self._account(running.lane.name, ending)
+        if not self._stopping.is_set() and self.lanes.get(running.lane.name) is running:
             del self.lanes[running.lane.name]
+
+    def _account(self, lane: str, ending: Ending) -> None:
+        """What was not clean at the end. A lane that is lost before the stop goes on elsewhere, or here again."""
+        if ending.how is End.LOST:
+            self._log.warning("lane.lost", lane=lane, left=ending.left)
+            if self._stopping.is_set():
+                self.report.lost.append(lane)
+        elif self._stopping.is_set():
+            self.report.left += ending.left
 
     def _keep(self, source: Source) -> Keep | None:
         """What the connector and the user's filters want. One that fails, which none should, keeps its record."""
@@ -213,7 +225,7 @@ class Mapping:
 
         async def attempt(records: Sequence[Record], number: int) -> Outcome:
             tries = max([number, *[record.attempt for record in records]])
-            delivery = Delivery(mapping=self.name, lane=lane.name, epoch=0, attempt=tries)
+            delivery = Delivery(mapping=self.name, lane=lane.name, epoch=lane.epoch, attempt=tries)
             try:
                 event = source.render(records)
             except Exception as error:  # noqa: BLE001 - a message of odd shape costs its batch, not the lane
@@ -249,9 +261,10 @@ class Mapping:
 
 
 def _open(connector: Connector, opening: Opening) -> Source:
-    if connector.open is not None:
-        return connector.open(opening)
-    raise NotImplementedError("sharded sources are being built")  # TODO
+    if connector.shards is not None:
+        return ShardedSource(opening, connector.shards(opening))
+    assert connector.open is not None, "a connector has one of them"  # noqa: S101 - Connector sees to it
+    return connector.open(opening)
 
 
 def plan_of(settings: MappingSettings, traits: Traits) -> Plan:

@@ -139,6 +139,16 @@ class Lane(Protocol):
     def condition(self) -> Condition: ...
 
     @property
+    def epoch(self) -> int:
+        """Of the lease under which it is read; 0 where there are none."""
+        ...
+
+    @property
+    def behind(self) -> float | None:
+        """Seconds between what was read last and the source's newest; None where it cannot say."""
+        ...
+
+    @property
     def deadline(self) -> float:
         """Nothing may be dispatched after it, in seconds of `Clock.boot`; checked before every attempt."""
         ...

@@ -16,17 +16,20 @@ from headrace.destination import Destination, Payload
 from headrace.errors import ConfigError, Fault
 from headrace.filters import View
 from headrace.leases import Leases
-from headrace.ledger import Ledger, LedgerOpening, OpenLedger
+from headrace.ledger import Ledger, LedgerKind, LedgerOpening
 from headrace.memory import open_memory
 from headrace.model import Keep, Source, Traits
 from headrace.observe import Log, Tally
 from headrace.settings import MappingSettings, Settings
 from headrace.shards import Shards
-from headrace.sqlite import open_sqlite
+from headrace.sqlite import open_sqlite, path_of
 
 OptionsModel: TypeAlias = type[Settings]
 
-_LEDGERS: Mapping[str, OpenLedger] = {"memory": open_memory, "sqlite": open_sqlite}
+_LEDGERS: Mapping[str, LedgerKind] = {
+    "memory": LedgerKind(open=open_memory),
+    "sqlite": LedgerKind(open=open_sqlite, check=path_of),
+}
 
 GROUP = "headrace.catalogs"
 """The entry-point group; each entry names a `Catalog`."""
@@ -47,8 +50,9 @@ class Opening:
     `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
     as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `folder` is
     what relative paths are relative to. `on_failure` is the failure destination, if there is one. `tally` gives the
-    counts of a lane by its name. `leases` are the process's own, for sharded sources; `shared` is one dictionary for
-    all mappings of a process, for what they must share (a rate that a source allows once).
+    counts of a lane by its name, and `words` what it is doing, for people. `leases` are the process's own, for
+    sharded sources; `shared` is one dictionary for all mappings of a process, for what they must share (a rate that a
+    source allows once). `commit_interval` is in seconds.
     """
 
     service: str
@@ -62,6 +66,7 @@ class Opening:
     on_failure: Destined | None = None
     clock: Clock = SYSTEM
     tally: Callable[[str], Tally] = lambda _: Tally()
+    words: Callable[[str], str] = lambda _: ""
     leases: Leases | None = None
     commit_interval: float = 1.0
     shared: dict[object, Any] = field(default_factory=dict)
@@ -173,7 +178,7 @@ class Catalog:
     connectors: Sequence[Connector] = ()
     destinations: Sequence[DestinationKind] = ()
     sections: Mapping[str, OptionsModel] = field(default_factory=dict)
-    ledgers: Mapping[str, OpenLedger] = field(default_factory=dict)
+    ledgers: Mapping[str, LedgerKind] = field(default_factory=dict)
 
     def connector(self, type: str) -> Connector:  # noqa: A002 - the config's word
         return next(connector for connector in self.connectors if connector.type == type)
@@ -182,16 +187,26 @@ class Catalog:
         """Open the store that the URL's scheme names.
 
         Raises:
-            ConfigError: no catalog brings one for the scheme, or the URL means nothing to it.
+            ConfigError: as `check_state`.
             LedgerError: the store cannot be used, or reached (LedgerUnavailable).
         """
+        return await self._ledger_kind(opening.url).open(opening)
+
+    def check_state(self, url: str) -> None:
+        """See that *url* names a store, without asking anybody.
+
+        Raises:
+            ConfigError: no catalog brings one for the scheme, or the URL means nothing to it.
+        """
+        self._ledger_kind(url).check(url)
+
+    def _ledger_kind(self, url: str) -> LedgerKind:
         known = {**_LEDGERS, **self.ledgers}
-        scheme = opening.url.partition(":")[0]
-        if scheme not in known:
-            raise ConfigError(
-                [Fault("service.state", f"no ledger is kept at {scheme!r}; there are {', '.join(known)}")]
-            )
-        return await known[scheme](opening)
+        scheme, colon, _ = url.partition(":")
+        if not colon or scheme not in known:
+            forms = ", ".join(f"{one}:" for one in known)
+            raise ConfigError([Fault("service.state", f"names no ledger: it begins with one of {forms}")])
+        return known[scheme]
 
 
 def discover() -> Catalog:

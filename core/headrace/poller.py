@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict
@@ -15,6 +16,8 @@ from headrace.config.wording import Validator
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
 from headrace.functions.invocation import Handler
+from headrace.leases import Leases
+from headrace.ledger import Ledger, LedgerOpening
 from headrace.mapping import Mapping as Running
 from headrace.mapping import Report
 from headrace.model import Condition
@@ -49,7 +52,8 @@ class Poller:
     ```
 
     *handler* is any callable of `(event, context)`: a plain one runs in a thread, an async one on this loop. *timeout*
-    is what one call may take, and *drain_timeout* what a stop waits for handlers, in seconds. *catalog* says what
+    is what one call may take, *state* where leases and checkpoints of a log are kept (a URL as in the config file, or a
+    `Ledger`), and *drain_timeout* what a stop waits for handlers, in seconds. *catalog* says what
     destinations there are, and *sections* is what a config file would say in the catalog's sections.
 
     Raises:
@@ -65,17 +69,16 @@ class Poller:
         name: str,
         timeout: float,
         drain_timeout: float,
-        state: str | None,
+        state: str | Ledger | None,
         catalog: Catalog,
         sections: Mapping[str, Settings],
     ) -> None:
-        if state not in (None, "memory:"):
-            raise ConfigError([Fault("state", "only memory: is built yet; leave it out")])
+        self._leases = _leases(catalog, state, name)
         self._drain_timeout = drain_timeout
         self._running: asyncio.Future[None] | None = None
         self._function = Function.of(name, handler, timeout=timeout)
         opening = _opening(replace(catalog, connectors=[connector]), sections, arguments, name, timeout)
-        self._mapping = Running(connector, opening, self._function)
+        self._mapping = Running(connector, replace(opening, leases=self._leases), self._function)
 
     @property
     def tally(self) -> Mapping[str, Tally]:
@@ -105,13 +108,22 @@ class Poller:
 
     async def run(self) -> None:
         """Poll until `stop`, or until this call is cancelled: then what is at a handler is finished first."""
-        running = self._running = asyncio.ensure_future(self._mapping.run())
+        running = self._running = asyncio.ensure_future(self._run())
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
             self.stop()
             await running
             raise
+
+    async def _run(self) -> None:
+        renewing = asyncio.ensure_future(self._leases.run())
+        try:
+            await self._mapping.run()
+        finally:
+            renewing.cancel()
+            await asyncio.wait({renewing})
+            await self._leases.close()
 
     def stop(self) -> None:
         """Fetch no more; `run` returns when what is at a handler is done, at most `drain_timeout` seconds later."""
@@ -120,6 +132,22 @@ class Poller:
     async def idle(self) -> bool:
         """True when nothing is left to do, here or at the source."""
         return await self._mapping.idle()
+
+
+def _leases(catalog: Catalog, state: str | Ledger | None, name: str) -> Leases:
+    """Over the ledger that *state* is, or leads to; one that was given as an object is its giver's to close."""
+    if state is None or isinstance(state, str):
+        url = state or f"sqlite:{name}.db"
+        try:
+            catalog.check_state(url)
+        except ConfigError as error:
+            raise ConfigError([replace(fault, path="state") for fault in error.faults]) from None
+        return Leases(partial(catalog.ledger, LedgerOpening(url=url, service=name)))
+    return Leases(partial(_given, state), closes=False)
+
+
+async def _given(ledger: Ledger) -> Ledger:
+    return ledger
 
 
 def _opening(

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from headrace.times import unix
+
 Count = Annotated[int, Field(strict=True)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -44,16 +46,16 @@ def _listen(listen: str | None) -> str | None:
     return listen
 
 
-def _state(state: str | None) -> str | None:
-    if state not in {None, "memory:"}:
-        raise ValueError("only memory: so far: the ledger (sqlite:, redis://) comes with the stream sources")
-    return state
-
-
 def _handler(handler: str) -> str:
     if not re.fullmatch(r"[^\s.]\S*\.[^\s.]+", handler):
         raise ValueError("must be module.function, as Lambda writes it: shop.orders.handler")
     return handler
+
+
+def _moment(value: str | float | None) -> str | float | None:
+    if value is not None:
+        unix(value)
+    return value
 
 
 def _age(seconds: int | None) -> int | None:
@@ -74,8 +76,14 @@ class ServiceSettings(Settings):
         pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$",
         description="Prefix of leases and checkpoints, label `service` of metrics.",
     )
-    state: Annotated[str | None, AfterValidator(_state)] = Field(
-        None, description="Where leases and checkpoints are kept: `memory:`."
+    state: str | None = Field(
+        None,
+        description="Where leases and checkpoints are kept: sqlite:PATH serves the copies on one machine, redis://… "
+        "those on several, memory: one copy, which forgets. Default: sqlite:./NAME.db.",
+    )
+    lease_ttl: Seconds = Field(10, ge=1, le=3600, description="Seconds until a copy that fell silent loses its shards.")
+    commit_interval: Seconds = Field(
+        1, gt=0, le=60, description="Seconds between two checkpoints of a shard; a crash repeats what came after."
     )
     listen: Annotated[str | None, AfterValidator(_listen)] = Field(
         "127.0.0.1:8480",
@@ -195,7 +203,7 @@ class MappingSettings(Settings):
     starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = Field(
         None, description="Where a log is read from when nothing is remembered."
     )
-    starting_position_timestamp: str | float | None = Field(
+    starting_position_timestamp: Annotated[str | float | None, AfterValidator(_moment)] = Field(
         None, description="With AT_TIMESTAMP, and only with it: Unix seconds or an ISO 8601 time."
     )
     filter_criteria: FilterCriteria | None = Field(

@@ -232,12 +232,21 @@ def is_busy(error: BaseException) -> bool:
     return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-async def open_sqlite(opening: LedgerOpening) -> SqliteLedger:
-    """`sqlite:PATH`; a relative path is from the working directory."""
-    path = opening.url.removeprefix("sqlite:")
+def path_of(url: str) -> Path:
+    """The file of `sqlite:PATH`; a relative path is from the working directory.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    path = url.removeprefix("sqlite:")
     if not path or path.startswith("//"):
-        raise ConfigError([Fault("service.state", f"{opening.url!r} names no file; write sqlite:PATH")])
-    ledger = SqliteLedger(Path(path), service=opening.service, clock=opening.clock)
+        raise ConfigError([Fault("service.state", f"{url!r} names no file; write sqlite:PATH")])
+    return Path(path)
+
+
+async def open_sqlite(opening: LedgerOpening) -> SqliteLedger:
+    """The ledger in the file that `path_of` names."""
+    ledger = SqliteLedger(path_of(opening.url), service=opening.service, clock=opening.clock)
     try:
         await ledger.open()
     except BaseException:

@@ -261,10 +261,10 @@ def test_a_fault_of_a_function(function, fault):
         ("[]", "service: must be a mapping"),
         ("{name: a b}", "service.name: must be a text, of the form ^"),
         (
-            "{name: a, state: 'sqlite:./a.db'}",
-            "service.state: only memory: so far: the ledger (sqlite:, redis://) comes with",
+            "{name: a, state: 'etcd://h'}",
+            "service.state: names no ledger: it begins with one of memory:, sqlite:",
         ),
-        ("{name: a, state: 'redis://h'}", "service.state: only memory: so far"),
+        ("{name: a, state: 'sqlite:'}", "service.state: 'sqlite:' names no file; write sqlite:PATH"),
         ("{name: a, listen: localhost}", "service.listen: must be HOST:PORT"),
         ("{name: a, listen: 8480}", "service.listen: must be a text, got 8480"),
         ("{name: a, listen: '::1:80'}", "service.listen: must be HOST:PORT"),

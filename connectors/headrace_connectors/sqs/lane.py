@@ -29,6 +29,8 @@ class SqsLane:
     """
 
     deadline = math.inf
+    epoch = 0
+    behind = None
 
     def __init__(
         self,

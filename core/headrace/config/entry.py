@@ -37,8 +37,10 @@ class MappingConfig:
     folder: Path
     on_failure: Destined | None = None
 
-    def opening(self, service: str, sections: Mapping[str, BaseModel], function_timeout: float) -> Opening:
-        """What the connector is told."""
+    def opening(
+        self, service: str, sections: Mapping[str, BaseModel], function_timeout: float, **process: Any
+    ) -> Opening:
+        """What the connector is told; *process* is what only a running one has: `leases`, `shared`."""
         return Opening(
             service=service,
             mapping=self.name,
@@ -49,6 +51,7 @@ class MappingConfig:
             log=log(mapping=self.name),
             folder=self.folder,
             on_failure=self.on_failure,
+            **process,
         )
 
 

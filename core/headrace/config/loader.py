@@ -34,14 +34,24 @@ class Config:
     functions: dict[str, FunctionSettings]
     mappings: dict[str, MappingConfig]
     sections: dict[str, BaseModel]
+    catalog: Catalog
     base: Path
     warnings: tuple[Fault, ...] = ()
     places: Places = field(default_factory=Places, repr=False, compare=False)
 
-    def opening(self, mapping: str) -> Opening:
-        """What the connector of *mapping* is told."""
+    @property
+    def state(self) -> str:
+        """The URL of the ledger; a relative path is from the first file's folder."""
+        url = self.service.state or f"sqlite:{self.service.name}.db"
+        scheme, _, path = url.partition(":")
+        return f"sqlite:{os.path.abspath(self.base / path)}" if scheme == "sqlite" else url  # noqa: PTH100 - as below
+
+    def opening(self, mapping: str, **process: Any) -> Opening:
+        """What the connector of *mapping* is told; *process* as `MappingConfig.opening` has it."""
         one = self.mappings[mapping]
-        return one.opening(self.service.name, self.sections, self.functions[one.function].timeout)
+        timeout = self.functions[one.function].timeout
+        interval = self.service.commit_interval
+        return one.opening(self.service.name, self.sections, timeout, commit_interval=interval, **process)
 
 
 def load(paths: Sequence[Path], catalog: Catalog, environ: Mapping[str, str] = os.environ) -> Config:
@@ -98,6 +108,7 @@ class _Loader:
             functions={name: one for name, one in functions.items() if one is not None},
             mappings={name: one for name, one in mappings.items() if one is not None},
             sections=ready,
+            catalog=self.catalog,
             base=self.bundle.base,
             warnings=tuple(
                 sorted((one for entry in entries.values() for one in entry.warnings), key=_Order(self.places))
@@ -120,7 +131,17 @@ class _Loader:
         if "service" not in self.value:
             self.fault(("service",), "is required: at least its name, as service: {name: shop}")
             return None
-        return self.validator.block(ServiceSettings, self.value["service"], ("service",))
+        service = self.validator.block(ServiceSettings, self.value["service"], ("service",))
+        if service is not None and service.state is not None:
+            self._check_state(service.state)
+        return service
+
+    def _check_state(self, url: str) -> None:
+        try:
+            self.catalog.check_state(url)
+        except ConfigError as error:
+            for fault in error.faults:
+                self.fault(("service", "state"), self.places.scrub(fault.message))
 
     def _section(self, name: str, model: type[Settings]) -> Settings | None:
         return self.validator.block(model, self.value.get(name, {}), (name,))

@@ -8,12 +8,15 @@ from collections.abc import Mapping as Map
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
+from headrace.leases import Leases
+from headrace.ledger import LedgerOpening
 from headrace.mapping import Mapping
 from headrace.model import Condition
 from headrace.observe import log
@@ -82,10 +85,14 @@ class Service:
         self._samplers: dict[str, Sampler] = {}
         self._disabled: list[MappingView] = []
         self._ended: dict[str, float] = {}
+        shared: dict[object, Any] = {}
+        ledger = LedgerOpening(url=config.state, service=self.name, log=self._log)
+        self._leases = Leases(partial(config.catalog.ledger, ledger), ttl=config.service.lease_ttl, logger=self._log)
         for name in chosen(config, only):
             one = config.mappings[name]
             if one.settings.enabled:
-                mapping = Mapping(one.connector, config.opening(name), functions[one.function])
+                opening = config.opening(name, leases=self._leases, shared=shared)
+                mapping = Mapping(one.connector, opening, functions[one.function])
                 self._mappings[name], self._samplers[name] = mapping, Sampler(mapping)
             else:
                 self._disabled.append(status.disabled(name, one.connector.type, one.function))
@@ -146,12 +153,14 @@ class Service:
         """Run until `stop`, idleness or cancellation, and drain in any case.
 
         How it ends: every mapping is told to drain within one budget; what each does then is in pipeline.py; when the
-        last has let go, samplers and the heart stop, and the functions' idle threads end. Hung ones are not waited for.
+        last has let go, renewals, samplers and the heart stop, and the functions' idle threads end. Hung ones are not
+        waited for.
         """
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             for function in self._functions.values():
                 stack.push_async_callback(function.close)
+            stack.push_async_callback(self._leases.close)
             if not self.stopping:
                 await self._run_mappings()
         outcomes = self.outcomes()
@@ -160,7 +169,7 @@ class Service:
 
     async def _run_mappings(self) -> None:
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(self._beat()), group.create_task(self._stop_when_idle())]
+            beside = [group.create_task(one) for one in (self._beat(), self._stop_when_idle(), self._leases.run())]
             beside += [group.create_task(sampler.run(self._sample_every)) for sampler in self._samplers.values()]
             running = [group.create_task(self._run_mapping(mapping)) for mapping in self._mappings.values()]
             self._log.info("service.started", mappings=list(self._mappings))

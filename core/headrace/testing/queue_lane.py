@@ -19,6 +19,9 @@ class MemoryQueueLane:
     `acked` and `nacked` are the history, in the order of the calls.
     """
 
+    epoch = 0
+    behind = None
+
     def __init__(
         self,
         queue: MemoryQueue,

@@ -1,0 +1,268 @@
+"""A sharded log as a source: leases its shards, parents before children, and gives each a lane while it is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from functools import partial
+
+from headrace import balance, graph
+from headrace.errors import GraphChanged, LedgerError, SourceUnavailable
+from headrace.graph import Kept, Start
+from headrace.leases import Holding
+from headrace.ledger import Graph, Ledger, Row
+from headrace.log import LogLane
+from headrace.memory import MemoryLedger
+from headrace.model import Condition, Event, Origin, Record
+from headrace.plugins import Opening
+from headrace.shards import Listed, Listing, Shards
+from headrace.times import unix
+
+AUDIT = 60.0
+"""Seconds between two listings of a stream, at most: they find what nobody told."""
+
+SOON = 5.0
+"""The same while a shard has ended whose children are not known."""
+
+GONE = 3
+"""Listings in a row that must not show an ended shard before its row is removed: a listing may be stale."""
+
+
+class ShardedSource:
+    """Looks at the ledger every moment: writes the graph, takes what is free, asks for a fair share.
+
+    A source or store that is away is a condition; what is held goes on meanwhile, to its deadline.
+    """
+
+    def __init__(self, opening: Opening, shards: Shards) -> None:
+        if opening.leases is None:
+            raise ValueError("a sharded source needs leases")
+        self._opening, self._shards, self._leases = opening, shards, opening.leases
+        self._log, self._clock, self._mapping = opening.log, opening.clock, opening.mapping
+        self._look_every = min(1.0, self._leases.ttl / 4)
+        self._ask_every = max(1.0, self._leases.ttl / 2)
+        self._known: Graph | None = None
+        self._listing: Listing | None = None  # of a first start, until its graph is written
+        self._settled = 0.0
+        self._audit_at = self._ask_at = 0.0
+        self._found: list[Listed] = []
+        self._unlisted: Counter[str] = Counter()
+        self._free_since: dict[str, float] = {}
+        self._reserved: dict[str, float] = {}  # let go for another, and until when it is left to that one
+        self._lanes: dict[str, LogLane] = {}
+        self._news = asyncio.Event()
+        self.condition = Condition("connecting", since=self._clock.wall())
+
+    # what the engine asks of a source
+
+    def render(self, records: Sequence[Record]) -> Event:
+        return self._shards.render(records)
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:
+        return self._shards.origin(lane, records)
+
+    def identify(self, identifier: object) -> str | None:
+        return self._shards.identify(identifier)
+
+    async def lag(self) -> int | None:
+        """A stream does not count what waits in it; its lanes know how far behind they are in time."""
+        return None
+
+    async def dead_lettered(self) -> int | None:
+        return None
+
+    async def idle(self) -> bool:
+        """Every lane of ours is at its tip with all of it settled, and no shard waits for an owner."""
+        if self._known is None or self._found:
+            return False
+        ours = self._leases.holding(self._mapping)
+        if any(not row.ended and not row.held and row.shard not in ours for row in self._known.rows):
+            return False
+        lanes = [lane for shard, lane in self._lanes.items() if shard in ours]
+        return len(lanes) == len(ours) and all(lane.behind == 0 and not lane.held.records for lane in lanes)
+
+    async def close(self) -> None:
+        await self._shards.close()
+
+    # the shards that are ours
+
+    async def lanes(self) -> AsyncIterator[LogLane]:
+        failures = 0
+        while True:
+            self._news.clear()
+            try:
+                for shard in await self._look():
+                    if lane := await self._take(shard):
+                        yield lane
+                failures = 0
+            except (SourceUnavailable, LedgerError) as error:
+                self._unavailable(error, failures)
+                failures += 1
+            await self._pause(self._look_every * min(2**failures, 16) * random.uniform(0.75, 1))
+
+    def _unavailable(self, error: Exception, failures: int) -> None:
+        if failures % 10 == 0:
+            self._log.warning("source.unavailable", error=str(error))
+        self._set_condition("unavailable", str(error))
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+    async def _look(self) -> Sequence[str]:
+        """Bring the graph up to date; the shards to take now."""
+        ledger = await self._leases.ledger()
+        seen = await ledger.rows(self._mapping)
+        if self._known is not None and (seen.generation is None or self._went_back(self._known, seen)):
+            await self._restore(ledger, self._known, seen)
+            return []
+        if seen.generation is None:
+            await self._begin(ledger)
+            return []
+        seen = await self._audit(ledger, seen)
+        self._remember(seen)
+        if seen.paused:
+            self._set_condition("paused", "headrace resume goes on")
+            return []
+        return await self._choose(ledger, seen)
+
+    async def _begin(self, ledger: Ledger) -> None:
+        """Write the first graph, as of the first look, but not before who else may be alive had time to restore one."""
+        if self._listing is None:
+            self._listing = await self._shards.list()
+            patience = 0.0 if type(ledger) is MemoryLedger else 3 * self._look_every  # nobody can empty that one
+            self._settled = self._clock.boot() + patience
+        if self._clock.boot() >= self._settled:
+            listing, self._listing = self._listing, None
+            settings = self._opening.settings
+            start = Start(settings.starting_position or "TRIM_HORIZON", unix(settings.starting_position_timestamp or 0))
+            rows = graph.first(listing, start, self._shards)
+            if await ledger.plan(self._mapping, listing.identity, rows):
+                self._log.info("graph.written", identity=listing.identity, shards=len(rows), start=start.where)
+            self._audit_at = self._clock.boot() + AUDIT
+            self._news.set()
+
+    def _went_back(self, known: Graph, seen: Graph) -> bool:
+        return known.generation == seen.generation and graph.is_older(known, seen, self._unlisted)
+
+    async def _restore(self, ledger: Ledger, known: Graph, seen: Graph) -> None:
+        """The store was emptied, or is an older copy: write back what we know, before anybody begins anew."""
+        held = {
+            shard: Kept(one.position, one.memo, one.epoch) for shard, one in self._leases.holding(self._mapping).items()
+        }
+        rows = graph.went_back(known, seen, held)
+        for holding in self._leases.holding(self._mapping).values():
+            holding.lose("the store was emptied, or put back to an older copy")
+        if known.identity is None or known.generation is None:
+            return
+        written = await ledger.restore(self._mapping, known.identity, known.generation, rows)
+        self._log.error("graph.restored", identity=known.identity, shards=sorted(written), by=self._leases.owner)
+        self._known = None
+
+    async def _audit(self, ledger: Ledger, seen: Graph) -> Graph:
+        """Add the children that were found; at its time compare the whole listing, and repair what differs."""
+        now, found, self._found = self._clock.boot(), self._found, []
+        if found and seen.identity and not graph.orphans(found, seen):
+            if new := graph.missing(found, seen, self._shards.beginning):
+                with suppress(GraphChanged):
+                    await ledger.add(self._mapping, seen.identity, new)
+                return await ledger.rows(self._mapping)
+        elif not found and now < self._audit_at:
+            return seen
+        listing = await self._shards.list()
+        if listing.identity != seen.identity:
+            await self._begin_anew(ledger, seen, listing)
+        else:
+            await self._repair(ledger, seen, listing)
+        seen = await ledger.rows(self._mapping)
+        wait = SOON if graph.without_children(seen) else AUDIT
+        self._audit_at = now + min(wait, AUDIT) * random.uniform(0.75, 1)
+        return seen
+
+    async def _repair(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
+        if new := graph.missing(listing.shards, seen, self._shards.beginning):
+            self._log.info("shards.found", shards=[shard.name for shard in new])
+            with suppress(GraphChanged):
+                await ledger.add(self._mapping, listing.identity, new)
+        gone = graph.outlived(listing, seen, self._shards.beginning)
+        self._unlisted = Counter({shard: self._unlisted[shard] + 1 for shard in gone})
+        if old := [shard for shard, times in self._unlisted.items() if times >= GONE]:
+            await ledger.forget(self._mapping, old)
+
+    async def _begin_anew(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
+        """The stream was deleted and made again: nothing of it was read, so all of it is, from its beginning."""
+        rows = graph.first(listing, Start("TRIM_HORIZON"), self._shards)
+        self._log.error("stream.recreated", was=seen.identity, identity=listing.identity, shards=len(rows))
+        await ledger.replan(self._mapping, seen.generation or "", listing.identity, rows)
+
+    def _remember(self, seen: Graph) -> None:
+        self._known = seen
+        now = self._clock.boot()
+        free = [row.shard for row in seen.rows if not row.held and not row.ended]
+        self._free_since = {shard: self._free_since.get(shard, now) for shard in free}
+        self._reserved = {shard: until for shard, until in self._reserved.items() if until > now}
+        for row in seen.rows:
+            if row.asked not in {None, self._leases.owner}:
+                self._reserve(row.shard)
+
+    def _reserve(self, shard: str) -> None:
+        self._reserved[shard] = self._clock.boot() + 3 * self._look_every
+
+    async def _choose(self, ledger: Ledger, seen: Graph) -> Sequence[str]:
+        now, rows = self._clock.boot(), graph.readable(seen)
+        ours = self._leases.holding(self._mapping)
+        waited = {shard for shard, since in self._free_since.items() if now - since >= self._look_every}
+        may_ask, owner = now >= self._ask_at, self._leases.owner
+        move = balance.choose(rows, owner, waited=waited, reserved=self._reserved, may_ask=may_ask)
+        if move.ask is not None:
+            self._ask_at = now + self._ask_every * random.uniform(0.75, 1.5)
+            await ledger.ask(self._mapping, move.ask, self._leases.owner)
+        self._set_condition("polling", self._without_lanes(seen, rows) if not ours and not move.take else "")
+        return [shard for shard in move.take if shard not in ours and shard not in self._lanes]
+
+    @staticmethod
+    def _without_lanes(seen: Graph, rows: Sequence[Row]) -> str:
+        if rows:
+            return "every shard that can be read is held by other copies"
+        return "the stream has ended" if seen.rows else "the stream has no shards"
+
+    async def _take(self, shard: str) -> LogLane | None:
+        holding = await self._leases.acquire(self._mapping, shard, allowed=self._leases.ttl * 3)
+        if holding is None:
+            return None
+        lease = holding.lease
+        self._log.info("lease.taken", lane=shard, epoch=lease.epoch, position=lease.position, crashes=lease.crashes)
+        lane = LogLane(
+            shard,
+            self._shards.open(shard, lease.position, self._tell),
+            holding,
+            commit_interval=self._opening.commit_interval,
+            commit_after=10 * (self._opening.settings.capacity or 1000),
+            clock=self._clock,
+            logger=self._log,
+            closed=partial(self._closed, shard, holding),
+        )
+        holding.words = partial(self._opening.words, shard)
+        self._lanes[shard] = lane
+        return lane
+
+    def _tell(self, children: Sequence[Listed]) -> None:
+        self._found += children
+        self._news.set()
+
+    def _closed(self, shard: str, holding: Holding, finished: bool) -> None:  # noqa: FBT001 - as LogLane tells it
+        """A lane was let go: its children may be read now, or another may take it."""
+        del self._lanes[shard]
+        if holding.asked_by is not None:
+            self._reserve(shard)
+        if finished:
+            self._audit_at = min(self._audit_at, self._clock.boot() + (SOON if self._found else 0.0))
+            self._news.set()
+
+    def _set_condition(self, state: str, reason: str = "") -> None:
+        if (self.condition.state, self.condition.reason) != (state, reason):
+            self.condition = Condition(state, reason, self._clock.wall())

@@ -1,0 +1,164 @@
+"""Workers over one stream and one ledger, on virtual time: started, stopped, killed, frozen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from headrace.errors import LedgerUnavailable
+from headrace.functions import Function
+from headrace.leases import Leases
+from headrace.ledger import Graph, Ledger
+from headrace.mapping import Mapping
+from headrace.memory import MemoryLedger
+from headrace.model import Order, Traits
+from headrace.plugins import Connector, Opening, Probe
+from headrace.settings import MappingSettings, Settings
+from headrace.testing import FakeClock
+from headrace.testing.shards import MemoryStream
+from support.engine import Lines
+
+Behave = Callable[[list[str], Any], Awaitable[Any]]
+
+
+async def _probe(_: Opening) -> Probe:
+    return Probe()
+
+
+class Told(Lines):
+    exception = Lines.info
+
+
+class Worker:
+    """One copy of a service with one mapping, `m`."""
+
+    def __init__(
+        self, fleet: Fleet, name: str, *, ledger: Ledger | None = None, behave: Behave | None = None, **settings: Any
+    ) -> None:
+        self.fleet, self.name, self.told = fleet, name, Told()
+        self.leases = Leases(
+            lambda: _value(ledger or fleet.ledger),
+            ttl=fleet.ttl,
+            owner=name,
+            closes=False,
+            clock=fleet.clock,
+            logger=self.told,
+        )
+        connector = Connector(
+            type="stream",
+            summary="",
+            options=Settings,
+            traits=Traits(Order.SEQUENCE, redelivers=False),
+            shards=lambda _: fleet.stream,
+            probe=_probe,
+        )
+        given = {"batch_size": 5, "starting_position": "TRIM_HORIZON", "capacity": 50, **fleet.settings, **settings}
+        opening = Opening(
+            service="s",
+            mapping="m",
+            settings=MappingSettings(**given),
+            options=Settings(),
+            sections={},
+            function_timeout=60,
+            log=self.told,
+            clock=fleet.clock,
+            leases=self.leases,
+            commit_interval=0.5,
+        )
+        self._behave = behave
+        self.mapping = Mapping(connector, opening, Function.of("f", self._handle, timeout=600))
+        self.task: asyncio.Future[Any] | None = None
+
+    async def _handle(self, event: Any, context: Any) -> Any:
+        names = [record["id"] for record in event["Records"]]
+        self.fleet.begun += [(self.name, context.headrace.lane, name) for name in names]
+        answer = await self._behave(names, context) if self._behave else None
+        self.fleet.done += [(self.name, context.headrace.lane, name) for name in names]
+        return answer
+
+    def start(self) -> Worker:
+        async def both() -> None:
+            renewing = asyncio.ensure_future(self.leases.run())
+            try:
+                await self.mapping.run()
+            finally:
+                renewing.cancel()
+
+        self.task = asyncio.ensure_future(both())
+        return self
+
+    async def stop(self, seconds: float = 60) -> None:
+        self.mapping.stop(seconds)
+        assert self.task is not None
+        await self.task
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing of it runs any more, and nothing was said. What a graceful end would write is cut off."""
+        self.leases.holding("m")
+        for holding in list(self.leases.holding("m").values()):
+            holding._ledger = _Dead()
+        self.leases._ledger = _Dead()
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    @property
+    def shards(self) -> set[str]:
+        return set(self.leases.holding("m"))
+
+
+class Store(MemoryLedger):
+    """The ledger that a fleet shares; `away` refuses every call."""
+
+    away = False
+
+    async def _run(self, work: Any) -> Any:
+        await asyncio.sleep(0.01)
+        if self.away:
+            raise LedgerUnavailable("the store is away", written=False)
+        return await super()._run(work)
+
+    def flush(self) -> None:
+        self._rows = type(self._rows)()
+
+
+class _Dead:
+    """The store of a process that is no more: nothing arrives."""
+
+    def __getattr__(self, name: str) -> Any:
+        async def nothing(*_: Any, **__: Any) -> None:
+            await asyncio.Event().wait()
+
+        return nothing
+
+
+async def _value(ledger: Ledger) -> Ledger:
+    return ledger
+
+
+class Fleet:
+    """`begun` and `done` are (worker, shard, record) in the order in which it happened."""
+
+    def __init__(self, shards: int = 4, *, ttl: float = 10.0, **settings: Any) -> None:
+        self.clock = FakeClock()
+        self.stream = MemoryStream(shards, clock=self.clock)
+        self.ledger = Store(self.clock)
+        self.ttl, self.settings = ttl, settings
+        self.begun: list[tuple[str, str, str]] = []
+        self.done: list[tuple[str, str, str]] = []
+
+    def worker(self, name: str, **more: Any) -> Worker:
+        return Worker(self, name, **more)
+
+    async def graph(self) -> Graph:
+        found: Graph = await self.ledger.rows("m")
+        return found
+
+    async def until(self, true: Callable[[], bool], seconds: float = 300) -> None:
+        async with asyncio.timeout(seconds):
+            while not true():
+                await asyncio.sleep(0.1)
+
+    def names(self) -> list[str]:
+        return [name for _, _, name in self.done]

@@ -1,0 +1,235 @@
+"""A stream's shards in a fleet: who reads what, in which order, and what survives whom. On virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from headrace.testing import virtual
+from support.fleet import Fleet
+
+TEN = [f"r{number:03}" for number in range(10)]
+MANY = [f"r{number:03}" for number in range(200)]
+
+
+@virtual
+async def test_one_worker_reads_every_shard_and_settles_it() -> None:
+    fleet = Fleet(4)
+    fleet.stream.put(MANY)
+    worker = fleet.worker("a").start()
+    await fleet.until(lambda: len(fleet.done) == len(MANY))
+    assert worker.shards == set(fleet.stream.shards)
+    await worker.stop()
+    assert sorted(fleet.names()) == MANY
+    graph = await fleet.graph()
+    last = {shard.name: str(shard.entries[-1][2]) for shard in fleet.stream.shards.values()}
+    assert {row.shard: row.position for row in graph.rows} == last
+    assert not any(row.owner for row in graph.rows), "a stop lets go of every lease"
+
+
+@virtual
+async def test_shards_spread_and_move_without_repeats() -> None:
+    """Mutation: a worker that keeps what it was asked for; a hand-over that does not commit first."""
+    fleet = Fleet(6)
+    one = fleet.worker("a").start()
+    await fleet.until(lambda: len(one.shards) == 6)
+    two, three = fleet.worker("b").start(), fleet.worker("c").start()
+
+    async def produce() -> None:
+        for name in MANY:
+            fleet.stream.put([name])
+            await asyncio.sleep(1)
+
+    producing = asyncio.ensure_future(produce())
+    await fleet.until(lambda: sorted(len(w.shards) for w in (one, two, three)) == [2, 2, 2])
+    await producing
+    await fleet.until(lambda: len(fleet.done) == len(MANY))
+    await asyncio.sleep(300)
+    assert sorted(len(w.shards) for w in (one, two, three)) == [2, 2, 2], "nothing moves to and fro"
+    assert sorted(fleet.names()) == MANY
+    await two.stop()
+    await fleet.until(lambda: len(one.shards) + len(three.shards) == 6)
+    for worker in (one, three):
+        await worker.stop()
+        assert worker.mapping.report.clean
+
+
+@virtual
+async def test_children_come_after_all_their_parents() -> None:
+    """Mutation: a child that begins when one of two parents has ended; one that begins when they are only read."""
+    fleet = Fleet(2)
+    held = asyncio.Event()
+
+    async def behave(names: list[str], _: Any) -> None:
+        if "a" in names:
+            await held.wait()
+
+    fleet.stream.put(["a"], key="x")
+    (first,) = [shard.name for shard in fleet.stream.shards.values() if shard.entries]
+    (other,) = set(fleet.stream.shards) - {first}
+    worker = fleet.worker("w", behave=behave).start()
+    await asyncio.sleep(5)
+    child = fleet.stream.merge(first, other)
+    fleet.stream.put(["b"], key="x")
+    await asyncio.sleep(60)
+    assert fleet.names() == []
+    held.set()
+    await fleet.until(lambda: fleet.names() == ["a", "b"])
+    left, _ = fleet.stream.split(child)
+    fleet.stream.put(["c"], key="x")
+    await fleet.until(lambda: fleet.names() == ["a", "b", "c"])
+    ended = {row.shard for row in (await fleet.graph()).rows if row.ended}
+    assert ended == {first, other, child}
+    assert left in worker.shards
+    await worker.stop()
+
+
+@virtual
+async def test_children_that_nobody_names_are_found_by_the_audit() -> None:
+    fleet = Fleet(1)
+    fleet.stream.silent = True
+    worker = fleet.worker("w").start()
+    fleet.stream.put(["a"])
+    await fleet.until(lambda: fleet.names() == ["a"])
+    fleet.stream.split("shard-000")
+    fleet.stream.put(["b"])
+    await fleet.until(lambda: fleet.names() == ["a", "b"], 70)
+    await worker.stop()
+
+
+@virtual
+async def test_a_dead_workers_shards_are_taken_within_a_ttl_and_two_seconds() -> None:
+    fleet = Fleet(4)
+    one, two = fleet.worker("a").start(), fleet.worker("b").start()
+    await fleet.until(lambda: len(one.shards) == len(two.shards) == 2)
+    await one.kill()
+    dead = asyncio.get_running_loop().time()
+    await fleet.until(lambda: len(two.shards) == 4)
+    assert asyncio.get_running_loop().time() - dead <= fleet.ttl + 2
+    fleet.stream.put(MANY)
+    await fleet.until(lambda: len(fleet.done) == len(MANY))
+    await asyncio.sleep(1)
+    rows = {row.shard: row.crashes for row in (await fleet.graph()).rows}
+    await two.stop()
+    assert sorted(fleet.names()) == MANY
+    assert rows == dict.fromkeys(rows, 0), "positions that moved cleared them"
+
+
+@virtual
+async def test_latest_on_a_quiet_stream_outlives_a_kill() -> None:
+    """Start, SIGKILL, records arrive, start again. Mutation: LATEST that is resolved at each open."""
+    fleet = Fleet(2, starting_position="LATEST")
+    fleet.stream.put(["before"])
+    await asyncio.sleep(5)
+    one = fleet.worker("a").start()
+    await fleet.until(lambda: len(one.shards) == 2)
+    await one.kill()
+    fleet.stream.put(TEN)
+    two = fleet.worker("b").start()
+    await fleet.until(lambda: len(fleet.done) == len(TEN))
+    await asyncio.sleep(60)
+    await two.stop()
+    assert sorted(fleet.names()) == TEN
+
+
+@virtual
+async def test_a_store_that_is_away_stops_dispatch_at_the_deadline_and_comes_back() -> None:
+    """Mutation: a lane that runs on without its lease; one that is never taken again."""
+    fleet = Fleet(1)
+    worker = fleet.worker("a").start()
+    fleet.stream.put(TEN[:1])
+    await fleet.until(lambda: len(fleet.done) == 1)
+    fleet.ledger.away = True
+    began = asyncio.get_running_loop().time()
+    await asyncio.sleep(2)
+    fleet.stream.put(TEN[1:2])
+    await fleet.until(lambda: len(fleet.done) == 2)
+    await fleet.until(lambda: not worker.shards)
+    assert asyncio.get_running_loop().time() - began <= fleet.ttl
+    fleet.stream.put(TEN[2:])
+    await asyncio.sleep(100)
+    assert len(fleet.done) == 2
+    assert worker.mapping.condition.state == "unavailable"
+    fleet.ledger.away = False
+    await fleet.until(lambda: set(fleet.names()) == set(TEN))
+    assert fleet.names().count("r001") == 2, "it was handled, and could not be committed"
+    await worker.stop()
+
+
+@virtual
+async def test_an_emptied_store_is_written_back_by_who_is_alive() -> None:
+    """A flush. Mutation: a first graph at LATEST, which loses what came since the last commit."""
+    fleet = Fleet(3, starting_position="LATEST")
+    one, two = fleet.worker("a").start(), fleet.worker("b").start()
+    await fleet.until(lambda: len(one.shards) + len(two.shards) == 3)
+    fleet.stream.put(MANY[:100])
+    await fleet.until(lambda: len(fleet.done) == 100)
+    await asyncio.sleep(5)
+    fleet.ledger.flush()
+    three = fleet.worker("c").start()
+    fleet.stream.put(MANY[100:])
+    await fleet.until(lambda: set(fleet.names()) == set(MANY))
+    await asyncio.sleep(60)
+    assert [name for name in MANY[:100] if fleet.names().count(name) > 1] == [], "those were committed"
+    told = [line for worker in (one, two, three) for line in worker.told.of("graph.restored")]
+    assert told, [worker.told.lines for worker in (one, two, three)]
+    for worker in (one, two, three):
+        await worker.stop()
+
+
+@virtual
+async def test_a_stream_made_again_is_read_from_its_beginning() -> None:
+    """Mutation: positions of the old stream, under which the new one's first records are never read."""
+    fleet = Fleet(2, starting_position="LATEST")
+    worker = fleet.worker("a").start()
+    await fleet.until(lambda: len(worker.shards) == 2)
+    fleet.stream.put(TEN)
+    await fleet.until(lambda: len(fleet.done) == 10)
+    fleet.stream.recreate()
+    fleet.stream.put(["new"])
+    await fleet.until(lambda: "new" in fleet.names())
+    assert len(worker.told.of("stream.recreated")) == 1
+    await worker.stop()
+
+
+@virtual
+async def test_a_paused_mapping_finishes_and_lets_go_and_a_resumed_one_goes_on() -> None:
+    fleet = Fleet(2)
+    worker = fleet.worker("a").start()
+    await fleet.until(lambda: len(worker.shards) == 2)
+    await fleet.ledger.pause("m", paused=True)
+    await fleet.until(lambda: not worker.shards)
+    fleet.stream.put(TEN)
+    await asyncio.sleep(60)
+    assert fleet.names() == []
+    assert worker.mapping.condition.state == "paused"
+    await fleet.ledger.pause("m", paused=False)
+    await fleet.until(lambda: sorted(fleet.names()) == TEN)
+    await worker.stop()
+
+
+@virtual
+async def test_a_seek_moves_a_running_fleet() -> None:
+    """Mutation: a lane that goes on from where it was, and commits over the seek."""
+    fleet = Fleet(2)
+    worker = fleet.worker("a").start()
+    fleet.stream.put(TEN)
+    await fleet.until(lambda: len(fleet.done) == 10)
+    await asyncio.sleep(2)
+    await fleet.ledger.seek("m", dict.fromkeys(fleet.stream.shards, "beginning"))
+    await fleet.until(lambda: len(fleet.done) == 20)
+    assert sorted(fleet.names()) == sorted(TEN * 2)
+    await worker.stop()
+
+
+@virtual
+async def test_an_ended_stream_and_one_at_its_tip_are_idle() -> None:
+    fleet = Fleet(2)
+    fleet.stream.put(TEN)
+    worker = fleet.worker("a").start()
+    assert not await worker.mapping.idle()
+    await fleet.until(lambda: len(fleet.done) == 10)
+    await asyncio.sleep(3)
+    assert await worker.mapping.idle()
+    fleet.stream.away = True
+    await worker.stop()
