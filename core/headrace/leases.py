@@ -130,8 +130,9 @@ class Leases:
 class Holding:
     """One lease while it is held: the cursor of its lane.
 
-    `position` and `memo` are what was committed last; `asked_by` is who asked for it, if somebody did;
-    `deadline` moves on with each renewal, in seconds of `Clock.boot`; `words` says for people how the lane is doing, and goes to the ledger with each renewal.
+    `position` and `memo` are what was committed last; `deadline` moves on with each renewal, in seconds of
+    `Clock.boot`; `asked_by` is who asked for it, if somebody did; `words` says for people how the lane is doing, and
+    goes to the ledger with each renewal.
     """
 
     def __init__(
