@@ -32,6 +32,10 @@ class Piece(NamedTuple):
     last: Outcome | None = None
 
 
+WORDS = 200
+"""Characters of a reason that people read in a table."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work(Settling):
     """What every batch of a lane shares: the lane, how it is tried, and where it is counted."""
@@ -80,7 +84,8 @@ class Work(Settling):
         count, tally, wall = len(records), self.tally, self.clock.wall()
         ticket = self.slots.ticket()
         tally.invoked += count
-        outcome = await self.attempt(records, attempt)
+        with self.doing.now("handling", f"{count} records at the handler, attempt {attempt}", wall):
+            outcome = await self.attempt(records, attempt)
         if outcome.verdict.kind is Kind.LAPSED:
             tally.invoked -= count
             return outcome
@@ -110,7 +115,8 @@ class Work(Settling):
         self.slots.hung += 1
         wake()
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            with self.doing.now("handling", "timed out, and still runs in its thread", self.clock.wall()):
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.slots.hung -= 1
             for wait in waits:
@@ -146,7 +152,11 @@ class Work(Settling):
             case Bisect():
                 return [Piece(half, last=outcome) for half in halves(bad)]
             case Retry(delay, next_attempt):
-                await self._pause(delay)
+                why = (
+                    f"batch at {bad[0].id}, attempt {next_attempt} next: {outcome.verdict.failure or 'named as failed'}"
+                )
+                with self.doing.now("retrying", why[:WORDS], self.clock.wall()):
+                    await self._pause(delay)
                 return [Piece(bad, next_attempt, outcome)]
             case Discard(reason):
                 await self.give_up(bad, reason, attempt, outcome)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from headrace.batcher import BatchPolicy
 from headrace.delivery import Attempt, Work
 from headrace.destination import Destination, Payload
+from headrace.doing import Words
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
@@ -49,6 +49,14 @@ class RunningLane:
             why = f"all {slots.most} places are held by calls that timed out and still run"
             return Condition("stuck", why, own.since)
         return (self.work.unsent.condition(self.work.clock.boot()) if own.ready else None) or own
+
+    @property
+    def words(self) -> Words:
+        """Its condition while it does not poll, else what it is at."""
+        condition = self.condition
+        now = (self.work.doing.condition if condition.ready else None) or condition
+        lane = self.lane
+        return Words(state=now.state, reason=now.reason, since=now.since, behind=lane.behind, held=lane.held.records)
 
 
 @dataclass(slots=True)
@@ -132,7 +140,7 @@ class Mapping:
     def _words(self, lane: str) -> str:
         """What the ledger is told of a lane of ours with each renewal."""
         running = self.lanes.get(lane)
-        return "" if running is None else json.dumps([running.condition.state, running.condition.reason])
+        return "" if running is None else running.words.text()
 
     async def _run_once(self) -> bool:
         """True when every lane has ended; false when it failed after a good while: then back-off begins anew."""

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from headrace.clock import SYSTEM, Clock
 from headrace.destination import Reply, Said
+from headrace.doing import Doing
 from headrace.errors import DestinationUnavailable
 from headrace.model import Answer, Lane, LaneLost, Order, Record
 from headrace.observe import Log, Tally, log
@@ -73,6 +74,7 @@ class Settling:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     unsent: Unsent = field(default_factory=Unsent)
+    doing: Doing = field(default_factory=Doing)
 
     async def still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
         """Without what may not be dispatched any more: its visibility ran out, or could not be renewed.

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from headrace.cli import check, connectors, explain, invoke, run, schema, status, test_event_pattern
+from headrace.cli import check, connectors, explain, invoke, pause, run, schema, seek, status, test_event_pattern
 from headrace.cli.common import complain
 from headrace.errors import ConfigError
 from headrace.observe import configure_logging
 from headrace.service.signals import Signals
 
-MODULES: Final = (run, check, explain, schema, connectors, invoke, test_event_pattern, status)
+MODULES: Final = (run, check, explain, schema, connectors, invoke, test_event_pattern, status, seek, pause)
 
 EPILOG: Final = """\
 FILE is a YAML file, or a folder of them: service, functions and mappings.

@@ -1,4 +1,4 @@
-"""`headrace status`: a table from the running service, asked over HTTP."""
+"""`headrace status`: a table of every mapping: its counters from the copy that answers, its shards from the ledger."""
 
 from __future__ import annotations
 
@@ -6,30 +6,28 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from http.client import HTTPConnection, HTTPException
+from dataclasses import asdict
 from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
 
 from headrace.cli import common
+from headrace.cli.asking import NoAnswer, ask
+from headrace.cli.ledgers import carried_out, opened
+from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.service.live import seconds
-from headrace.settings import host_and_port
-
-PATIENCE: Final = 10.0
-"""Seconds that the service may take to answer."""
+from headrace.service.shardview import ShardView, shard_views
 
 COLUMNS: Final = ("mapping", "lanes", "state", "reason", "lag", "lag time", "in flight", "failed", "dropped")
+SHARD_COLUMNS: Final = ("shard", "state", "for", "reason", "owner", "lag", "lag time", "held", "position")
 
 DESCRIPTION: Final = """\
-Asks the service that runs with this config, at service.listen, and shows each mapping: lanes, state and reason, lag in
-records and time, records in flight, failures. Exit status 1 when nothing of that name answers there.
+Shows each mapping of the service that runs with this config: counters from the copy that answers at service.listen,
+and the shards of streams, whoever reads them, from the ledger: owner, position, lag, state with its reason and for how
+long. Exit status 1 when there is neither.
 """
-
-
-class _NoAnswer(Exception):  # noqa: N818 - caught three lines on
-    """Why there is no status."""
 
 
 def add(commands: common.Commands) -> None:
@@ -40,67 +38,82 @@ def add(commands: common.Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.config_file(parser)
-    parser.add_argument("--json", action="store_true", help="for programs: what /v1/mappings answers")
+    parser.add_argument("--json", action="store_true", help="for programs: what /v1/mappings answers, and the shards")
     parser.set_defaults(carry_out=carry_out)
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files])
+    shards: dict[str, list[ShardView]] = {}
+    asked = _sharded(config) and config.state != "memory:"
+    failed = carried_out(lambda: _read(config, shards)) if asked else 0
+    views: list[dict[str, Any]] = []
     try:
-        answer = _ask(config)
-    except _NoAnswer as why:
+        views = ask(config)["mappings"]
+    except NoAnswer as why:
         print(f"headrace: {why}", file=sys.stderr)
-        return 1
+        if not shards:
+            return 1
     if arguments.json:
-        print(json.dumps(answer, indent=2))
+        plain = {name: [asdict(view) for view in found] for name, found in shards.items()}
+        print(json.dumps({"service": config.service.name, "mappings": views, "shards": plain}, indent=2))
     else:
-        common.console().print(_table(answer["mappings"]))
+        _show(views, shards)
+    return failed
+
+
+def _sharded(config: Config) -> list[str]:
+    return [name for name, one in config.mappings.items() if one.connector.shards is not None]
+
+
+async def _read(config: Config, shards: dict[str, list[ShardView]]) -> int:
+    async with opened(config) as ledger:
+        for name in _sharded(config):
+            shards[name] = shard_views(await ledger.rows(name))
     return 0
 
 
-def _ask(config: Config) -> dict[str, Any]:
-    if config.service.listen is None:
-        raise _NoAnswer("service.listen is null: this service cannot be asked")
-    host, port = host_and_port(config.service.listen)
-    if not port:
-        taken = "the service logged the one it took (http.listening)"
-        raise _NoAnswer(f"service.listen has port 0: {taken}; write a fixed one, as 127.0.0.1:8480")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - asked, not bound
-    connection = HTTPConnection(host, port, timeout=PATIENCE)
-    try:
-        connection.request("GET", "/v1/mappings")
-        answer = json.loads(connection.getresponse().read())
-    except OSError as error:
-        raise _NoAnswer(f"nothing answers at {host}:{port} ({error}); is the service running?") from None
-    except (HTTPException, ValueError):
-        raise _NoAnswer(f"what answers at {host}:{port} is not headrace") from None
-    finally:
-        connection.close()
-    if not isinstance(answer, dict) or "service" not in answer or "mappings" not in answer:
-        raise _NoAnswer(f"what answers at {host}:{port} is not headrace")
-    if answer["service"] != config.service.name:
-        raise _NoAnswer(f"the service at {host}:{port} is {answer['service']!r}, not {config.service.name!r}")
-    return answer
+def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]]) -> None:
+    if views:
+        rows = [row for view in views for row in _rows(view, lanes=view["mapping"] not in shards)]
+        common.console().print(_table(COLUMNS, {"mapping", "state", "reason"}, rows))
+    for name, found in shards.items():
+        common.console().print(f"\n{name}" if found else f"\n{name}: never begun")
+        if found:
+            table = _table(SHARD_COLUMNS, {"shard", "state", "reason", "owner", "position"}, map(_shard, found))
+            common.console().print(table)
 
 
-def _table(views: list[dict[str, Any]]) -> Table:
+def _table(columns: tuple[str, ...], texts: set[str], rows: Any) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in COLUMNS:
-        text = name in ("mapping", "state", "reason")
-        table.add_column(name, justify="left" if text else "right", overflow="fold")
-    for view in views:
-        for row in _rows(view):
-            table.add_row(*map(Text, row))
+    for name in columns:
+        table.add_column(name, justify="left" if name in texts else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 
-def _rows(view: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The mapping; below it each lane, where there are several."""
-    lanes, counts = view["lanes"], view["counts"]
-    lags = [lane["lag_seconds"] for lane in lanes if lane["lag_seconds"] is not None]
+def _shard(view: ShardView) -> tuple[str, ...]:
+    return (
+        view.shard,
+        view.state,
+        seconds(max(SYSTEM.wall() - view.since, 0.0)) if view.since else "",
+        view.reason,
+        view.owner or "",
+        "?" if view.lag_records is None else f"{view.lag_records:,}",
+        "?" if view.lag_seconds is None else seconds(view.lag_seconds),
+        f"{view.held:,}",
+        view.position,
+    )
+
+
+def _rows(view: Mapping[str, Any], *, lanes: bool) -> Iterator[tuple[str, ...]]:
+    """The mapping; below it each lane, where there are several and no other table has them."""
+    shown, counts = view["lanes"], view["counts"]
+    lags = [lane["lag_seconds"] for lane in shown if lane["lag_seconds"] is not None]
     yield (
         view["mapping"],
-        str(len(lanes)),
+        str(len(shown)),
         view["state"],
         view["reason"],
         "?" if view["lag_records"] is None else f"{view['lag_records']:,}",
@@ -109,7 +122,7 @@ def _rows(view: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         f"{counts['failed']:,}",
         f"{counts['dropped']:,}",
     )
-    for lane in lanes if len(lanes) > 1 else ():
+    for lane in shown if lanes and len(shown) > 1 else ():
         lag = "?" if lane["lag_seconds"] is None else seconds(lane["lag_seconds"])
         counts = lane["counts"]
         yield (

@@ -1,0 +1,101 @@
+"""`headrace seek`: have a stream read from somewhere else, by a running fleet or by the next start."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Final
+
+from headrace.cli import common
+from headrace.cli.ledgers import Refused, carried_out, log_of, opened
+from headrace.config import Config
+from headrace.errors import ConfigError, Fault
+from headrace.ledger import Graph
+from headrace.model import Position
+from headrace.shards import Shards
+from headrace.times import unix
+
+LONGEST_TIME: Final = 13
+"""Digits of a time; a number with more is a sequence number."""
+
+DESCRIPTION: Final = """\
+Moves every shard of MAPPING, those that were read to their end too, or the one that --shard names. Whoever reads them
+is fenced at once, and reads from there within seconds; what is at a handler then may be handled again. Memo and crash
+counts are cleared.
+
+TO is TRIM_HORIZON (the oldest that is kept), LATEST (now, by the source's own clock), a time (Unix seconds or ISO
+8601), or a sequence number, which needs --shard: that record is the first to come.
+
+exit status: 0 moved; 1 not, with the reason; 2 what was written cannot be done.
+"""
+
+
+def add(commands: common.Commands) -> None:
+    parser = commands.add_parser(
+        "seek",
+        help="have a stream read from somewhere else",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common.config_file(parser)
+    parser.add_argument("mapping", metavar="MAPPING")
+    parser.add_argument("--to", metavar="TO", required=True, help="TRIM_HORIZON | LATEST | TIME | SEQUENCE")
+    parser.add_argument("--shard", metavar="ID", help="only this shard")
+    parser.set_defaults(carry_out=carry_out)
+
+
+def carry_out(arguments: argparse.Namespace) -> int:
+    config = common.read([arguments.files])
+    log_of(config, arguments.mapping)
+    return carried_out(lambda: _seek(config, arguments.mapping, arguments.to, arguments.shard))
+
+
+async def _seek(config: Config, name: str, to: str, shard: str | None) -> int:
+    mapping = log_of(config, name)
+    assert mapping.connector.shards is not None  # noqa: S101 - log_of has seen to it
+    async with AsyncExitStack() as stack:
+        shards = mapping.connector.shards(config.opening(name))
+        stack.push_async_callback(shards.close)
+        ledger = await stack.enter_async_context(opened(config))
+        position = await _position(shards, to, shard)
+        graph = await ledger.rows(name)
+        moved = _chosen(graph, name, shard)
+        await ledger.seek(name, dict.fromkeys(moved, position))
+    for one, was in moved.items():
+        print(f"{name}: {one}: from {was} to {position}")
+    if graph.paused:
+        print(f"{name} is paused: headrace resume has it read on")
+    return 0
+
+
+async def _position(shards: Shards, to: str, shard: str | None) -> Position:
+    if to == "TRIM_HORIZON":
+        return shards.beginning
+    if to == "LATEST":
+        return shards.at((await shards.list()).now)
+    if to.isdecimal() and len(to) > LONGEST_TIME:
+        if shard is None:
+            raise _fault("a sequence number is of one shard: name it with --shard")
+        position = shards.sequence(to)
+        if position is None:
+            raise _fault(f"{to} is no sequence number of this source")
+        return position
+    try:
+        return shards.at(unix(to))
+    except ValueError:
+        raise _fault("must be TRIM_HORIZON, LATEST, a time (Unix seconds or ISO 8601) or a sequence number") from None
+
+
+def _chosen(graph: Graph, name: str, shard: str | None) -> Mapping[str, Position]:
+    """Where the shards that are meant stand now."""
+    rows = {row.shard: row.position for row in graph.rows}
+    if not rows:
+        raise Refused(f"{name} was never begun: there is no position yet; starting_position says where it begins")
+    if shard is None:
+        return rows
+    return {(one := common.one_of("shard", shard, rows)): rows[one]}
+
+
+def _fault(message: str) -> ConfigError:
+    return ConfigError([Fault("--to", message)])

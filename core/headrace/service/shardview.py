@@ -1,0 +1,63 @@
+"""The view of a stream's shards as plain data, from the ledger: every copy's, and those that nobody has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace import graph
+from headrace.doing import words
+from headrace.ledger import Graph, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardView:
+    """One shard. `since` is Unix time, 0 where unknown; lags are None where unknown, in records and seconds."""
+
+    shard: str
+    state: str
+    reason: str
+    since: float
+    owner: str | None
+    epoch: int
+    position: str
+    lag_records: int | None
+    lag_seconds: float | None
+    held: int
+
+
+def shard_views(found: Graph) -> list[ShardView]:
+    """In the order of the graph."""
+    rows = {row.shard: row for row in found.rows}
+    return [_view(row, rows, paused=found.paused) for row in found.rows]
+
+
+def _view(row: Row, rows: dict[str, Row], *, paused: bool) -> ShardView:
+    told = words(row.state) if row.held else None
+    state, reason = _state(row, rows, paused=paused)
+    return ShardView(
+        shard=row.shard,
+        state=told.state if told else state,
+        reason=told.reason if told else reason,
+        since=told.since if told else 0.0,
+        owner=row.owner if row.held else None,
+        epoch=row.epoch,
+        position=row.position,
+        lag_records=None,
+        lag_seconds=told.behind if told else None,
+        held=told.held if told else 0,
+    )
+
+
+def _state(row: Row, rows: dict[str, Row], *, paused: bool) -> tuple[str, str]:
+    """What the ledger alone shows."""
+    if row.ended:
+        return "ended", ""
+    if row.held:
+        return "reading", "just taken"
+    if paused:
+        return "paused", ""
+    if parents := graph.unread_parents(row, rows):
+        return "waiting", f"for parent {', '.join(parents)}"
+    if row.owner is None:
+        return "no owner", "let go, or never taken"
+    return "no owner", f"{row.owner} was lost {-row.left:.0f} s ago"
