@@ -4,6 +4,7 @@
 |---|---|---|
 | ministack | session | the running SQS server, shared: never stop it; for that make your own `Ministack()` |
 | microburst | test | the running fault proxy before that server, without rules |
+| kinesis_local, roto | session | the running Kinesis servers, shared: each test makes a stream of its own |
 | account | test | twelve digits: the access key that keeps this test's queues apart |
 | aws_env | test | the environment variables with which a process of ours reaches the server as this account |
 | sqs | test | an aiobotocore client for it |
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from support.kinesis import KinesisLocal, Roto
 from support.queues import make_queue, sqs_client
 from support.servers import Microburst, Ministack, aws_environment, random_account
 
@@ -54,6 +56,18 @@ def microburst(_microburst: Microburst) -> Iterator[Microburst]:
     _microburst.clear()
     yield _microburst
     _microburst.clear()
+
+
+@pytest.fixture(scope="session")
+def kinesis_local() -> Iterator[KinesisLocal]:
+    with KinesisLocal() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def roto() -> Iterator[Roto]:
+    with Roto() as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,16 +3,18 @@
 A client's first call of an operation goes through aiobotocore in full. What that call resolved (endpoint, headers,
 region, signing name) is then repeated by a lean call: the same credentials, the form of botocore's signer and
 aiobotocore's own HTTP session (so proxies, CA bundles and client certificates hold), but one JSON encoder and decoder,
-and none of the hooks. Anything but a well-formed 200 is tried again in full, with botocore's retries and its errors.
+and none of the hooks. Anything but a well-formed 200 is tried again in full, with botocore's retries and its errors, but
+for refusals that a caller has named as final.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import orjson
@@ -56,6 +58,10 @@ MENDS = {
     "NonExistentQueue": "create it, or correct queue_url: its region, account and name",
     "QueueDoesNotExist": "create it, or correct queue_url: its region, account and name",
     "AccessDenied": "allow these credentials to do it (README: the rights that a queue needs)",
+    "AccessDeniedException": "allow these credentials to do it (README: the rights that a stream needs)",
+    "ResourceNotFoundException": "create it, or correct its name, region and account",
+    "KMSAccessDeniedException": "allow these credentials kms:Decrypt with the stream's key",
+    "KMSDisabledException": "enable the stream's key",
 }
 """What a person can do about an error, by the last part of its code."""
 
@@ -96,8 +102,8 @@ _watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
 class AwsClient:
     """One service. Its calls take and return what boto3's do, but for binary values, which may stay base64 text."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, *, dated: Collection[str] = (), final: Collection[str] = ()) -> None:
+        self._client, self._dated, self._final = client, dated, final
         self._templates: dict[str, _Template] = {}
         client.meta.events.register(f"before-send.{client.meta.service_model.service_id.hyphenize()}", self._learn)
 
@@ -111,6 +117,7 @@ class AwsClient:
         if (
             scope
             and operation not in self._templates
+            and operation not in self._dated
             and headers.get("Content-Type", "").startswith("application/x-amz-json")
         ):
             own = {n: v for n, v in headers.items() if n.lower() not in _OWN_HEADERS and not _PER_CALL.match(n)}
@@ -126,6 +133,8 @@ class AwsClient:
         if template is not None:
             try:
                 answer = await self._lean(template, params, watch)
+            except AwsError:
+                raise
             except Exception:  # noqa: BLE001 - whatever it is, the call in full meets it again, and names it
                 answer = None
             if answer is not None:
@@ -148,9 +157,17 @@ class AwsClient:
             watch.arriving()
         body = await response.content
         if response.status_code != OK:
+            self._refuse(body)
             return None
         answer = orjson.loads(body) if body else {}
         return answer if isinstance(answer, dict) else None
+
+    def _refuse(self, body: bytes) -> None:
+        """Raise a refusal that is final, as botocore would."""
+        told = orjson.loads(body)
+        code = str(told["__type"]).rpartition("#")[2]
+        if code in self._final:
+            raise AwsError(code, str(told.get("message") or told.get("Message") or ""))
 
     async def _in_full(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         method: Callable[..., Awaitable[dict[str, Any]]] = getattr(self._client, xform_name(operation))
@@ -163,13 +180,33 @@ class AwsClient:
             raise AwsError(type(error).__name__, str(error)) from error
 
 
+def date_of(answer: Mapping[str, Any]) -> float | None:
+    """The server's own time, in Unix seconds, where *answer* is a full one and its header Date can be read."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
 @asynccontextmanager
-async def aws_client(service: str, aws: AwsSettings, *, connections: int = 20) -> AsyncIterator[AwsClient]:
+async def aws_client(
+    service: str,
+    aws: AwsSettings,
+    *,
+    connections: int = 20,
+    retries: int = 3,
+    dated: Collection[str] = (),
+    final: Collection[str] = (),
+) -> AsyncIterator[AwsClient]:
     """A client of *service*, for as long as the block lasts.
+
+    A call that fails is tried again *retries* times at most. *dated* are operations that are always called in full, so
+    that their answer has its headers (`date_of`); *final* are codes of refusals that a lean call takes as they are.
 
     Raises:
         AwsError: it cannot be made from these settings (no region, a profile that does not exist, …).
@@ -180,7 +217,7 @@ async def aws_client(service: str, aws: AwsSettings, *, connections: int = 20) -
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         max_pool_connections=connections,
-        retries={"mode": "standard", "max_attempts": 3},
+        retries={"mode": "standard", "max_attempts": retries},
     )
     try:
         if aws.role_arn:
@@ -190,7 +227,7 @@ async def aws_client(service: str, aws: AwsSettings, *, connections: int = 20) -
     except (BotoCoreError, ValueError) as error:
         raise AwsError(type(error).__name__, str(error)) from error
     try:
-        yield AwsClient(entered)
+        yield AwsClient(entered, dated=dated, final=final)
     finally:
         await client.__aexit__(None, None, None)
 

@@ -100,8 +100,9 @@ class Tally:
     + in_flight. The others are counts of work, not of verdicts: an invoked record is counted at every attempt, a failed
     and a retried one (handed over again) at each; `failed_invoke` counts whole batches, as AWS does;
     `delivery_errors` counts a record at every try of the failure destination that failed, `refused` one that it can
-    never take and that was returned; `dropped_receives` are calls that a stop cut short, whose messages, if any, return
-    with their visibility.
+    never take and that was returned; `lost_to_retention` counts gaps that retention tore into a log before it was read,
+    not records, since nobody knows how many; `dropped_receives` are calls that a stop cut short, whose messages, if
+    any, return with their visibility.
     """
 
     def __init__(self) -> None:
@@ -124,6 +125,7 @@ class Tally:
         self.delivery_errors = 0
         self.refused = 0
         self.retried = 0
+        self.lost_to_retention = 0
         self.duration = Histogram(SECONDS)
         self.batch_size = Histogram(SIZES)
         self.age = Histogram(AGES)

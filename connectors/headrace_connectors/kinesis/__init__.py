@@ -1,0 +1,1 @@
+"""Kinesis: a stream's shards, read by polling or by enhanced fan-out."""

@@ -1,0 +1,135 @@
+"""A Kinesis stream as a source: its shards, for core's sharded source to lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from headrace.errors import Fault
+from headrace.log import LOG_TRAITS
+from headrace.model import Event, Origin, Position, Record
+from headrace.plugins import Connector, Opening, Probe
+from headrace.shards import Found, Listing
+from headrace_connectors.aws import AwsError
+from headrace_connectors.kinesis import event, position
+from headrace_connectors.kinesis.calls import KinesisCalls
+from headrace_connectors.kinesis.event import VIEW
+from headrace_connectors.kinesis.options import KinesisOptions, check, warn
+from headrace_connectors.kinesis.origin import origin
+from headrace_connectors.kinesis.pace import AT_THE_TIP, Pace
+from headrace_connectors.kinesis.stream import About, Connect, Stream, connecting
+from headrace_connectors.streams.options import DEFAULTS, REFUSES
+from headrace_connectors.streams.reader import PagedReader
+
+_PACES = "kinesis.paces"
+
+
+class KinesisShards:
+    """A stream whose shards are polled. `connect` is for tests: how its client is made."""
+
+    beginning: Position = position.TRIM_HORIZON
+
+    def __init__(self, opening: Opening, connect: Connect | None = None) -> None:
+        self._opening = opening
+        self._options: KinesisOptions = opening.options
+        self._aws = self._options.aws(opening)
+        self._stream = Stream(self._options, self._aws, connect or connecting(self._aws), clock=opening.clock)
+
+    def at(self, time: float) -> Position:
+        return position.at(time)
+
+    def sequence(self, number: str) -> Position | None:
+        return position.sequence(number)
+
+    async def list(self) -> Listing:
+        return await self._stream.listing()
+
+    def open(self, shard: str, after: Position, found: Found) -> PagedReader:
+        opening = self._opening
+        tally = opening.tally(shard)
+
+        def to_records(page: Sequence[dict[str, Any]], about: About) -> list[Record]:
+            return event.records(page, shard=shard, arn=about.arn, region=about.region)
+
+        def lost() -> None:
+            tally.lost_to_retention += 1
+
+        return PagedReader(
+            shard,
+            after,
+            KinesisCalls(
+                shard, stream=self._stream, pace=self._pace(shard), to_records=to_records, clock=opening.clock
+            ),
+            beginning=self.beginning,
+            found=found,
+            on_trimmed=self._options.on_trimmed,
+            pause=AT_THE_TIP,
+            lost=lost,
+            clock=opening.clock,
+            log=opening.log,
+        )
+
+    def _pace(self, shard: str) -> Pace:
+        """One a shard, shared by every mapping of the process that reads it, for as long as one does."""
+        paces: WeakValueDictionary[object, Pace]
+        paces = self._opening.shared.setdefault(_PACES, WeakValueDictionary())
+        return paces.setdefault((self._aws.endpoint_url, self._aws.region, self._stream.name, shard), Pace())
+
+    def render(self, records: Sequence[Record]) -> Event:
+        about = self._about
+        return event.render(records, arn=about.arn, region=about.region)
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:
+        about = self._about
+        return origin(lane, records, arn=about.arn, region=about.region)
+
+    @property
+    def _about(self) -> About:
+        """Known before the first record is read."""
+        if self._stream.about is None:
+            raise RuntimeError("records of a stream that was never asked for")
+        return self._stream.about
+
+    def identify(self, identifier: object) -> str | None:
+        """A sequence number, which is a text."""
+        return identifier if isinstance(identifier, str) else None
+
+    async def close(self) -> None:
+        await self._stream.close()
+
+
+async def probe(opening: Opening) -> Probe:
+    """Ask the stream's server once."""
+    options: KinesisOptions = opening.options
+    aws = options.aws(opening)
+    stream = Stream(options, aws, connecting(aws), clock=opening.clock)
+    try:
+        listing = await stream.listing()
+        about = await stream.known()
+    except AwsError as error:
+        return Probe(faults=[Fault("source.stream", str(error))])
+    finally:
+        await stream.close()
+    return Probe(
+        values={
+            "source.stream_arn": about.arn,
+            "source.retention_period_hours": about.retention_hours,
+            "source.open_shards": sum(not shard.closed for shard in listing.shards),
+        }
+    )
+
+
+kinesis = Connector(
+    type="kinesis",
+    summary="Amazon Kinesis Data Streams: at least once, in order per shard; polled.",
+    options=KinesisOptions,
+    traits=LOG_TRAITS,
+    shards=KinesisShards,
+    probe=probe,
+    defaults=DEFAULTS,
+    refuses=REFUSES,
+    check=check,
+    warn=warn,
+    view=VIEW,
+)
