@@ -3,8 +3,8 @@
 A client's first call of an operation goes through aiobotocore in full. What that call resolved (endpoint, headers,
 region, signing name) is then repeated by a lean call: the same credentials, the form of botocore's signer and
 aiobotocore's own HTTP session (so proxies, CA bundles and client certificates hold), but one JSON encoder and decoder,
-and none of the hooks. Anything but a well-formed 200 is tried again in full, with botocore's retries and its errors, but
-for refusals that a caller has named as final.
+and none of the hooks. Anything but a well-formed 200 is tried again in full, with botocore's retries and its errors,
+but for refusals that a caller has named as final.
 """
 
 from __future__ import annotations
@@ -51,14 +51,19 @@ class AwsSettings(Settings):
         return AwsSettings(**{**defaults.model_dump(), **given})
 
 
+_RIGHTS = "allow these credentials to do it (README: the rights that are needed)"
+
 MENDS = {
     "NoCredentialsError": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run under a role",
     "NoRegionError": "set region under aws, or AWS_REGION",
     "EndpointConnectionError": "is the server up, and endpoint_url (or AWS_ENDPOINT_URL) right?",
     "NonExistentQueue": "create it, or correct queue_url: its region, account and name",
     "QueueDoesNotExist": "create it, or correct queue_url: its region, account and name",
-    "AccessDenied": "allow these credentials to do it (README: the rights that a queue needs)",
-    "AccessDeniedException": "allow these credentials to do it (README: the rights that a stream needs)",
+    "AccessDenied": _RIGHTS,
+    "AccessDeniedException": _RIGHTS,
+    "AuthorizationError": _RIGHTS,
+    "NotFound": "create it, or correct its ARN: its region, account and name",
+    "NoSuchBucket": "create it, or correct its name",
     "ResourceNotFoundException": "create it, or correct its name, region and account",
     "KMSAccessDeniedException": "allow these credentials kms:Decrypt with the stream's key",
     "KMSDisabledException": "enable the stream's key",

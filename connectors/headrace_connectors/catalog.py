@@ -6,6 +6,8 @@ from headrace.ledger import LedgerKind
 from headrace.plugins import Catalog
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations.file import file
+from headrace_connectors.destinations.s3 import s3
+from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
 from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
@@ -17,6 +19,8 @@ catalog = Catalog(
     connectors=[sqs],
     destinations=[
         to_sqs,
+        sns,
+        s3,
         file,
     ],
     ledgers=dict.fromkeys(_REDIS, LedgerKind(open=open_redis, check=place)),

@@ -35,6 +35,8 @@ mappings:
         destination: {destination}
 """
 ARN = "arn:aws:sqs:eu-central-1:123456789012:failed"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:failed.fifo"
+FORMS = "{{type: sqs | sns | s3 | file, …}} or a queue's ARN or a topic's ARN or a bucket's ARN"
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +63,17 @@ def test_an_arn_stands_for_the_whole_block() -> None:
     assert from_environment == found
 
 
+@pytest.mark.parametrize(
+    ("arn", "type_", "options"),
+    [(TOPIC, "sns", {"topic_arn": TOPIC}), ("arn:aws-cn:s3:::my.bucket", "s3", {"bucket": "my.bucket", "prefix": ""})],
+)
+def test_an_arn_finds_its_kind(arn: str, type_: str, options: dict[str, str]) -> None:
+    found = load(arn).mappings["orders"].on_failure
+    assert found is not None
+    assert found.kind.type == type_
+    assert options.items() <= found.options.model_dump().items()
+
+
 def test_a_path_is_relative_to_the_file_that_names_the_mapping(tmp_path) -> None:
     """Mutation: relative to the first file, or to where the service was started."""
     (tmp_path / "sub").mkdir()
@@ -77,13 +90,19 @@ def test_a_path_is_relative_to_the_file_that_names_the_mapping(tmp_path) -> None
     ("destination", "said"),
     [
         ("{type: sqz, queue_url: x}", "f.yaml:12: {}.type: there is no such destination; did you mean sqs?"),
-        ("{queue_url: x}", "f.yaml:12: {}.type: is required; known are sqs, file"),
+        ("{queue_url: x}", "f.yaml:12: {}.type: is required; known are sqs, sns, s3, file"),
         ("{type: sqs, queue_ulr: x}", "f.yaml:12: {}.queue_ulr: unknown option; did you mean queue_url?"),
         ("{type: sqs}", "f.yaml:12: {}: needs queue_url or queue_arn, and not both"),
         ("{type: sqs, queue_url: nowhere}", "f.yaml:12: {}.queue_url: must be the queue's URL"),
         ("{type: sqs, queue_arn: nowhere}", "f.yaml:12: {}.queue_arn: must be a queue's ARN"),
-        ("arn:aws:s3:::bucket", "f.yaml:12: {}: no kind of destination takes this text; write {{type: sqs | file, …}}"),
-        ("[a]", "f.yaml:12: {}: must be a mapping: {{type: sqs | file, …}} or a queue's ARN"),
+        ("arn:aws:sns:eu:1:x", f"f.yaml:12: {{}}: no kind of destination takes this text; write {FORMS}"),
+        ("arn:aws:s3:::bucket/folder", "f.yaml:12: {}: no kind of destination takes this text"),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:f", "f.yaml:12: {}: no kind of destination takes this"),
+        ("[a]", f"f.yaml:12: {{}}: must be a mapping: {FORMS}"),
+        ("{type: sns}", "f.yaml:12: {}.topic_arn: is required"),
+        ("{type: sns, topic_arn: topic}", "f.yaml:12: {}.topic_arn: must be a topic's ARN: arn:aws:sns:REGION:"),
+        ("{type: s3, bucket: 's3://bucket'}", "f.yaml:12: {}.bucket: "),
+        ("{type: s3, bucket: b-1, prefx: x}", "f.yaml:12: {}.prefx: unknown option; did you mean prefix?"),
         ("{type: file, path: none/failed.jsonl}", "f.yaml:12: {}.path: its folder does not exist"),
         ("{type: file, path: .}", "f.yaml:12: {}.path: is not a file"),
         (f"{ARN[:-6]}orders", "f.yaml:12: {}: is the queue that the mapping polls"),
@@ -156,6 +175,9 @@ def test_explain_shows_no_secret_of_a_destination() -> None:
         (ARN, True),
         ("{type: sqs, queue_url: '${DLQ}'}", True),
         ("{type: file, path: failed.jsonl}", True),
+        (TOPIC, True),
+        ("{type: s3, bucket: failed}", True),
+        ("{type: s3}", False),
         ("{type: file}", False),
         ("{type: sqs, path: x}", False),
         ("{type: none}", False),

@@ -27,7 +27,7 @@ def opening(options: Any = None, **aws: Any) -> Opening:
 def to(answer: Any, url: str = URL) -> tuple[SqsDestination, ScriptedClient]:
     client = ScriptedClient(answer)
     destination = SqsDestination(opening(), SqsDestinationOptions(queue_url=url))
-    destination._ready = client, url
+    destination._connection._made = client, url
     return destination, client
 
 

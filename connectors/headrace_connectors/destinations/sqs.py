@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from headrace.destination import CONFIRMED, PATIENCE, Message, Reply, Said, plain
+from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
+from headrace_connectors.destinations.connection import Connection, settings_of
+from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
 from headrace_connectors.sqs.options import SqsOptions
 from headrace_connectors.sqs.queue import Queue, checked_url, name_of, region_of
-
-MOST = 10
-"""Entries that SendMessageBatch takes."""
 
 LIMIT = 1024 * 1024
 """Bytes that SQS takes in one message, and in all the messages of one call (since August 2025)."""
 
 ARN = re.compile(r"arn:[\w-]+:sqs:(?P<region>[\w-]+):(?P<account>\d{12}):(?P<name>[\w-]{1,80}(?:\.fifo)?)", re.ASCII)
-
-MALFORMED = frozenset({"BatchRequestTooLong", "InvalidMessageContents", "InvalidParameterValue", "MessageTooLong"})
-"""Errors of a whole call that one of its messages has caused, by the last part of their codes."""
-
-CURABLE = re.compile(r"(?i)kms|access|denied|auth|throttl|nonexistent|notexist|overlimit")
-"""Codes of an entry that call the sender at fault, where it is rights, keys or load: it may be taken later."""
-
-Number: TypeAlias = int
 
 
 class SqsDestinationOptions(AwsSettings):
@@ -70,10 +59,7 @@ class SqsDestinationOptions(AwsSettings):
 
     def aws(self, opening: Opening) -> AwsSettings:
         """Its own settings, then the ARN's region, then the config's, then what the queue's URL says."""
-        own = self if self.region else self.model_copy(update={"region": self._arn.get("region")})
-        section = opening.sections.get("aws")
-        merged = own.over(section if isinstance(section, AwsSettings) else AwsSettings())
-        return merged if merged.region else merged.model_copy(update={"region": region_of(self.queue_url or "")})
+        return settings_of(self, opening, region=self._arn.get("region"), otherwise=region_of(self.queue_url or ""))
 
     async def url(self, client: AwsClient) -> str:
         """The queue's URL. Raises AwsError."""
@@ -104,89 +90,28 @@ class SqsDestination:
     def __init__(self, opening: Opening, options: SqsDestinationOptions) -> None:
         self.name = f"sqs {options.queue_name}"
         self._opening, self._options = opening, options
-        self._stack = AsyncExitStack()
-        self._connecting = asyncio.Lock()
-        self._ready: tuple[AwsClient, str] | None = None
         self._fifo = options.queue_name.endswith(".fifo")
+        self._connection = Connection(self._connect)
+        self._tens = Tens(call=self._call, limit=LIMIT, taker="SQS")
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
-        replies: dict[Number, Reply] = {
-            number: Reply(Said.REFUSED, f"its failure record takes {len(one.body)} bytes, and SQS takes {LIMIT}")
-            for number, one in enumerate(messages)
-            if len(one.body) > LIMIT
-        }
-        waiting = deque(_batches({n: one for n, one in enumerate(messages) if n not in replies}))
-        while waiting:
-            batch = waiting.popleft()
-            try:
-                replies |= await self._call(batch)
-            except (AwsError, TimeoutError) as error:
-                if not _is_malformed(error):
-                    why = Reply(Said.FAILED, str(error) or f"no answer within {PATIENCE:g} s")
-                    replies |= {number: why for rest in (batch, *waiting) for number in rest}
-                    break
-                if len(batch) == 1:
-                    replies |= dict.fromkeys(batch, Reply(Said.REFUSED, str(error)))
-                else:  # one of several has spoilt the call: each goes by itself
-                    waiting.extendleft({number: one} for number, one in reversed(batch.items()))
-        return [replies[number] for number in range(len(messages))]
+        return await self._tens.send(messages)
 
-    async def _call(self, batch: Mapping[Number, Message]) -> dict[Number, Reply]:
-        """Every entry of the answer is read; what it does not name was not taken."""
-        async with asyncio.timeout(PATIENCE):
-            client, url = await self._connected()
-            entries = [self._entry(number, one) for number, one in batch.items()]
-            answer = await client.call("SendMessageBatch", QueueUrl=url, Entries=entries)
-        replies = dict.fromkeys(batch, Reply(Said.FAILED, "the answer does not name it"))
-        for entry in answer.get("Successful") or ():
-            replies |= {number: CONFIRMED for number in batch if str(number) == entry.get("Id")}
-        for entry in answer.get("Failed") or ():
-            replies |= {number: _failed(entry) for number in batch if str(number) == entry.get("Id")}
-        return replies
+    async def _connect(self, stack: AsyncExitStack) -> tuple[AwsClient, str]:
+        client = await stack.enter_async_context(aws_client("sqs", self._options.aws(self._opening)))
+        return client, await self._options.url(client)
 
-    async def _connected(self) -> tuple[AwsClient, str]:
-        async with self._connecting:
-            if self._ready is None:
-                opening = AsyncExitStack()
-                async with opening:
-                    client = await opening.enter_async_context(aws_client("sqs", self._options.aws(self._opening)))
-                    self._ready = client, await self._options.url(client)
-                    self._stack = opening.pop_all()
-            return self._ready
+    async def _call(self, batch: Batch) -> dict[str, Any]:
+        client, url = await self._connection.get()
+        entries = [self._entry(number, one) for number, one in batch.items()]
+        return await client.call("SendMessageBatch", QueueUrl=url, Entries=entries)
 
     def _entry(self, number: Number, message: Message) -> dict[str, Any]:
         entry = {"Id": str(number), "MessageBody": message.body.decode()}
-        if self._fifo:
-            entry["MessageGroupId"] = plain(message.key or self._opening.mapping)
-            entry["MessageDeduplicationId"] = plain(message.id)
-        return entry
+        return entry | of_group(message, self._opening.mapping) if self._fifo else entry
 
     async def close(self) -> None:
-        await self._stack.aclose()
-
-
-def _batches(messages: Mapping[Number, Message]) -> Iterator[dict[Number, Message]]:
-    """As SQS takes them: ten at most, and 1 MiB."""
-    batch: dict[Number, Message] = {}
-    nbytes = 0
-    for number, one in messages.items():
-        if len(batch) == MOST or nbytes + len(one.body) > LIMIT:
-            yield batch
-            batch, nbytes = {}, 0
-        batch[number] = one
-        nbytes += len(one.body)
-    if batch:
-        yield batch
-
-
-def _is_malformed(error: AwsError | TimeoutError) -> bool:
-    return isinstance(error, AwsError) and error.code.rpartition(".")[2] in MALFORMED
-
-
-def _failed(entry: Mapping[str, Any]) -> Reply:
-    code = str(entry.get("Code"))
-    final = entry.get("SenderFault", False) and not CURABLE.search(code)
-    return Reply(Said.REFUSED if final else Said.FAILED, f"{code}: {entry.get('Message')}")
+        await self._connection.close()
 
 
 def _of_text(text: str) -> Mapping[str, Any] | None:

@@ -1,0 +1,129 @@
+"""An S3 bucket as a destination: one object a record, under the key that Lambda gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from pydantic import Field
+
+from headrace.destination import CONFIRMED, PATIENCE, Message, Payload, Reply, Said
+from headrace.errors import Fault
+from headrace.plugins import DestinationKind, Opening, Probe
+from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
+from headrace_connectors.destinations.connection import Connection, settings_of
+
+BUCKET: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]"
+ARN = re.compile(rf"arn:[\w-]+:s3:::(?P<bucket>{BUCKET})", re.ASCII)
+
+AT_ONCE = 10
+"""Objects that are written side by side: S3 takes one a call."""
+
+FINAL = frozenset({"EntityTooLarge", "KeyTooLongError"})
+"""Errors that the object itself has caused."""
+
+
+class S3DestinationOptions(AwsSettings):
+    """`destination: {type: s3, …}`."""
+
+    bucket: str = Field(pattern=f"^{BUCKET}$", description="The bucket's name.")
+    prefix: str = Field("", max_length=512, description="What every key begins with, before Lambda's aws/lambda/….")
+
+    def aws(self, opening: Opening) -> AwsSettings:
+        """Its own settings, then the config's: a bucket's ARN names no region."""
+        return settings_of(self, opening)
+
+
+def key_of(mapping: UUID, message: Message) -> str:
+    """Lambda's key, in UTC: `aws/lambda/<mapping>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<uuid>`.
+
+    (lambda-semantics 6.3.) The last part, random on AWS, is made of the message: sent again after a lost answer, it is
+    the same object.
+    """
+    at = datetime.fromtimestamp(message.at, UTC)
+    own = uuid5(mapping, f"{message.id} {message.at!r}")
+    return f"aws/lambda/{mapping}/{message.lane}/{at:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{own}"
+
+
+class S3Destination:
+    """Connects at the first message."""
+
+    def __init__(self, opening: Opening, options: S3DestinationOptions) -> None:
+        self.name = f"s3 {options.bucket}"
+        self._opening, self._options = opening, options
+        self._connection = Connection(self._connect)
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
+        replies: list[Reply] = []
+        for some in _some(messages):
+            replies += await asyncio.gather(*map(self._put, some))
+            failed = next((one for one in replies if one.said is Said.FAILED), None)
+            if failed is not None:
+                return [*replies, *[failed] * (len(messages) - len(replies))]
+        return replies
+
+    async def _connect(self, stack: AsyncExitStack) -> AwsClient:
+        return await stack.enter_async_context(aws_client("s3", self._options.aws(self._opening)))
+
+    async def _put(self, message: Message) -> Reply:
+        """Confirmed is what S3 has answered with 200: anything else is an error of the client's."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                client = await self._connection.get()
+                await client.call(
+                    "PutObject",
+                    Bucket=self._options.bucket,
+                    Key=self._options.prefix + key_of(self._opening.uuid, message),
+                    Body=message.body,
+                    ContentType="application/json",
+                )
+        except TimeoutError:
+            return Reply(Said.FAILED, f"no answer within {PATIENCE:g} s")
+        except AwsError as error:
+            return Reply(Said.REFUSED if error.code in FINAL else Said.FAILED, str(error))
+        return CONFIRMED
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def _some(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    for start in range(0, len(messages), AT_ONCE):
+        yield messages[start : start + AT_ONCE]
+
+
+def _of_text(text: str) -> Mapping[str, Any] | None:
+    found = ARN.fullmatch(text)
+    return {"bucket": found["bucket"]} if found else None
+
+
+async def _probe(opening: Opening, options: S3DestinationOptions) -> Probe:
+    """Ask the bucket's server once. HeadBucket needs s3:ListBucket, which writing does not."""
+    try:
+        async with aws_client("s3", options.aws(opening)) as client:
+            await client.call("HeadBucket", Bucket=options.bucket)
+    except AwsError as error:
+        if error.code == "404":
+            return Probe(faults=[Fault("bucket", "there is no such bucket; create it, or correct its name")])
+        if error.code == "403":
+            why = "these credentials may not look at it (s3:ListBucket); whether they may write to it (s3:PutObject)"
+            return Probe(warnings=[Fault("bucket", f"{why} is not known")])
+        return Probe(faults=[Fault("bucket", str(error))])
+    return Probe(values={"bucket": options.bucket})
+
+
+s3 = DestinationKind(
+    type="s3",
+    summary="An Amazon S3 bucket: one JSON record an object, always with its payload, under Lambda's key.",
+    options=S3DestinationOptions,
+    open=S3Destination,
+    probe=_probe,
+    text=_of_text,
+    text_form="a bucket's ARN",
+    payload=Payload.TEXT,
+)
