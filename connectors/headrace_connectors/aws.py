@@ -41,7 +41,7 @@ OK = 200
 class AwsSettings(Settings):
     """Where and as whom AWS is called. Credentials come from the standard chain: environment, profile, instance."""
 
-    region: str | None = Field(None, description="AWS region; default: the queue's, then AWS_REGION.")
+    region: str | None = Field(None, description="AWS region; default: that of the URL or ARN, then AWS_REGION.")
     endpoint_url: str | None = Field(None, description="Another endpoint, for example an emulator's.")
     role_arn: str | None = Field(None, description="Role assumed through STS; refreshed before it expires.")
 

@@ -13,7 +13,7 @@ from headrace.ledger import Graph, Ledger
 from headrace.mapping import Mapping
 from headrace.memory import MemoryLedger
 from headrace.model import Order, Traits
-from headrace.plugins import Connector, Opening, Probe
+from headrace.plugins import Connector, Destined, Opening, Probe
 from headrace.settings import MappingSettings, Settings
 from headrace.testing import FakeClock
 from headrace.testing.shards import MemoryStream
@@ -34,7 +34,14 @@ class Worker:
     """One copy of a service with one mapping, `m`."""
 
     def __init__(
-        self, fleet: Fleet, name: str, *, ledger: Ledger | None = None, behave: Behave | None = None, **settings: Any
+        self,
+        fleet: Fleet,
+        name: str,
+        *,
+        ledger: Ledger | None = None,
+        behave: Behave | None = None,
+        on_failure: Destined | None = None,
+        **settings: Any,
     ) -> None:
         self.fleet, self.name, self.told = fleet, name, Told()
         self.leases = Leases(
@@ -62,6 +69,7 @@ class Worker:
             sections={},
             function_timeout=60,
             log=self.told,
+            on_failure=on_failure,
             clock=fleet.clock,
             leases=self.leases,
             commit_interval=0.5,

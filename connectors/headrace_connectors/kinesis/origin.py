@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 from headrace.failure import iso
 from headrace.model import Origin, Record
-from headrace_connectors.kinesis.event import render
 from headrace_connectors.streams.origin import batch_info
 
 BLOCK = "KinesisBatchInfo"
 
 
-def origin(shard: str, records: Sequence[Record], *, arn: str, region: str) -> Origin:
+def origin(shard: str, records: Sequence[Record], *, arn: str) -> Origin:
     """Of *records* together, in the order of their shard."""
-    info = batch_info(shard, records, arn=arn, iso=iso)
-    return Origin(block=BLOCK, info=info, payload=render(records, arn=arn, region=region))
+    return Origin(block=BLOCK, info=batch_info(shard, records, arn=arn, iso=iso))

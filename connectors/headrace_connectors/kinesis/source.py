@@ -81,8 +81,7 @@ class KinesisShards:
         return event.render(records, arn=about.arn, region=about.region)
 
     def origin(self, lane: str, records: Sequence[Record]) -> Origin:
-        about = self._about
-        return origin(lane, records, arn=about.arn, region=about.region)
+        return origin(lane, records, arn=self._about.arn)
 
     @property
     def _about(self) -> About:

@@ -126,7 +126,7 @@ class MemoryStream:
 
     def origin(self, lane: str, records: Sequence[Record]) -> Origin:
         info: dict[str, Any] = {"shardId": lane, "first": records[0].id, "last": records[-1].id, "size": len(records)}
-        return Origin(block="MemoryBatchInfo", info=info, payload=self.render(records))
+        return Origin(block="MemoryBatchInfo", info=info)
 
     def identify(self, identifier: object) -> str | None:
         return identifier if isinstance(identifier, str) else None
