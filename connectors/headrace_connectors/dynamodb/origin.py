@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from headrace.model import Origin, Record
-from headrace_connectors.dynamodb.event import render
 from headrace_connectors.streams.origin import batch_info
 
 BLOCK = "DDBStreamBatchInfo"
 
 
-def origin(shard: str, records: Sequence[Record], *, arn: str) -> Origin:
+def origin(shard: str, records: Sequence[Record]) -> Origin:
     """Of *records* together, in the order of their shard."""
-    return Origin(block=BLOCK, info=batch_info(shard, records, arn=arn, iso=_seconds), payload=render(records))
+    info = batch_info(shard, records, arn=records[0].raw["eventSourceARN"], iso=_seconds)
+    return Origin(block=BLOCK, info=info)
 
 
 def _seconds(time: float) -> str:
