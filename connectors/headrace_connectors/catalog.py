@@ -9,6 +9,7 @@ from headrace_connectors.destinations.file import file
 from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
+from headrace_connectors.dynamodb.source import dynamodb
 from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
 from headrace_connectors.sqs.source import sqs
@@ -16,7 +17,10 @@ from headrace_connectors.sqs.source import sqs
 _REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
 catalog = Catalog(
-    connectors=[sqs],
+    connectors=[
+        sqs,
+        dynamodb,
+    ],
     destinations=[
         to_sqs,
         sns,
