@@ -8,6 +8,7 @@
 | account | test | twelve digits: the access key that keeps this test's queues apart |
 | aws_env | test | the environment variables with which a process of ours reaches the server as this account |
 | sqs | test | an aiobotocore client for it |
+| dynamodb | test | the same for DynamoDB |
 | new_queue | test | `await new_queue(visibility_timeout=…, dead_letter=url, max_receive_count=…, fifo=…)` -> URL |
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 
 from support.kinesis import KinesisLocal, Roto
-from support.queues import make_queue, sqs_client
+from support.queues import client_of, make_queue, sqs_client
 from support.servers import Microburst, Ministack, aws_environment, random_account
 
 
@@ -83,6 +84,12 @@ def aws_env(ministack: Ministack, account: str) -> dict[str, str]:
 @pytest.fixture
 async def sqs(ministack: Ministack, account: str) -> AsyncIterator[Any]:
     async with sqs_client(ministack.url, account) as client:
+        yield client
+
+
+@pytest.fixture
+async def dynamodb(ministack: Ministack, account: str) -> AsyncIterator[Any]:
+    async with client_of("dynamodb", ministack.url, account) as client:
         yield client
 
 

@@ -150,8 +150,10 @@ class PagedReader:
         self._due = began + self._pause if page.caught_up else 0.0
         if page.reached is not None:
             self._after = page.reached
-        if page.behind is not None or self._last:
-            self._behind = page.behind or 0.0
+        if self._last:
+            self._behind = 0.0
+        elif page.behind is not None:
+            self._behind = page.behind
 
     def _refused(self, error: SourceUnavailable) -> bool:
         """Draw the consequences; true when there is nothing to try again now."""
