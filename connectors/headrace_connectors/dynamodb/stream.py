@@ -11,14 +11,17 @@ from typing import Any
 from headrace.clock import SYSTEM, Clock
 from headrace.model import Position
 from headrace.shards import Listed, Listing
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
+from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, date_of
 from headrace_connectors.dynamodb.options import DynamoDBOptions
 from headrace_connectors.dynamodb.position import iterator
+from headrace_connectors.streams.refusals import FINAL
 
 TABLES, STREAMS = "dynamodb", "dynamodbstreams"
 
 CONNECTIONS = 50
 """No call waits for records, so some tens of connections serve any number of shards."""
+
+DESCRIBE = "DescribeStream"
 
 BETWEEN_PAGES = 0.1
 """Seconds: DescribeStream may be called ten times a second."""
@@ -33,12 +36,8 @@ Connect = Callable[[str], AbstractAsyncContextManager[AwsClient]]
 
 
 def connecting(aws: AwsSettings) -> Connect:
-    """How a table and its stream are reached."""
-    return partial(_connect, aws)
-
-
-def _connect(aws: AwsSettings, service: str) -> AbstractAsyncContextManager[AwsClient]:
-    return aws_client(service, aws, connections=CONNECTIONS)
+    """How a table and its stream are reached: botocore repeats nothing, our own readers do."""
+    return partial(aws_client, aws=aws, connections=CONNECTIONS, retries=0, dated={DESCRIBE}, final=FINAL)
 
 
 class Stream:
@@ -60,6 +59,7 @@ class Stream:
         self._stack = AsyncExitStack()
         self._connecting = asyncio.Lock()
         self._clients: dict[str, AwsClient] = {}
+        self._now: float | None = None
         self.about: dict[str, Any] = {}
 
     async def _call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
@@ -85,7 +85,8 @@ class Stream:
         """Every shard that still holds records, or may come to: of all pages, open and closed."""
         arn = await self._find()
         shards = await self._described(arn)
-        return Listing(identity=arn, shards=tuple(map(self._listed, shards)), now=self._clock.wall())
+        now = self._clock.wall() if self._now is None else self._now
+        return Listing(identity=arn, shards=tuple(map(self._listed, shards)), now=now)
 
     async def children(self, arn: str, shard: str) -> list[Listed]:
         """Those that *shard* was followed by; a server that knows no filter names others too, which are left out."""
@@ -101,10 +102,10 @@ class Stream:
         shards: list[dict[str, Any]] = []
         start: dict[str, Any] = {}
         while True:
-            answer = await self._call(STREAMS, "DescribeStream", StreamArn=arn, **start, **more)
+            answer = await self._call(STREAMS, DESCRIBE, StreamArn=arn, **start, **more)
             if "StreamDescription" not in answer:
                 raise AwsError("IncompleteAnswer", "DescribeStream answered without StreamDescription")
-            self.about = answer["StreamDescription"]
+            self.about, self._now = answer["StreamDescription"], date_of(answer)
             shards += self.about.pop("Shards", [])
             last = self.about.pop("LastEvaluatedShardId", None)
             if last is None:

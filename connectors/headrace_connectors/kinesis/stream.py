@@ -15,23 +15,12 @@ from headrace.shards import Listed, Listing
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, date_of
 from headrace_connectors.kinesis.options import KinesisOptions
 from headrace_connectors.kinesis.position import TRIM_HORIZON, iterator
+from headrace_connectors.streams.refusals import FINAL
 
 CONNECTIONS = 50
 """No call waits at Kinesis for records, so some tens of connections serve any number of shards."""
 
 SUMMARY = "DescribeStreamSummary"
-
-_FINAL = frozenset(
-    {
-        "ExpiredIteratorException",
-        "InvalidArgumentException",
-        "KMSThrottlingException",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "ResourceNotFoundException",
-    }
-)
-"""Refusals that stay what they are: asked again in full, a throttled call would be throttled twice."""
 
 _UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "InvalidAction", "NotImplemented", "501"})
 
@@ -43,7 +32,7 @@ Connect = Callable[[], AbstractAsyncContextManager[AwsClient]]
 
 def connecting(aws: AwsSettings) -> Connect:
     """How a stream is reached: botocore repeats nothing, since a shard's rate counts what it repeats too."""
-    return partial(aws_client, "kinesis", aws, connections=CONNECTIONS, retries=0, dated={SUMMARY}, final=_FINAL)
+    return partial(aws_client, "kinesis", aws, connections=CONNECTIONS, retries=0, dated={SUMMARY}, final=FINAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

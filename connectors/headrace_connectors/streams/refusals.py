@@ -37,6 +37,7 @@ class Refused(SourceUnavailable):
 _CODES = {
     "ExpiredIteratorException": Refusal.EXPIRED,
     "InvalidArgumentException": Refusal.INVALID,
+    "KMSThrottlingException": Refusal.THROTTLED,
     "ValidationException": Refusal.INVALID,
     "TrimmedDataAccessException": Refusal.TRIMMED,
     "LimitExceededException": Refusal.THROTTLED,
@@ -56,13 +57,15 @@ _CODES = {
 }
 
 
+FINAL = frozenset(code for code, meaning in _CODES.items() if meaning is not Refusal.DENIED)
+"""Codes that stay what they are, for `aws_client`: asked again in full, a throttled call would be throttled twice.
+Where access is denied, a call in full may find newer credentials.
+"""
+
+
 def refusal(error: Exception) -> Refusal:
     """What *error* means; what nobody knows is `UNAVAILABLE`, and tried again with the same iterator."""
     if isinstance(error, Refused):
         return error.refusal
     code = error.code.rpartition(".")[2].rpartition("#")[2] if isinstance(error, AwsError) else ""
-    if code == "KMSThrottlingException":
-        return Refusal.THROTTLED
-    if code.startswith("KMS"):
-        return Refusal.KEY
-    return _CODES.get(code, Refusal.UNAVAILABLE)
+    return _CODES.get(code, Refusal.KEY if code.startswith("KMS") else Refusal.UNAVAILABLE)
