@@ -147,6 +147,7 @@ def test_the_names_of_metrics_are_a_promise():
                 )
             ),
             "headrace_on_failure_destination_delivery_errors_total counter",
+            "headrace_records_lost_to_retention_total counter",
             "headrace_invocation_duration_seconds histogram",
             "headrace_batch_size histogram",
             "headrace_record_age_seconds histogram",

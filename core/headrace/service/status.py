@@ -28,6 +28,7 @@ COUNTS = (
     "dropped_receives",
     "delivery_errors",
     "refused",
+    "lost_to_retention",
 )
 """Of a `Tally`; what is in flight is beside them, because it also goes down."""
 
