@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import structlog
 
 from headrace.errors import ConfigError, LedgerError, LedgerUnavailable
-from headrace.ledger import Ledger, LedgerOpening, Shard
+from headrace.ledger import Ledger, LedgerOpening, Row, Shard
 from headrace.model import LaneLost
 from headrace.testing import FaultProxy
 from headrace_connectors.redis.connecting import place
@@ -114,6 +115,13 @@ async def test_a_lost_answer_may_have_written_and_a_repeat_is_safe(server: Redis
         await twice(lambda: ledger.commit(lease, "2", end=True))
         row = (await ledger.rows("m")).rows[0]
         assert (row.position, row.ended, row.epoch) == ("2", True, 2)
+        assert await twice(lambda: ledger.forget("m", ["a"])) == set()
+        old = (await ledger.rows("m")).generation
+        assert not await twice(lambda: ledger.replan("m", old, "stream-2", GRAPH))
+        graph = await ledger.rows("m")
+        assert (graph.identity, [(row.shard, row.epoch) for row in graph.rows]) == ("stream-2", [("a", 4)])
+        assert await twice(lambda: ledger.restore("m", "stream-2", graph.generation, [replace(row, epoch=9)])) == set()
+        assert (await ledger.rows("m")).rows == (Row(shard="a", position="2", ended=True, epoch=9, memo=b"m"),)
         await ledger.close()
 
 
@@ -224,6 +232,9 @@ async def test_a_ledger_of_another_format_is_left_as_it_is(server: RedisServer):
     server.ask("HSET", "headrace:{future/m}", "format", "2")
     verbs = [
         lambda: ledger.plan("m", "stream", GRAPH),
+        lambda: ledger.forget("m", ["a"]),
+        lambda: ledger.replan("m", "0123", "stream", GRAPH),
+        lambda: ledger.restore("m", "stream", "0123", [Row(shard="a", position="0")]),
         lambda: ledger.rows("m"),
         lambda: ledger.pause("m", paused=True),
         lambda: ledger.acquire("m", "a", "w", 1),
@@ -245,6 +256,27 @@ async def test_a_full_server_has_written_nothing():
             await ledger.commit(lease, "1")
         server.ask("CONFIG", "SET", "maxmemory", "0")
         await ledger.commit(lease, "1")
+        await ledger.close()
+
+
+async def test_a_server_that_lost_everything_is_written_back(server: RedisServer):
+    """By one that holds a lease and by one that has only seen it, in either order. Catches: a row left half."""
+    for order in (1, -1):
+        ledger = await opened(server.url)
+        await ledger.plan("m", "stream", [*GRAPH, Shard(name="b", position="0", parents=("a",))])
+        seen = await ledger.rows("m")
+        lease = await held(ledger)
+        await ledger.commit(lease, "7", memo=b"m")
+        server.ask("FLUSHALL")
+        own = Row(shard="a", position="7", epoch=lease.epoch + 1, memo=b"m")
+        for rows in ([own], seen.rows)[::order]:
+            await ledger.restore("m", "stream", seen.generation, rows)
+        graph = await ledger.rows("m")
+        assert replace(graph, rows=()) == replace(seen, rows=())
+        assert sorted(graph.rows, key=lambda row: row.shard) == [own, seen.rows[1]]
+        with pytest.raises(LaneLost):
+            await ledger.commit(lease, "8")
+        assert (await held(ledger)).epoch == lease.epoch + 2
         await ledger.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import tempfile
@@ -12,8 +13,10 @@ import pytest
 
 from headrace.errors import ConfigError, LedgerError, LedgerUnavailable
 from headrace.ledger import Ledger, LedgerOpening, Shard
+from headrace.model import LaneLost
 from headrace.sqlite import SqliteLedger, open_sqlite
 from headrace_connectors.catalog import catalog
+from support.handclock import HandClock
 from support.ledger_fleet import Fleet
 
 GRAPH = [Shard(name="a", position="0")]
@@ -90,6 +93,24 @@ async def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path):
         assert not raised.value.written
         other.execute("ROLLBACK")
     assert await ledger.plan("m", "stream", GRAPH)
+    await ledger.close()
+
+
+async def test_a_lease_that_expires_while_the_file_is_locked_writes_nothing(tmp_path: Path):
+    """Time is read under the lock. Catches: a plain BEGIN, and a clock that is read before the wait."""
+    path, clock = tmp_path / "state.db", HandClock()
+    ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{path}", service="shop", clock=clock))
+    await ledger.plan("m", "stream", GRAPH)
+    lease = await held(ledger)
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        commit = asyncio.ensure_future(ledger.commit(lease, "1"))
+        await asyncio.sleep(0.3)  # it has come to the lock: were it slower, the test would only catch less
+        clock.now += 601
+        other.execute("ROLLBACK")
+        with pytest.raises(LaneLost):
+            await commit
+    assert (await ledger.rows("m")).rows[0].position == "0"
     await ledger.close()
 
 
