@@ -33,7 +33,7 @@ async def held(ledger: Ledger, owner: str = "w"):
 
 
 async def test_processes_that_are_killed_tear_nothing(tmp_path: Path):
-    """Catches: a deferred transaction, a verb of two transactions, a lease that is judged outside the lock."""
+    """Catches: a verb of two transactions, a lease that is judged outside the lock."""
     path = tmp_path / "state.db"
     with Fleet(f"sqlite:{path}", tmp_path) as fleet:
         await fleet.torment(8)
@@ -97,7 +97,7 @@ async def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path):
 
 
 async def test_a_lease_that_expires_while_the_file_is_locked_writes_nothing(tmp_path: Path):
-    """Time is read under the lock. Catches: a plain BEGIN, and a clock that is read before the wait."""
+    """Catches: a clock that is read before the wait for the lock."""
     path, clock = tmp_path / "state.db", HandClock()
     ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{path}", service="shop", clock=clock))
     await ledger.plan("m", "stream", GRAPH)

@@ -157,7 +157,7 @@ for i = 3, #ARGV, 6 do
     local row = read(shard)
     if not row or row.epoch < tonumber(ARGV[i + 4]) then
         write(shard, {position = ARGV[i + 1], parents = ARGV[i + 2], ended = ARGV[i + 3], epoch = ARGV[i + 4],
-            memo = ARGV[i + 5], owner = '', expires = 0, crashes = 0, mark = '', asked = '', state = '', serial = 0})
+            memo = ARGV[i + 5], owner = '', expires = 0, crashes = 0, mark = '', asked = '', state = ''})
         names[#names + 1] = shard
         if not row then new[#new + 1] = shard end
     end

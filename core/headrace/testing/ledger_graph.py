@@ -161,7 +161,10 @@ class LedgerGraphConformance(LedgerSteps):
         await ledger.forget("orders", ["b"])
         for stream in ("stream-1", "stream-2"):
             await self.made_again(ledger, stream, [shard for shard in GRAPH if shard.name != "b"])
-            old.append(await self.taken(ledger, "c/:é "))
+            new = await self.taken(ledger, "c/:é ")
+            assert new not in old
+            await self.refused(ledger, verb, old[-1])
+            old.append(new)
         await self.made_again(ledger, "stream-3", [])
         await self.made_again(ledger, "stream-4", [])
         await ledger.add("orders", "stream-4", [Shard(name=shard.name, position="0") for shard in GRAPH])
