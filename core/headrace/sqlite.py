@@ -81,6 +81,8 @@ class SqliteLedger(StoredLedger):
     def _transaction(self, work: Callable[[Rows], T]) -> T:
         def once() -> T:
             connection = self._connection or self._opened()
+            # A deferred one would be refused at its first write if others wrote meanwhile, and be tried again from its
+            # beginning: as right, but it would never wait for the lock.
             connection.execute("BEGIN IMMEDIATE")
             try:
                 now = self._clock.boot()  # behind the wait for the lock

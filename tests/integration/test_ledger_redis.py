@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from headrace.errors import ConfigError, LedgerError, LedgerUnavailable
-from headrace.ledger import Ledger, LedgerOpening, Row, Shard
+from headrace.ledger import Ledger, LedgerOpening, Mark, Row, Shard
 from headrace.model import LaneLost
 from headrace.testing import FaultProxy
 from headrace_connectors.redis.connecting import place
@@ -126,16 +126,33 @@ async def test_a_lost_answer_may_have_written_and_a_repeat_is_safe(server: Redis
 
 
 async def test_a_late_write_does_not_overtake_a_later_one(server: RedisServer):
-    """A commit that was given up may still lie in the server's socket. Catches: writes without a serial."""
+    """A call that was given up may still lie in the server's socket. Catches: writes without a serial."""
     ledger = await opened(server.url)
     await ledger.plan("m", "stream", GRAPH)
     lease = await held(ledger)
     await ledger.commit(lease, "1")
     await ledger.commit(lease, "2")
-    ledger._serials = itertools.count(1)  # the first comes again, as it was sent
+    await ledger.mark(lease, Mark(position="3", attempt=2))
+    ledger._serials = itertools.count(1)  # the first ones come again, as they were sent
     await ledger.commit(lease, "1")
-    assert (await ledger.rows("m")).rows[0].position == "2"
+    await ledger.mark(lease, Mark(position="3", attempt=1))
+    row = (await ledger.rows("m")).rows[0]
+    assert (row.position, row.mark) == ("2", Mark(position="3", attempt=2))
     await ledger.close()
+
+
+async def test_each_owner_counts_its_own_writes(server: RedisServer):
+    """Catches: a serial that is kept when the row changes hands, so that the next owner's first writes are dropped."""
+    first, second = await opened(server.url, "counted"), await opened(server.url, "counted")
+    await first.plan("m", "stream", GRAPH)
+    lease = await held(first)
+    for position in ("1", "2", "3"):
+        await first.commit(lease, position)
+    await first.release(lease)
+    await second.commit(await held(second, "other"), "4")
+    assert (await second.rows("m")).rows[0].position == "4"
+    await first.close()
+    await second.close()
 
 
 async def test_a_silent_server_is_given_up(server: RedisServer):

@@ -175,7 +175,7 @@ async def test_ledgers_are_found_by_their_scheme(tmp_path: Path):
     await ledger.close()
     await (await catalog.ledger(LedgerOpening(url="memory:", service="shop"))).close()
     with pytest.raises(
-        ConfigError, match=r"service.state: no ledger is kept at 'etcd'; there are memory, sqlite, redis"
+        ConfigError, match=r"service.state: names no ledger: it begins with one of memory:, sqlite:, redis:"
     ):
         await catalog.ledger(LedgerOpening(url="etcd://x", service="shop"))
     with pytest.raises(ConfigError, match="names no file; write sqlite:PATH"):
