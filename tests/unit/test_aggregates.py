@@ -11,7 +11,7 @@ from headrace.model import Answer, Order
 from headrace.policy import FailurePolicy, part
 from headrace.testing import MemoryLog, virtual
 from headrace.verdict import Rules, judge
-from headrace_connectors.kinesis.aggregates import UserRecord, decode, expand, expand_all
+from headrace_connectors.kinesis.aggregates import UserRecord, decode, expand
 from support.aggregates import MAGIC, aggregate, field, message_of, sealed, user_record
 from support.engine import Rig, partial, records
 
@@ -103,9 +103,7 @@ FIXED64, FIXED32, GROUP = b"\x79" + bytes(8), b"\x7d" + bytes(4), b"\x7b\x7c"
 def test_what_is_no_aggregate_to_the_letter_stays_as_it_is(data):
     """Mutations: no digest; a length that is cut off; a negative index; no limit of a varint."""
     assert decode(data) is None
-    text = raw(base64.b64encode(data).decode())
-    assert expand(text, EVERYWHERE) is None
-    assert expand_all([text], EVERYWHERE) == ([text], [])
+    assert expand(raw(base64.b64encode(data).decode()), EVERYWHERE) is None
 
 
 @pytest.mark.parametrize("text", ["84mawg=", "84maw", "84maw?===", "84mawé", "", "f3899ac2"])
@@ -151,14 +149,6 @@ def test_an_aggregate_with_one_record_of_another_shard_is_that_shards(hash_range
     data = aggregate([("a", "4", b"x"), ("a", "6", b"y"), ("a", "5", b"z")])
     assert expand(raw(data), hash_range) == []
     assert len(expand(raw(data), None)) == 3
-
-
-def test_a_page_keeps_its_order_and_tells_of_strays():
-    """Mutation: strays that nobody hears of."""
-    plain, strayed, whole = raw(b"plain"), raw(aggregate([("a", "9", b"x")]), SequenceNumber="9"), raw(TWO)
-    found, strays = expand_all([plain, whole, strayed, plain], (10, 2**128 - 1))
-    assert [one["Data"] for one in found] == [b"plain", b"one", b"two", b"plain"]
-    assert strays == ["9"]
 
 
 # ---- shared sequence numbers in the engine

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -79,21 +79,6 @@ def expand(raw: dict[str, Any], hash_range: HashRange | None) -> list[dict[str, 
         }
         for one in found
     ]
-
-
-def expand_all(raws: Iterable[dict[str, Any]], hash_range: HashRange | None) -> tuple[list[dict[str, Any]], list[str]]:
-    """*raws* with user records in the place of each aggregate, and the sequence numbers of other shards' aggregates."""
-    records: list[dict[str, Any]] = []
-    strays: list[str] = []
-    for raw in raws:
-        users = expand(raw, hash_range)
-        if users is None:
-            records.append(raw)
-        elif users:
-            records += users
-        else:
-            strays.append(raw["SequenceNumber"])
-    return records, strays
 
 
 def decode(data: bytes) -> list[UserRecord] | None:

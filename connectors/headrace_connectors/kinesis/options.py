@@ -25,7 +25,11 @@ class KinesisOptions(AwsSettings):
 
     stream: str = Field(description="The stream's name, or its ARN, which says its region too. Required.")
     consumer: str | None = Field(None, description="Not built yet: a consumer's name or ARN, for enhanced fan-out.")
-    deaggregate: bool = Field(False, description="Not built yet: take the KPL's aggregates apart.")
+    deaggregate: bool = Field(
+        False,
+        description="Take the KPL's aggregates apart: each user record is a record of the event; all of an aggregate "
+        "have its sequence number.",
+    )
     on_trimmed: OnTrimmed = Field(
         "fail",
         description="When records were trimmed (retention) before they were read: fail stops the shard and says so, "
@@ -48,13 +52,6 @@ class KinesisOptions(AwsSettings):
     def _no_consumer(cls, value: str | None) -> str | None:
         if value is not None:
             raise ValueError("enhanced fan-out is not built yet: take it out, and the stream is polled")
-        return value
-
-    @field_validator("deaggregate")
-    @classmethod
-    def _no_deaggregation(cls, value: bool) -> bool:  # noqa: FBT001 - pydantic's form
-        if value:
-            raise ValueError("is not built yet: take it out, and aggregates are handed over whole, as Lambda does")
         return value
 
     @property

@@ -14,13 +14,14 @@ from headrace.shards import Found, Listing
 from headrace_connectors.aws import AwsError
 from headrace_connectors.kinesis import event, position
 from headrace_connectors.kinesis.calls import KinesisCalls
+from headrace_connectors.kinesis.deaggregation import Deaggregated
 from headrace_connectors.kinesis.event import VIEW
 from headrace_connectors.kinesis.options import KinesisOptions, check, warn
 from headrace_connectors.kinesis.origin import origin
 from headrace_connectors.kinesis.pace import AT_THE_TIP, Pace
 from headrace_connectors.kinesis.stream import About, Connect, Stream, connecting
 from headrace_connectors.streams.options import DEFAULTS, REFUSES
-from headrace_connectors.streams.reader import PagedReader
+from headrace_connectors.streams.reader import PagedReader, ShardCalls
 
 _PACES = "kinesis.paces"
 
@@ -52,15 +53,23 @@ class KinesisShards:
         def to_records(page: Sequence[dict[str, Any]], about: About) -> list[Record]:
             return event.records(page, shard=shard, arn=about.arn, region=about.region)
 
+        def to_user_records(raws: Sequence[dict[str, Any]]) -> list[Record]:
+            return to_records(raws, self._about)
+
         def lost() -> None:
             tally.lost_to_retention += 1
 
+        calls: ShardCalls = KinesisCalls(
+            shard, stream=self._stream, pace=self._pace(shard), to_records=to_records, clock=opening.clock
+        )
+        if self._options.deaggregate:
+            calls = Deaggregated(
+                shard, calls, hash_range=self._stream.hash_range, to_records=to_user_records, log=opening.log
+            )
         return PagedReader(
             shard,
             after,
-            KinesisCalls(
-                shard, stream=self._stream, pace=self._pace(shard), to_records=to_records, clock=opening.clock
-            ),
+            calls,
             beginning=self.beginning,
             found=found,
             on_trimmed=self._options.on_trimmed,

@@ -13,6 +13,7 @@ from headrace.clock import SYSTEM, Clock
 from headrace.model import Position
 from headrace.shards import Listed, Listing
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, date_of
+from headrace_connectors.kinesis.aggregates import HashRange
 from headrace_connectors.kinesis.options import KinesisOptions
 from headrace_connectors.kinesis.position import TRIM_HORIZON, iterator
 from headrace_connectors.streams.refusals import FINAL
@@ -64,6 +65,7 @@ class Stream:
         self._stack = AsyncExitStack()
         self._connecting = asyncio.Lock()
         self._client: AwsClient | None = None
+        self._listed: dict[str, dict[str, Any]] = {}
         self.about: About | None = None
 
     async def _call(self, operation: str, **params: Any) -> dict[str, Any]:
@@ -106,6 +108,13 @@ class Stream:
         """Whether it is still listed: a closed one goes when its last record is trimmed."""
         return shard in await self._shards()
 
+    async def hash_range(self, shard: str) -> HashRange | None:
+        """The first and the last hash key of *shard*; None where it is listed no more."""
+        if shard not in self._listed:
+            await self._shards()
+        keys = self._listed.get(shard, {}).get("HashKeyRange")
+        return None if keys is None else (int(keys["StartingHashKey"]), int(keys["EndingHashKey"]))
+
     async def _shards(self) -> dict[str, dict[str, Any]]:
         """By name: a page may come twice."""
         shards: dict[str, dict[str, Any]] = {}
@@ -116,6 +125,7 @@ class Stream:
                 raise AwsError("IncompleteAnswer", "ListShards answered without Shards")
             shards |= {one["ShardId"]: one for one in answer["Shards"]}
             if not answer.get("NextToken"):
+                self._listed = shards
                 return shards
             asked = {"NextToken": answer["NextToken"]}
 
