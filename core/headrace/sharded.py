@@ -123,8 +123,10 @@ class ShardedSource:
         if seen.generation is None:
             await self._begin(ledger)
             return []
-        seen = await self._audit(ledger, seen)
         self._remember(seen)
+        if await self._audit(ledger, seen):
+            self._news.set()  # look again at what was written
+            return []
         if seen.paused:
             self._set_condition("paused", "headrace resume goes on")
             return []
@@ -163,31 +165,34 @@ class ShardedSource:
         self._log.error("graph.restored", identity=known.identity, shards=sorted(written), by=self._leases.owner)
         self._known = None
 
-    async def _audit(self, ledger: Ledger, seen: Graph) -> Graph:
-        """Add the children that were found; at its time compare the whole listing, and repair what differs."""
+    async def _audit(self, ledger: Ledger, seen: Graph) -> bool:
+        """Add the children that were found; at its time compare the whole listing, and repair what differs.
+
+        True when the graph was changed.
+        """
         now, found, self._found = self._clock.boot(), self._found, []
-        if found and seen.identity and not graph.orphans(found, seen):
-            if new := graph.missing(found, seen, self._shards.beginning):
-                with suppress(GraphChanged):
-                    await ledger.add(self._mapping, seen.identity, new)
-                return await ledger.rows(self._mapping)
-        elif not found and now < self._audit_at:
-            return seen
+        if found and not graph.orphans(found, seen):
+            return await self._add(ledger, seen, found)
+        if not found and now < self._audit_at:
+            return False
         listing = await self._shards.list()
+        self._audit_at = now + (SOON if graph.without_children(seen) else AUDIT) * random.uniform(0.75, 1)
         if listing.identity != seen.identity:
             await self._begin_anew(ledger, seen, listing)
-        else:
-            await self._repair(ledger, seen, listing)
-        seen = await ledger.rows(self._mapping)
-        wait = SOON if graph.without_children(seen) else AUDIT
-        self._audit_at = now + min(wait, AUDIT) * random.uniform(0.75, 1)
-        return seen
+            return True
+        await self._forget(ledger, seen, listing)
+        return await self._add(ledger, seen, listing.shards)
 
-    async def _repair(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
-        if new := graph.missing(listing.shards, seen, self._shards.beginning):
+    async def _add(self, ledger: Ledger, seen: Graph, listed: Sequence[Listed]) -> bool:
+        new = graph.missing(listed, seen, self._shards.beginning)
+        if new:
             self._log.info("shards.found", shards=[shard.name for shard in new])
-            with suppress(GraphChanged):
-                await ledger.add(self._mapping, listing.identity, new)
+            with suppress(GraphChanged):  # the store was emptied, or the stream made again: the next look finds out
+                await ledger.add(self._mapping, seen.identity or "", new)
+        return bool(new)
+
+    async def _forget(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
+        """Remove rows that nobody needs, once several listings agree that their shards are gone."""
         gone = graph.outlived(listing, seen, self._shards.beginning)
         self._unlisted = Counter({shard: self._unlisted[shard] + 1 for shard in gone})
         if old := [shard for shard, times in self._unlisted.items() if times >= GONE]:

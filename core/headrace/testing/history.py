@@ -38,6 +38,8 @@ class Attempt:
     call: str
     begun: float
     group: str = ""
+    lane: str = ""
+    epoch: int = 0
     end: str = ""
     ended: float = math.inf
 
@@ -152,6 +154,8 @@ def attempts(lines: Iterable[str]) -> list[Attempt]:
             found[one["call"], one["id"]] = Attempt(
                 number=one["n"],
                 group=one.get("group", ""),
+                lane=one.get("lane", ""),
+                epoch=one.get("epoch", 0),
                 message_id=one["id"],
                 count=one["rc"],
                 pid=one["pid"],

@@ -58,14 +58,16 @@ class MemoryStream:
         self.shards[shard.name] = shard
         return shard
 
-    def put(self, names: Iterable[str], key: str | None = None) -> None:
-        """Append records; each is its own key unless one is given."""
+    def put(self, names: Iterable[str], key: str | None = None) -> str:
+        """Append records; each is its own key unless one is given. The shard of the last."""
+        shard = MemoryShard("", WHOLE)
         for name in names:
             self._numbers += 1
             hashed = crc32((key or name).encode())
             shard = next(s for s in self.shards.values() if not s.closed and s.span[0] <= hashed < s.span[1])
             shard.entries.append((name, key or name, self._numbers, self.clock.wall()))
         self._tell()
+        return shard.name
 
     def split(self, name: str) -> tuple[str, str]:
         low, high = self.shards[name].span
@@ -159,7 +161,8 @@ class MemoryShardReader:
     async def read(self, limit: int) -> Sequence[Record]:
         while not self._page:
             grown = self._stream.grown
-            await self._ask()
+            if not await self._ask():
+                continue
             if self._page:
                 break
             if self._shard.closed:
@@ -168,13 +171,14 @@ class MemoryShardReader:
         records, self._page = self._page[:limit], self._page[limit:]
         return records
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> bool:
+        """Read the next page; false when there was no answer."""
         try:
             await self._stream.call()
         except SourceUnavailable as error:
             self.condition = Condition("unavailable", str(error), self._stream.clock.wall())
             await asyncio.sleep(1)
-            return
+            return False
         self.condition = Condition("polling", since=self._stream.clock.wall())
         entries = self._shard.entries[self._next : self._next + self._stream.page]
         self._page = [
@@ -184,6 +188,7 @@ class MemoryShardReader:
         self._next += len(entries)
         left = self._shard.entries[self._next :]
         self.behind = self._stream.clock.wall() - left[0][3] if left else 0.0
+        return True
 
     def _end(self) -> None:
         children = [

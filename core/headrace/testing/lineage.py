@@ -1,0 +1,191 @@
+"""Whether a history of a sharded stream kept its promises: nothing lost, order by key, parents first, positions behind.
+
+It is handed what was produced and what the handlers noted (`headrace.testing.history` says how), each from its own
+files, and, where they are known, the writes that a ledger took. Numbers grow within a key; a record's place is its
+shard and sequence number.
+
+* **lost**: produced, and neither handled to the end nor given up.
+* **repeat**: handled to the end, and begun again: explained when its call failed (in a sequence, what follows a failure
+  comes again with it), when its lease was not let go of in order, by the name of what was done to it, or when an
+  earlier record of its shard was not settled as the lease was let go of (several keys at a time: the position stays
+  below the gap). Nothing else explains one.
+* **overtaken**: begun while an earlier number of its key was not settled, and would still be.
+* **early child**: begun before all of its shard's parents had every record settled.
+* **gap**: a position that was committed above a record that was not settled.
+* **backward**: a position that was committed behind an earlier one, with no seek between.
+* **stale**: a write that was taken under an epoch below one that had been given out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from headrace.testing.history import Attempt, Fate, Judge, by_end, by_number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Produced:
+    """One record as its producer knows it."""
+
+    number: int
+    key: str
+    shard: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One write that a ledger took, or a lease that it gave: `verb` is acquire, commit, release, end or seek.
+
+    `position` is the sequence number of a commit; None where it is no record's.
+    """
+
+    at: float
+    verb: str
+    shard: str
+    epoch: int
+    position: int | None = None
+
+
+@dataclass(slots=True)
+class Lineage:
+    """What a history shows: breaches by kind, each with the words that show it; repeats by cause."""
+
+    breaches: list[tuple[str, str]] = field(default_factory=list)
+    repeats: Counter[str] = field(default_factory=Counter)
+    produced: int = 0
+    settled: int = 0
+
+    @property
+    def holds(self) -> bool:
+        return not self.breaches
+
+    def __str__(self) -> str:
+        kinds = Counter(kind for kind, _ in self.breaches)
+        shown = "; ".join(f"{kind}: {words}" for kind, words in self.breaches[:5])
+        return f"{self.produced} produced, {self.settled} settled, repeats {dict(self.repeats)}, {dict(kinds)} {shown}"
+
+
+def check_stream(
+    history: Sequence[Attempt],
+    produced: Iterable[Produced],
+    *,
+    parents: Mapping[str, Collection[str]],
+    given_up: Mapping[int, float] | None = None,
+    broken: Mapping[tuple[str, int], str] | None = None,
+    writes: Sequence[Write] = (),
+    judge: Judge = by_end,
+) -> Lineage:
+    """Look for breaches.
+
+    *parents* are those of each shard; *given_up* says when a destination took a record, or it was dropped; *broken*
+    names what was done to each lease, by (shard, epoch), that was not let go of in order.
+    """
+    records = {one.number: one for one in produced}
+    books = _Books(history, records, given_up or {}, judge)
+    found = Lineage(produced=len(records), settled=len(books.settled_at))
+    found.breaches += [("lost", str(number)) for number in sorted(records.keys() - books.settled_at.keys())]
+    found.breaches += [("stranger", str(number)) for number in sorted(books.attempts.keys() - records.keys())]
+    _repeats(books, broken or {}, writes, found)
+    _order(books, found)
+    _generations(books, parents, found)
+    _positions(books, writes, found)
+    return found
+
+
+class _Books:
+    """What is known of each number: its attempts, and when it was settled first."""
+
+    def __init__(
+        self, history: Sequence[Attempt], records: Mapping[int, Produced], given_up: Mapping[int, float], judge: Judge
+    ) -> None:
+        self.history, self.records, self.judge = history, records, judge
+        self.attempts = by_number(history)
+        self.settled_at: dict[int, float] = dict(given_up)
+        for attempt in history:
+            if judge(attempt) is Fate.SETTLED and attempt.number in records:
+                known = self.settled_at.get(attempt.number, attempt.ended)
+                self.settled_at[attempt.number] = min(known, attempt.ended)
+
+    def settled_by(self, number: int, at: float) -> bool:
+        return self.settled_at.get(number, float("inf")) <= at
+
+
+def _repeats(books: _Books, broken: Mapping[tuple[str, int], str], writes: Sequence[Write], found: Lineage) -> None:
+    released = {(write.shard, write.epoch): write.at for write in writes if write.verb == "release"}
+    for number, attempts in books.attempts.items():
+        for before, after in pairwise(attempts):
+            cause = broken.get((before.lane, before.epoch))
+            if books.judge(before) is Fate.RETURNS:
+                found.repeats["failed"] += 1
+            elif before.epoch != after.epoch and cause is not None:
+                found.repeats[cause] += 1
+            elif before.epoch != after.epoch and _above_gap(books, number, released.get((before.lane, before.epoch))):
+                found.repeats["above a gap"] += 1
+            else:
+                found.breaches.append(("repeat", f"{number}: epoch {before.epoch}, then {after.epoch}"))
+
+
+def _above_gap(books: _Books, number: int, at: float | None) -> bool:
+    """True when an earlier record of its shard was not settled at that time."""
+    me = books.records[number]
+    shard = (one for one in books.records.values() if one.shard == me.shard and one.sequence < me.sequence)
+    return at is not None and any(not books.settled_by(one.number, at) for one in shard)
+
+
+def _order(books: _Books, found: Lineage) -> None:
+    """Per key, whenever a number is begun, all below it are settled, or come before it in the same call."""
+    keys: dict[str, list[int]] = defaultdict(list)
+    for record in sorted(books.records.values(), key=lambda one: one.number):
+        keys[record.key].append(record.number)
+    calls: dict[str, set[int]] = defaultdict(set)
+    for attempt in books.history:
+        calls[attempt.call].add(attempt.number)
+    for numbers in keys.values():
+        for earlier, later in pairwise(numbers):
+            for attempt in books.attempts.get(later, ()):
+                if not books.settled_by(earlier, attempt.begun) and earlier not in calls[attempt.call]:
+                    found.breaches.append(("overtaken", f"{earlier} by {later} in {attempt.lane}"))
+
+
+def _generations(books: _Books, parents: Mapping[str, Collection[str]], found: Lineage) -> None:
+    shards: dict[str, list[int]] = defaultdict(list)
+    for record in books.records.values():
+        shards[record.shard].append(record.number)
+    begun: dict[str, float] = {}
+    for attempt in books.history:
+        shard = books.records[attempt.number].shard if attempt.number in books.records else ""
+        begun[shard] = min(begun.get(shard, attempt.begun), attempt.begun)
+    for shard, at in begun.items():
+        for parent in parents.get(shard, ()):
+            if late := [number for number in shards[parent] if not books.settled_by(number, at)]:
+                found.breaches.append(("early child", f"{shard} before {late[:3]} of {parent}"))
+
+
+def _positions(books: _Books, writes: Sequence[Write], found: Lineage) -> None:
+    shards: dict[str, list[Produced]] = defaultdict(list)
+    for record in sorted(books.records.values(), key=lambda one: one.sequence):
+        shards[record.shard].append(record)
+    epochs: dict[str, int] = {}
+    reached: dict[str, int] = {}
+    checked: Counter[str] = Counter()  # records of a shard that are known to be settled
+    for write in sorted(writes, key=lambda one: one.at):
+        if write.epoch < epochs.get(write.shard, 0):
+            found.breaches.append(("stale", f"{write.verb} of {write.shard} under {write.epoch}"))
+        epochs[write.shard] = max(epochs.get(write.shard, 0), write.epoch)
+        if write.verb == "seek":
+            reached.pop(write.shard, None)
+        if write.position is None:
+            continue
+        if write.position < reached.get(write.shard, -1):
+            found.breaches.append(("backward", f"{write.shard} to {write.position} from {reached[write.shard]}"))
+        reached[write.shard] = write.position
+        below = shards[write.shard]
+        while checked[write.shard] < len(below) and below[checked[write.shard]].sequence <= write.position:
+            record = below[checked[write.shard]]
+            if not books.settled_by(record.number, write.at):
+                found.breaches.append(("gap", f"{write.shard} at {write.position} above {record.number}"))
+            checked[write.shard] += 1
