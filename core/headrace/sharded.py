@@ -53,6 +53,7 @@ class ShardedSource:
         self._free_since: dict[str, float] = {}
         self._reserved: dict[str, float] = {}  # let go for another, and until when it is left to that one
         self._lanes: dict[str, LogLane] = {}
+        self._last: dict[str, Holding] = {}  # of each shard, whether or not it is held still
         self._news = asyncio.Event()
         self.condition = Condition("connecting", since=self._clock.wall())
 
@@ -153,8 +154,11 @@ class ShardedSource:
 
     async def _restore(self, ledger: Ledger, known: Graph, seen: Graph) -> None:
         """The store was emptied, or is an older copy: write back what we know, before anybody begins anew."""
+        seen_at = {row.shard: row.epoch for row in known.rows}
         held = {
-            shard: Kept(one.position, one.memo, one.epoch) for shard, one in self._leases.holding(self._mapping).items()
+            shard: Kept(one.position, one.memo, one.epoch)
+            for shard, one in self._last.items()
+            if one.epoch >= seen_at.get(shard, 0)  # else another has held it since
         }
         rows = graph.went_back(known, seen, held)
         for holding in self._leases.holding(self._mapping).values():
@@ -251,6 +255,7 @@ class ShardedSource:
             logger=self._log,
             closed=partial(self._closed, shard, holding),
         )
+        self._last[shard] = holding
         holding.words = partial(self._opening.words, shard)
         self._lanes[shard] = lane
         return lane
