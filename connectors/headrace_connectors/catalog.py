@@ -10,6 +10,7 @@ from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
 from headrace_connectors.dynamodb.source import dynamodb
+from headrace_connectors.kinesis.source import kinesis
 from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
 from headrace_connectors.sqs.source import sqs
@@ -20,6 +21,7 @@ catalog = Catalog(
     connectors=[
         sqs,
         dynamodb,
+        kinesis,
     ],
     destinations=[
         to_sqs,
