@@ -15,6 +15,7 @@ from headrace.memory import MemoryLedger
 from headrace.model import Order, Traits
 from headrace.plugins import Connector, Destined, Opening, Probe
 from headrace.settings import MappingSettings, Settings
+from headrace.shards import Shards
 from headrace.testing import FakeClock
 from headrace.testing.shards import MemoryStream
 from support.engine import Lines
@@ -57,7 +58,7 @@ class Worker:
             summary="",
             options=Settings,
             traits=Traits(Order.SEQUENCE, redelivers=False),
-            shards=lambda _: fleet.stream,
+            shards=fleet.shards,
             probe=_probe,
         )
         given = {"batch_size": 5, "starting_position": "TRIM_HORIZON", "capacity": 50, **fleet.settings, **settings}
@@ -65,7 +66,7 @@ class Worker:
             service="s",
             mapping="m",
             settings=MappingSettings(**given),
-            options=Settings(),
+            options=fleet.options,
             sections={},
             function_timeout=60,
             log=self.told,
@@ -79,7 +80,7 @@ class Worker:
         self.task: asyncio.Future[Any] | None = None
 
     async def _handle(self, event: Any, context: Any) -> Any:
-        names = [record["id"] for record in event["Records"]]
+        names = [self.fleet.name(record) for record in event["Records"]]
         self.fleet.begun += [(self.name, context.headrace.lane, name) for name in names]
         answer = await self._behave(names, context) if self._behave else None
         self.fleet.done += [(self.name, context.headrace.lane, name) for name in names]
@@ -146,7 +147,12 @@ async def _value(ledger: Ledger) -> Ledger:
 
 
 class Fleet:
-    """`begun` and `done` are (worker, shard, record) in the order in which it happened."""
+    """`begun` and `done` are (worker, shard, record) in the order in which it happened.
+
+    Subclasses bring a stream of another kind: its source's `options`, `shards` and `name`.
+    """
+
+    options: Any = Settings()
 
     def __init__(self, shards: int = 4, *, ttl: float = 10.0, **settings: Any) -> None:
         self.clock = FakeClock()
@@ -155,6 +161,13 @@ class Fleet:
         self.ttl, self.settings = ttl, settings
         self.begun: list[tuple[str, str, str]] = []
         self.done: list[tuple[str, str, str]] = []
+
+    def shards(self, _: Opening) -> Shards:
+        return self.stream
+
+    def name(self, record: Any) -> str:
+        """The name of a record, by what the handler gets."""
+        return str(record["id"])
 
     def worker(self, name: str, **more: Any) -> Worker:
         return Worker(self, name, **more)

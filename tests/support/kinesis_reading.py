@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from headrace.clock import SYSTEM, Clock
-from headrace.model import Record
+from headrace.log import LogLane
+from headrace.model import Lane, Record
 from headrace.observe import Tally, log
 from headrace.plugins import Opening
 from headrace.settings import MappingSettings
 from headrace.shards import Listed
+from headrace.testing import MemoryCursor, MemoryLog, tended
 from headrace_connectors.kinesis.options import KinesisOptions
 from headrace_connectors.kinesis.source import KinesisShards
 from support.servers import REGION
+
+SHARD = "shardId-000000000000"
 
 
 class Opened(KinesisShards):
@@ -53,6 +58,50 @@ def over(fake: Any, clock: Clock | None = None, **options: Any) -> Opened:
 
 def at_server(url: str, stream: str, **options: Any) -> Opened:
     return Opened(KinesisOptions(stream=stream, region=REGION, endpoint_url=url, **options), SYSTEM)
+
+
+class KinesisHarness:
+    """The first shard of a stream under a log lane; a memory log keeps its position, and fences its owners."""
+
+    slack = 0.0
+
+    def __init__(
+        self,
+        shards: Callable[[], Opened],
+        put: Callable[[Sequence[str], Sequence[str] | None], Awaitable[object]],
+        finish: Callable[[], Awaitable[object]],
+        *,
+        clock: Clock,
+        promptly: float,
+        patience: float,
+    ) -> None:
+        self.promptly, self.patience = promptly, patience
+        self._shards, self._put, self._finish, self._clock = shards, put, finish, clock
+        self._store = MemoryLog(clock=clock)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Lane]:
+        shards = self._shards()
+        reader = shards.reader(SHARD, self._store.position or shards.beginning)
+        cursor = MemoryCursor(self._store, self._store.seize())
+        lane = LogLane(SHARD, reader, cursor, commit_interval=0.1, clock=self._clock)
+        try:
+            async with tended(lane):
+                yield lane
+        finally:
+            await shards.close()
+
+    async def put(self, names: Sequence[str], keys: Sequence[str] | None = None) -> None:
+        await self._put(names, keys)
+
+    def name(self, record: Record) -> str:
+        return base64.b64decode(record.raw["Data"]).decode()
+
+    async def finish(self) -> None:
+        await self._finish()
+
+    async def seize(self) -> None:
+        self._store.seize()
 
 
 async def read(reader: Any, count: int, limit: int = 10) -> list[Record]:
