@@ -362,6 +362,17 @@ async def test_a_stream_made_again_is_another_one():
 
 
 @virtual
+async def test_a_description_that_was_cut_off_is_not_another_stream():
+    """Catches: an identity made up of the name where an answer lost its body: all is read anew."""
+    fake = FakeKinesis()
+    shards = over(fake)
+    await shards.list()
+    fake.faults = [("DescribeStreamSummary", {})]
+    with pytest.raises(SourceUnavailable, match="IncompleteAnswer"):
+        await shards.list()
+
+
+@virtual
 async def test_now_is_the_servers_own_time():
     """LATEST is made concrete by it. Catches: this machine's clock, which may be minutes ahead."""
     clock = FakeClock()

@@ -85,9 +85,13 @@ class Stream:
         except AwsError as error:
             if error.code not in _UNKNOWN_OPERATION:
                 raise
-            answer = {}
+            answer = {"StreamDescriptionSummary": {}}
+        if (
+            "StreamDescriptionSummary" not in answer
+        ):  # cut off: taken for a server without the call, it is another stream
+            raise AwsError("IncompleteAnswer", f"{SUMMARY} answered without StreamDescriptionSummary")
         now = date_of(answer)
-        about = answer.get("StreamDescriptionSummary", {})
+        about = answer["StreamDescriptionSummary"]
         arn = about.get("StreamARN", self._made_up)
         made = about.get("StreamCreationTimestamp")
         self.about = About(
