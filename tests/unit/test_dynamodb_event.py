@@ -206,7 +206,6 @@ def test_filters_see_the_rest_of_the_record(pattern: dict[str, Any], kept: bool)
 
 
 def test_a_filter_changes_no_record() -> None:
-    """Catches: the payload put into the record's own dict."""
     kept = one(sent())
     before = json.dumps(kept.raw)
     keeper([compile_pattern({"eventName": ["INSERT"], "dynamodb": {"SizeBytes": [59]}})], VIEW, render)(kept)
