@@ -42,10 +42,10 @@ class Fault:
 
 
 class ConfigError(HeadraceError):
-    """What was written cannot be run. Its text is one line a fault."""
+    """What was written cannot be run. Its text is one line a fault; `warnings`: legal, but dangerous."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, faults: Sequence[Fault], warnings: Sequence[Fault] = ()) -> None:
+        self.faults, self.warnings = tuple(faults), tuple(warnings)
         super().__init__("\n".join(map(str, self.faults)))
 
 

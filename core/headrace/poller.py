@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict
 
+from pydantic import ValidationError
+
 from headrace.config.entry import Around, Entry
 from headrace.config.places import Places
+from headrace.config.salvage import Part, nothing
 from headrace.config.wording import Validator
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
@@ -165,18 +168,28 @@ def _opening(
     around = Around(
         service=name,
         catalog=catalog,
-        sections=sections,
+        sections={name: _section(one) for name, one in sections.items()},
         functions={name: FunctionSettings(handler="library.handler", timeout=timeout)},
     )
     entry = Entry(validator, around, name, written, Path.cwd())
     mapping = entry.read()
     if mapping is None or validator.faults:
-        raise ConfigError([Fault(_argument(fault.path, name), fault.message) for fault in validator.faults])
-    for warning in entry.warnings:
-        log(mapping=name).warning("mapping.dangerous", at=_argument(warning.path, name), why=warning.message)
+        raise ConfigError(_of_arguments(validator.faults, name), _of_arguments(entry.warnings, name))
+    for warning in _of_arguments(entry.warnings, name):
+        log(mapping=name).warning("mapping.dangerous", at=warning.path, why=warning.message)
     return mapping.opening(name, sections, timeout)
 
 
-def _argument(path: str, name: str) -> str:
-    """`mappings.NAME.source.queue_url` as the keyword argument that it was."""
-    return path.removeprefix(f"mappings.{name}").removeprefix(".").removeprefix("source.")
+def _section(section: Settings) -> Part[Settings]:
+    """Arguments may stand in it that nobody has checked: their faults are told of the source's options."""
+    try:
+        return Part(model=type(section), value={}, whole=type(section).model_validate(dict(section)))
+    except ValidationError:
+        return nothing(type(section))
+
+
+def _of_arguments(faults: Sequence[Fault], name: str) -> list[Fault]:
+    """Faults at `mappings.NAME.source.queue_url` as those of the keyword argument that it was."""
+    root = f"mappings.{name}"
+    paths = [fault.path.removeprefix(root).removeprefix(".").removeprefix("source.") for fault in faults]
+    return [Fault(path, fault.message) for path, fault in zip(paths, faults, strict=True)]

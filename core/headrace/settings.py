@@ -21,6 +21,8 @@ Seconds = Annotated[float, Field(allow_inf_nan=False)]
 LEAST_CAPACITY = 1000
 """Records that one lane may hold at least, unless less is written."""
 
+MOST_CAPACITY = 1_000_000
+
 
 class Settings(BaseModel):
     """Refuses what it does not know."""
@@ -179,7 +181,7 @@ class MappingSettings(Settings):
     capacity: int | None = Field(
         None,
         ge=1,
-        le=1_000_000,
+        le=MOST_CAPACITY,
         description="Records held by one lane. Default: 10 batches, at least 1,000 and one batch a place.",
     )
     capacity_bytes: int = Field(64 * 2**20, ge=8 * 2**20, description="Bytes of records held by one lane.")

@@ -157,14 +157,14 @@ filters:
 """.replace("- {}", "- body: {kind: [{exists: false}]}") + """\
   - pattern: '{"id": ["c"], "body": {"token": ["hunter2"]}}'
 """, P="b") == [
-        ("filters[0].$or[0].body.total", "body.total: a number > 0", "12"),
-        ("filters[0].$or[0].body.password", "AND body.password: ***", "13"),
-        ("filters[0].$or[0].id", 'AND id: "a" or a text that begins with "b"', "15"),
-        ("filters[0].$or[1].body.total", "OR body.total: a number > 0", "12"),
-        ("filters[0].$or[1].body.password", "AND body.password: ***", "13"),
-        ("filters[0].$or[1].body.kind", "AND body.kind: not there", "16"),
-        ("filters[1].id", 'OR id: "c"', "17"),
-        ("filters[1].body.token", "AND body.token: ***", "17"),
+        ("filters[0].pattern.body.total", "body.total: a number > 0", "12"),
+        ("filters[0].pattern.body.password", "AND body.password: ***", "13"),
+        ("filters[0].pattern.$or[0].id", 'AND id: "a" or a text that begins with "b"', "15"),
+        ("filters[0].pattern.body.total", "OR body.total: a number > 0", "12"),
+        ("filters[0].pattern.body.password", "AND body.password: ***", "13"),
+        ("filters[0].pattern.$or[1].body.kind", "AND body.kind: not there", "16"),
+        ("filters[1].pattern.id", 'OR id: "c"', "17"),
+        ("filters[1].pattern.body.token", "AND body.token: ***", "17"),
     ]  # fmt: skip
 
 

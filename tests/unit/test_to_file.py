@@ -148,5 +148,11 @@ async def test_a_write_that_found_no_thread_is_not_waited_for(tmp_path) -> None:
     await to.close()
 
 
+async def test_nobody_is_asked_where_the_file_is(tmp_path) -> None:
+    """Mutation: the path as if a server had told it; `explain` then shows an origin that there is not."""
+    probed = await file.file.probe(opening(tmp_path), FileOptions(path="failed.jsonl"))
+    assert (probed.values, probed.faults) == ({}, ())
+
+
 def _no_thread() -> None:
     raise RuntimeError("can't start new thread")

@@ -124,7 +124,7 @@ async def _probe(opening: Opening, options: FileOptions) -> Probe:
     """There is no server; the rights are looked at."""
     path = opening.folder / options.path
     if os.access(path if path.exists() else path.parent, os.W_OK):
-        return Probe(values={"path": str(path)})
+        return Probe()
     return Probe(faults=[Fault("path", "this user may not write to it; change its rights, or those of its folder")])
 
 

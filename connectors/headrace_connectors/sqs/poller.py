@@ -22,7 +22,8 @@ class SqsPoller(Poller):
     ```
 
     Arguments are those of `source: {type: sqs}` and of a mapping in the config file; a destination of AWS goes by the
-    same region, endpoint and role unless it says otherwise. Credentials come from AWS's standard chain.
+    same region, endpoint and role unless it says otherwise. Credentials come from AWS's standard chain. *name* is the
+    function's in the context and in `functionArn` of failure records; without it the queue's name is.
     """
 
     def __init__(

@@ -52,5 +52,6 @@ def carry_out(argv: Sequence[str], signals: Signals | None) -> int:
     try:
         return int(arguments.carry_out(arguments))
     except ConfigError as error:
+        complain(error.warnings, "warning: ")
         complain(error.faults)
         return 2

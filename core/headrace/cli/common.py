@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -71,9 +72,10 @@ def functions(config: Config, names: Collection[str]) -> dict[str, Function]:
         raise ConfigError([_placed(config, fault) for fault in error.faults]) from None
 
 
-def region(config: Config) -> str:
-    """What stands in ARNs: the region of the first section that has one."""
+def region(config: Config, environ: Mapping[str, str] = os.environ) -> str:
+    """What stands in ARNs: the region of the first section that has one, else the environment's, as AWS's own tools."""
     regions = [getattr(section, "region", None) for section in config.sections.values()]
+    regions += [environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")]
     return next((str(one) for one in regions if one), REGION)
 
 

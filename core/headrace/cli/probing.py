@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from headrace.config import Config
 from headrace.config.destined import ON_FAILURE
-from headrace.config.entry import MappingConfig, on_failure
+from headrace.config.entry import MappingConfig
+from headrace.config.together import on_failure
 from headrace.errors import Fault
 from headrace.plugins import Opening, Probe
 

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from headrace.config.places import Where, child
+from headrace.config.salvage import Part
 from headrace.config.wording import Validator, no_such_type, not_a_mapping
 from headrace.plugins import DestinationKind, Destined
 
 ON_FAILURE: Final = ("destination_config", "on_failure", "destination")
 """The way to it within its mapping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A destination as it was written: its kind, and its options, which may have faults."""
+
+    kind: DestinationKind
+    options: Part[Any]
+
+    @property
+    def whole(self) -> Destined | None:
+        options = self.options.whole
+        return None if options is None else Destined(kind=self.kind, options=options)
+
+    def models(self) -> list[Destined]:
+        """All that it may be."""
+        return [Destined(kind=self.kind, options=one) for one in self.options.models()]
 
 
 def written(mapping: Mapping[str, Any]) -> Any:
@@ -21,8 +40,8 @@ def written(mapping: Mapping[str, Any]) -> Any:
     return value
 
 
-def destined(validator: Validator, kinds: Sequence[DestinationKind], value: Any, where: Where) -> Destined | None:
-    """*value* as a destination; None, and the faults with the validator, if it is none."""
+def destined(validator: Validator, kinds: Sequence[DestinationKind], value: Any, where: Where) -> Target | None:
+    """*value* as a destination, with its faults told; None if not even its kind is known."""
     if isinstance(value, str):
         return _of_text(validator, kinds, value, where)
     if not isinstance(value, dict):
@@ -34,15 +53,13 @@ def destined(validator: Validator, kinds: Sequence[DestinationKind], value: Any,
         validator.fault((*where, "type"), no_such_type(word, [kind.type for kind in kinds], "destination"))
         return None
     options = {key: one for key, one in value.items() if key != "type"}
-    found = validator.model(kind.options, options, where)
-    return None if found is None else Destined(kind=kind, options=found)
+    return Target(kind, validator.part(kind.options, options, where))
 
 
-def _of_text(validator: Validator, kinds: Sequence[DestinationKind], text: str, where: Where) -> Destined | None:
+def _of_text(validator: Validator, kinds: Sequence[DestinationKind], text: str, where: Where) -> Target | None:
     for kind in kinds:
         if (options := kind.text(text)) is not None:
-            found = validator.model(kind.options, dict(options), where)
-            return None if found is None else Destined(kind=kind, options=found)
+            return Target(kind, validator.part(kind.options, dict(options), where))
     validator.fault(where, f"no kind of destination takes this text; write {_forms(kinds)}")
     return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from headrace.plugins import Connector
-from headrace.settings import LEAST_CAPACITY, MappingSettings, ScalingConfig
+from headrace.settings import LEAST_CAPACITY, MOST_CAPACITY, MappingSettings, ScalingConfig
 
 _BATCH_SIZE: Final = 10
 _BATCHES_HELD: Final = 10
@@ -44,4 +44,4 @@ def _general(connector: Connector, values: dict[str, Any]) -> Iterator[tuple[str
         yield "failure_payload", "metadata"
         places = values["parallelization_factor"] or 1
     batch_size = values["batch_size"] or _BATCH_SIZE
-    yield "capacity", max(LEAST_CAPACITY, _BATCHES_HELD * batch_size, places * batch_size)
+    yield "capacity", min(MOST_CAPACITY, max(LEAST_CAPACITY, _BATCHES_HELD * batch_size, places * batch_size))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from headrace.config.destined import ON_FAILURE, destined, written
+from headrace.config.destined import ON_FAILURE, Target, destined, written
 from headrace.config.effective import effective
 from headrace.config.patterns import Filters
 from headrace.config.places import dotted, printable
-from headrace.config.shape import nearest, shape
+from headrace.config.salvage import Part, ways
+from headrace.config.shape import nearest, shape, stand_ins
+from headrace.config.together import agreed, of_opening, of_settings
 from headrace.config.wording import Validator, no_such_type, not_a_mapping
 from headrace.errors import Fault
 from headrace.observe import log
@@ -57,12 +59,12 @@ class MappingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What a mapping leans on. A function or section with faults of its own is None, or missing."""
+    """What a mapping leans on. A function with faults of its own is None; so are all if nobody knows what there is."""
 
     service: str
     catalog: Catalog
-    sections: Mapping[str, BaseModel]
-    functions: Mapping[str, FunctionSettings | None]
+    sections: Mapping[str, Part[Any]]
+    functions: Mapping[str, FunctionSettings | None] | None
 
 
 class Entry:
@@ -79,47 +81,51 @@ class Entry:
         if not isinstance(self.value, dict):
             self._fault(not_a_mapping(self.value, "must be a mapping with source and function"))
             return None
-        function = self._function()
+        self._function()
         connector = self._connector()
         if connector is None:
             self._settings(self.value, {})
             return None
         filters = Filters(self.validator, connector, self.where)
         allowed = filters.check(self._allowed(connector))
-        given = self._settings(allowed, dict.fromkeys(shape(connector.options).names(()), "it belongs in source"))
+        settings = self._settings(allowed, dict.fromkeys(shape(connector.options).names(()), "it belongs in source"))
         options = self._options(connector)
-        destination, is_sound = self._destination(allowed)
-        if given is None or options is None or not is_sound:
+        block = written(allowed)
+        target = None if block is None else self._target(block)
+        self._check(connector, settings, options, *self._destinations(block, target))
+        self.warnings += filters.warnings
+        if settings.whole is None or options.whole is None or (block is not None and not (target and target.whole)):
             return None
-        settings, origin = effective(connector, given)
-        mapping = MappingConfig(
+        return self._mapping(connector, settings.whole, options.whole, target.whole if target else None)
+
+    def _mapping(
+        self, connector: Connector, written: MappingSettings, options: Settings, destination: Destined | None
+    ) -> MappingConfig:
+        settings, origin = effective(connector, written)
+        function = self.value.get("function")
+        return MappingConfig(
             name=self.name,
             connector=connector,
             options=options,
-            function=function,
+            function=function if isinstance(function, str) else "",
             settings=settings,
             origin=origin,
             folder=self.folder,
             on_failure=destination,
         )
-        self._check(mapping)
-        self.warnings += filters.warnings
-        return mapping
 
     def _fault(self, message: str, *steps: str) -> None:
         self.validator.fault((*self.where, *steps), message)
 
-    def _function(self) -> str:
+    def _function(self) -> None:
         name, functions = self.value.get("function"), self.around.functions
         if not isinstance(name, str) or not name:
             self._fault("is required: the name of one of the functions", "function")
-            return ""
-        if name not in functions and not self.places.is_broken(("functions",)):
+        elif functions is not None and name not in functions and not self.places.is_broken(("functions",)):
             meant = nearest(name, list(functions))
             known = f"known are {', '.join(sorted(functions))}" if functions else "add it to functions:"
             mend = f"did you mean {meant}?" if meant else known
             self._fault(f"there is no such function; {mend}", "function")
-        return name
 
     def _connector(self) -> Connector | None:
         types = [connector.type for connector in self.around.catalog.connectors]
@@ -142,75 +148,65 @@ class Entry:
                 self._fault(connector.refuses[name], name)
         return kept
 
-    def _settings(self, value: Mapping[str, Any], elsewhere: Mapping[str, str]) -> MappingSettings | None:
+    def _settings(self, value: Mapping[str, Any], elsewhere: Mapping[str, str]) -> Part[MappingSettings]:
         rest = {key: one for key, one in value.items() if key not in {"source", "function"}}
-        return self.validator.model(MappingSettings, rest, self.where, elsewhere)
+        return self.validator.part(MappingSettings, rest, self.where, elsewhere)
 
-    def _options(self, connector: Connector) -> Settings | None:
+    def _options(self, connector: Connector) -> Part[Settings]:
         own = shape(connector.options).names(())
         beside = {*MappingSettings.model_fields, "function"} - set(own)
         options = {key: one for key, one in self.value["source"].items() if key != "type"}
         elsewhere = dict.fromkeys(beside, "it belongs beside source, not in it")
-        return self.validator.model(connector.options, options, (*self.where, "source"), elsewhere)
+        return self.validator.part(connector.options, options, (*self.where, "source"), elsewhere)
 
-    def _destination(self, value: Mapping[str, Any]) -> tuple[Destined | None, bool]:
-        """The failure destination, and true unless what was written is none."""
-        block = written(value)
-        if block is None:
-            return None, True
-        found = destined(self.validator, self.around.catalog.destinations, block, (*self.where, *ON_FAILURE))
-        return found, found is not None
+    def _target(self, block: Any) -> Target | None:
+        return destined(self.validator, self.around.catalog.destinations, block, (*self.where, *ON_FAILURE))
 
-    def _check(self, mapping: MappingConfig) -> None:
-        """What only the values together show. Nothing where a part is missing: it would be said in error."""
-        settings, around = mapping.settings, self.around
-        if mapping.connector.traits.redelivers and settings.failure_payload == "metadata":
-            self._fault(
-                "is only for logs: what a queue gives up is deleted, and its failure record is all that is left of it; "
-                "write full, or leave it out",
-                "failure_payload",
+    def _destinations(self, block: Any, target: Target | None) -> tuple[list[Destined | None], Collection[str]]:
+        """All that the failure destination may be, and the names of what is lost of it."""
+        found = target.models() if target else []
+        if block is None or found:
+            return [*found] or [None], target.options.names() if target else ()
+        return [None], ON_FAILURE
+
+    def _check(
+        self,
+        connector: Connector,
+        settings: Part[MappingSettings],
+        options: Part[Settings],
+        destinations: Sequence[Destined | None],
+        lost: Collection[str],
+    ) -> None:
+        """What only the values together show, whatever becomes of those with faults."""
+        around = self.around
+        lost = {*lost, *settings.names(options.lost), *options.names(settings.lost)}
+        lost |= {name for section in around.sections.values() for name in section.names()}
+        given, own = settings.models(options.lost), options.models(settings.lost)
+        sections = [part.models() for part in around.sections.values()]
+        of_mapping = (of_settings(connector, *way) for way in ways([given, destinations]))
+        of_openings = (
+            of_opening(
+                connector,
+                self._mapping(connector, one, its, to).opening(
+                    around.service, dict(zip(around.sections, beside, strict=True)), timeout
+                ),
             )
-        strands = 1 if mapping.connector.traits.redelivers else settings.parallelization_factor or 1
-        if settings.batch_size and settings.capacity and settings.capacity < settings.batch_size * strands:
-            self._fault(
-                "must be at least batch_size, times parallelization_factor; else no batch is ever full", "capacity"
-            )
-        if self.places.is_broken_within(self.where) or around.sections.keys() != around.catalog.sections.keys():
-            return
-        function = around.functions.get(mapping.function)
-        timeout = function.timeout if function else FunctionSettings.model_fields["timeout"].default
-        opening = mapping.opening(around.service, around.sections, timeout)
-        self.validator.faults += [self._placed(fault) for fault in mapping.connector.check(opening)]
-        self.warnings += [self._placed(fault) for fault in (*mapping.connector.warn(opening), *_on_giving_up(mapping))]
-        if mapping.on_failure is not None:
-            kind, options = mapping.on_failure.kind, mapping.on_failure.options
-            self.validator.faults += [self._placed(on_failure(fault)) for fault in kind.check(opening, options)]
-            self.warnings += [self._placed(on_failure(fault)) for fault in kind.warn(opening, options)]
+            for one, its, to, timeout, *beside in ways([given, own, destinations, self._timeouts(), *sections])
+        )
+        for said in (agreed(of_mapping, lost), agreed(of_openings, lost)):
+            self.validator.faults += [self._placed(fault) for fault in said.faults]
+            self.warnings += [self._placed(warning) for warning in said.warnings]
+
+    def _timeouts(self) -> Sequence[float]:
+        """Of the function; from the least to the most if it is not known."""
+        name = self.value.get("function")
+        function = (self.around.functions or {}).get(name) if isinstance(name, str) else None
+        if function:
+            return [function.timeout]
+        form = shape(FunctionSettings)
+        return list(stand_ins(form, form.at(("timeout",))))
 
     def _placed(self, fault: Fault) -> Fault:
         """A connector's fault, from inside the mapping out to the whole config."""
         where = (*self.where, *self.places.find(self.value, fault.path))
         return Fault(dotted(where), printable(self.places.scrub(fault.message)), self.places.place(where))
-
-
-def on_failure(fault: Fault) -> Fault:
-    """A destination's fault, from inside its block out to its mapping."""
-    return replace(fault, path=".".join([*ON_FAILURE, *([fault.path] if fault.path else [])]))
-
-
-def _on_giving_up(mapping: MappingConfig) -> Iterator[Fault]:
-    """A limit without a destination loses records, as on AWS; a destination without a limit is sent none."""
-    limits = [
-        name
-        for name in ("maximum_retry_attempts", "maximum_record_age_in_seconds")
-        if (value := getattr(mapping.settings, name)) is not None and value >= 0
-    ]
-    if mapping.on_failure is None:
-        for name in limits:
-            message = "what is past this limit is dropped: there is no destination_config.on_failure to take it"
-            yield Fault(name, message)
-    elif not limits:
-        yield Fault(
-            "destination_config.on_failure",
-            "nothing is sent there while nothing is given up; set maximum_retry_attempts",
-        )

@@ -102,7 +102,7 @@ def _filters(config: Config, where: Where, criteria: FilterCriteria) -> Iterator
             words = MASK if secret else reading.words
             joint = "" if not number and not index else "OR " if reading.first else "AND "
             yield Row(
-                path=f"{dotted((*where, index))}{reading.branch}.{printable(reading.path)}",
+                path=dotted((*written, *reading.steps)),
                 value=f"{joint}{printable(reading.path)}: {printable(words)}",
                 origin="file",
                 place=config.places.place(steps),
@@ -176,12 +176,19 @@ def _without_userinfo(text: str) -> str:
 
 
 def _with_probed(config: Config, found: list[Row], mapping: str | None, probed: Mapping[str, object]) -> list[Row]:
-    """What a server said holds over what was not written, and over what was."""
-    merged = {row.path: row for row in found}
+    """What a server said holds over what was not written, and over what was.
+
+    A condition of a pattern stands once for each alternative that it belongs to: its path may come again.
+    """
+    asked = dict(_asked(config, mapping, probed))
+    known = [asked.pop(row.path, row) for row in found]
+    return [*known, *asked.values()]
+
+
+def _asked(config: Config, mapping: str | None, probed: Mapping[str, object]) -> Iterator[tuple[str, Row]]:
     for path, value in probed.items():
         full = f"mappings.{mapping}.{path}" if mapping and not path.startswith("mappings.") else path
         name = full.split(".")[1] if full.startswith("mappings.") else ""
         queue = name in config.mappings and config.mappings[name].connector.traits.redelivers
         where = tuple(full.split("."))
-        merged[full] = Row(path=full, value=_masked(config, where, value), origin="queue" if queue else "source")
-    return list(merged.values())
+        yield full, Row(path=full, value=_masked(config, where, value), origin="queue" if queue else "source")

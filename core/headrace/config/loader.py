@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from headrace.config.bundle import Bundle, gather
 from headrace.config.entry import Around, Entry, MappingConfig
 from headrace.config.places import Places, Where
+from headrace.config.salvage import nothing
+from headrace.config.shape import nearest
 from headrace.config.wording import Validator, is_sensitive, not_a_mapping, unknown
 from headrace.errors import ConfigError, Fault
 from headrace.plugins import Catalog, Opening
-from headrace.settings import FunctionSettings, ServiceSettings, Settings
+from headrace.settings import FunctionSettings, ServiceSettings
 
 __all__ = ["NAME", "Config", "MappingConfig", "load"]
 
@@ -58,12 +59,12 @@ def load(paths: Sequence[Path], catalog: Catalog, environ: Mapping[str, str] = o
     """The config in *paths*, files or folders.
 
     Raises:
-        ConfigError: with every fault that was found, in the order of the files and their lines.
+        ConfigError: with every fault and warning that was found, in the order of the files and their lines.
     """
     bundle = gather(paths, environ)
-    config, faults = _Loader(bundle, catalog).config()
+    config, faults, warnings = _Loader(bundle, catalog).config()
     if config is None or faults or bundle.faults:
-        raise ConfigError(sorted([*bundle.faults, *faults], key=_Order(bundle.places)))
+        raise ConfigError(sorted([*bundle.faults, *faults], key=_Order(bundle.places)), warnings)
     return config
 
 
@@ -77,22 +78,25 @@ class _Loader:
         self.validator = Validator(self.places)
         self.fault = self.validator.fault
 
-    def config(self) -> tuple[Config | None, list[Fault]]:
+    def config(self) -> tuple[Config | None, list[Fault], list[Fault]]:
+        """The config, or why there is none; its faults and its warnings."""
         known = ["service", "functions", "mappings", *self.catalog.sections]
-        for name in self.value.keys() - set(known):
+        strange = self.value.keys() - set(known)
+        for name in strange:
             self.fault((name,), unknown(name, known))
+        meant = {word for name in strange if (word := nearest(name, known))}
         service = self._service()
-        sections = {name: self._section(name, model) for name, model in self.catalog.sections.items()}
+        sections = {
+            name: self.validator.block(model, self.value.get(name, {}), (name,))
+            for name, model in self.catalog.sections.items()
+        }
+        sections |= {name: nothing(self.catalog.sections[name]) for name in meant & sections.keys()}
         functions = {name: self._function(name, value) for name, value in self._block("functions").items()}
-        ready: dict[str, BaseModel] = {name: section for name, section in sections.items() if section is not None}
-        for name, model in self.catalog.sections.items():  # a section with faults hides none of the mappings'
-            with suppress(ValidationError):
-                ready.setdefault(name, model())
         around = Around(
             service=service.name if service else "",
             catalog=self.catalog,
-            sections=ready,
-            functions=functions,
+            sections=sections,
+            functions=None if "functions" in meant else functions,
         )
         entries = {
             name: Entry(self.validator, around, name, value, self.bundle.folders["mappings", name])
@@ -101,21 +105,20 @@ class _Loader:
         mappings = {name: entry.read() for name, entry in entries.items()}
         if "mappings" not in self.value or self.value["mappings"] == {}:
             self.fault(("mappings",), "no mapping is given, so there is nothing to run; add one")
+        warnings = sorted((one for entry in entries.values() for one in entry.warnings), key=_Order(self.places))
         if service is None or self.validator.faults:
-            return None, self.validator.faults
+            return None, self.validator.faults, warnings
         config = Config(
             service=service,
             functions={name: one for name, one in functions.items() if one is not None},
             mappings={name: one for name, one in mappings.items() if one is not None},
-            sections=ready,
+            sections={name: one.whole for name, one in sections.items() if one.whole is not None},
             catalog=self.catalog,
             base=self.bundle.base,
-            warnings=tuple(
-                sorted((one for entry in entries.values() for one in entry.warnings), key=_Order(self.places))
-            ),
+            warnings=tuple(warnings),
             places=self.places,
         )
-        return config, []
+        return config, [], warnings
 
     def _block(self, top: str) -> dict[str, Any]:
         block = self.value.get(top, {})
@@ -132,9 +135,10 @@ class _Loader:
             self.fault(("service",), "is required: at least its name, as service: {name: shop}")
             return None
         service = self.validator.block(ServiceSettings, self.value["service"], ("service",))
-        if service is not None and service.state is not None:
-            self._check_state(service.state)
-        return service
+        state = service.value.get("state")
+        if isinstance(state, str) and ("state",) not in service.lost:
+            self._check_state(state)
+        return service.whole
 
     def _check_state(self, url: str) -> None:
         try:
@@ -143,11 +147,8 @@ class _Loader:
             for fault in error.faults:
                 self.fault(("service", "state"), self.places.scrub(fault.message))
 
-    def _section(self, name: str, model: type[Settings]) -> Settings | None:
-        return self.validator.block(model, self.value.get(name, {}), (name,))
-
     def _function(self, name: str, value: Any) -> FunctionSettings | None:
-        function = self.validator.block(FunctionSettings, value, ("functions", name))
+        function = self.validator.block(FunctionSettings, value, ("functions", name)).whole
         if function is None or function.path is None:
             return function
         folder = self.bundle.folders["functions", name]

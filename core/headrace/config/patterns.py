@@ -76,25 +76,22 @@ class Filters:
 class Reading:
     """One condition of a pattern, as it is read.
 
-    *branch* is empty, or says which alternative of a `$or` it belongs to; *first* marks the first of an alternative.
+    *steps* is where in the pattern it stands; *first* marks the first of an alternative.
     """
 
     path: str
     words: str
     steps: Where
-    branch: str
     first: bool
 
 
 def readings(pattern: str | Mapping[str, Any]) -> Iterator[Reading]:
     """Every condition of *pattern*: alternatives with `$or` multiplied out, one after the other."""
-    alternatives = compile_pattern(pattern).alternatives
-    for number, alternative in enumerate(alternatives):
+    for alternative in compile_pattern(pattern).alternatives:
         for index, condition in enumerate(alternative.conditions):
             yield Reading(
                 path=condition.path,
                 words=condition.words,
                 steps=condition.steps,
-                branch=f".$or[{number}]" if len(alternatives) > 1 else "",
                 first=index == 0,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -53,6 +54,14 @@ class Places:
     def is_broken(self, where: Where) -> bool:
         """True if a fault of the text lies at *where* or around it."""
         return any(step in self.broken for step in _upward(where))
+
+    def broken_in(self, where: Where) -> Iterator[Where]:
+        """The ways from *where* to faults of the text in it; `()` if one lies at *where* or around it."""
+        if self.is_broken(where):
+            yield ()
+        for broken in self.broken:
+            if broken[: len(where)] == where:
+                yield tuple(takewhile(lambda step: isinstance(step, str), broken[len(where) :]))
 
     def is_broken_within(self, where: Where) -> bool:
         """True if one lies at *where*, around it or in it."""

@@ -1,9 +1,9 @@
-"""What a setting takes, read from its model's JSON Schema: to say it in plain words, and to find it by its way."""
+"""What a setting takes, read from its model's JSON Schema: to say it, to find it by its way, to try values of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Final, TypeAlias
@@ -23,6 +23,10 @@ _KINDS: Final = {
     "object": "a mapping",
     "null": "null",
 }
+
+
+_LITTLE: Final = 0.001
+_MUCH: Final = 10**12
 
 
 class Shape:
@@ -67,6 +71,36 @@ def _inner(schema: Schema, step: str | int) -> Iterator[Schema]:
         found = schema.get("properties", {}).get(step, schema.get("additionalProperties"))
     if isinstance(found, dict):
         yield found
+
+
+def stand_ins(form: Shape, schemas: Iterable[Schema]) -> Iterator[Any]:
+    """Values that are far apart: the ends of a range, all words of a choice. Some may be refused for their form."""
+    for schema in schemas:
+        kind = schema.get("type")
+        if "const" in schema or "enum" in schema:
+            yield from schema.get("enum", (schema.get("const"),))
+        elif kind == "boolean":
+            yield from (False, True)
+        elif kind in {"integer", "number"}:
+            yield from _ends(schema, 1 if kind == "integer" else _LITTLE)
+        elif kind == "array":
+            least = schema.get("minItems", 0)
+            inner = list(stand_ins(form, (one for item in _inner(schema, 0) for one in form.branches(item))))
+            yield from ([] if least else [[]])
+            yield from ([one] * max(least, 1) for one in (inner[:1] + inner[1:][-1:]))
+        elif kind == "object":
+            fields = {
+                name: list(stand_ins(form, form.branches(one))) for name, one in schema.get("properties", {}).items()
+            }
+            yield from ({name: ends[at] for name, ends in fields.items() if ends} for at in (0, -1))
+        else:
+            yield from (letter * max(schema.get("minLength", 1), 1) for letter in "xy")
+
+
+def _ends(schema: Schema, step: float) -> Iterator[float]:
+    low = schema["exclusiveMinimum"] + step if "exclusiveMinimum" in schema else schema.get("minimum", 0)
+    high = schema["exclusiveMaximum"] - step if "exclusiveMaximum" in schema else schema.get("maximum", _MUCH)
+    yield from (low, high)
 
 
 def describe(schemas: Sequence[Schema]) -> str:
@@ -114,7 +148,13 @@ def _number(value: float) -> str:
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
     """The name that was meant: misspelt, or written as AWS's API (`BatchSize`) or with hyphens."""
+    close, holding = likely(word, known)
+    return close[0] if close else holding[0] if len(holding) == 1 else None
+
+
+def likely(word: str, known: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names that may have been meant: those spelt nearly so, the nearest first, and those that hold the word."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word[:100]).lower()
     lowered = {name.lower(): name for name in known}
-    close = get_close_matches(snake, lowered, n=1) or [name for name in lowered if len(snake) > 2 and snake in name]  # noqa: PLR2004
-    return lowered[close[0]] if len(close) == 1 else None
+    close = [lowered[name] for name in get_close_matches(snake, lowered)]
+    return close, [lowered[name] for name in lowered if len(snake) > 2 and snake in name]  # noqa: PLR2004

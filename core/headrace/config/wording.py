@@ -5,7 +5,6 @@ A value is quoted only where it was written in the file itself, and never where 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -13,7 +12,9 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from headrace.config import salvage
 from headrace.config.places import Places, Where, child, dotted, printable
+from headrace.config.salvage import Part, within
 from headrace.config.shape import Shape, describe, limits, nearest, shape
 from headrace.errors import Fault
 
@@ -43,35 +44,39 @@ class Validator:
         if not self.places.is_broken(where):
             self.faults.append(Fault(dotted(where), printable(message), self.places.place(where)))
 
-    def model(
-        self, model: type[Model], value: Any, where: Where, elsewhere: Mapping[str, str] | None = None
-    ) -> Model | None:
-        """*value* as *model*; None if it has faults.
+    def part(
+        self, model: type[Model], value: Mapping[str, Any], where: Where, elsewhere: Mapping[str, str] | None = None
+    ) -> Part[Model]:
+        """*value* as *model*, with all that is wrong with it told.
 
         *elsewhere* says of names that the model does not know, but its surroundings do, where they belong.
         """
+        lost = {way for way in self.places.broken_in(where) if not way or way[0] in value}
         try:
-            return model.model_validate_json(json.dumps(value), strict=True)
+            whole = salvage.validated(model, value)
+            return Part(model=model, value=value, whole=None if lost else whole, lost=frozenset(lost))
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)
-        form, told = shape(model), dict[Where, str]()
+            found = salvage.details(error)
+        told = dict[Where, str]()
         for detail in found:
-            inner = _within(value, detail)
-            told.setdefault(inner, self._say(form, value, where, inner, detail))
+            inner = within(value, detail)
+            told.setdefault(inner, self._say(shape(model), value, where, inner, detail))
             if elsewhere and detail["type"] == "extra_forbidden" and inner[0] in elsewhere and not inner[1:]:
                 told[inner] = f"unknown option here; {elsewhere[str(inner[0])]}"
+        lost.update(salvage.lost(model, value, found, elsewhere or ()))
+        part = Part(model=model, value=value, lost=frozenset(lost))
+        for inner, message in part.together():
+            told.setdefault(inner, self.places.scrub(message))
         for inner, message in told.items():
             self.fault((*where, *inner), message)
-        return None
+        return part
 
-    def block(
-        self, model: type[Model], value: Any, where: Where, elsewhere: Mapping[str, str] | None = None
-    ) -> Model | None:
-        """As `model`, for what must be a mapping."""
+    def block(self, model: type[Model], value: Any, where: Where) -> Part[Model]:
+        """As `part`, for what must be a mapping, and may be something else."""
         if isinstance(value, dict):
-            return self.model(model, value, where, elsewhere)
+            return self.part(model, value, where)
         self.fault(where, not_a_mapping(value, "must be a mapping"))
-        return None
+        return salvage.nothing(model)
 
     def _say(self, form: Shape, value: Any, where: Where, inner: Where, detail: ErrorDetails) -> str:
         kind = detail["type"]
@@ -81,7 +86,7 @@ class Validator:
         if kind == "missing":
             return f"is required: {describe(wanted)}"
         if kind in {"value_error", "assertion_error"}:
-            return self.places.scrub(str(detail.get("ctx", {}).get("error") or detail["msg"]))
+            return self.places.scrub(salvage.reason(detail))
         for step in inner:
             value = child(value, step)
         got = self._got(value, (*where, *inner), is_hidden=any(one.get("writeOnly") for one in wanted))
@@ -126,18 +131,6 @@ def unknown(word: str, known: list[str]) -> str:
     if meant:
         return f"unknown option; did you mean {meant}?"
     return f"unknown option; known are {', '.join(sorted(known))}" if known else "unknown option; none is known here"
-
-
-def _within(value: Any, detail: ErrorDetails) -> Where:
-    """The way to what is wrong. Pydantic's own also names the alternatives of a union, which nobody wrote."""
-    where: list[str | int] = []
-    for step in detail["loc"]:
-        if (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int)):
-            where.append(step)
-            value = child(value, step)
-    if detail["type"] == "missing":
-        where.append(detail["loc"][-1])
-    return tuple(where)
 
 
 def _mend(value: Any, wanted: str) -> str:

@@ -1,0 +1,91 @@
+"""What only the values of a mapping together show: faults and warnings, of all that the mapping may turn out to be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from headrace.config.destined import ON_FAILURE
+from headrace.config.effective import effective
+from headrace.config.salvage import sound
+from headrace.errors import Fault
+from headrace.plugins import Connector, Destined, Opening
+from headrace.settings import MappingSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Of one mapping; paths are relative to it."""
+
+    faults: list[Fault]
+    warnings: list[Fault]
+
+
+def agreed(each: Iterable[Said], lost: Collection[str]) -> Said:
+    """What was said each time, without what names anything *lost*: a false fault is worse than a late one."""
+    faults: list[Fault] | None = None
+    warnings: list[Fault] = []
+    for said in each:
+        if faults is None:
+            faults, warnings = list(said.faults), list(said.warnings)
+        faults = [fault for fault in faults if fault in said.faults]
+        warnings = [warning for warning in warnings if warning in said.warnings]
+        if not faults and not warnings:
+            break
+    return Said(
+        faults=[one for one in faults or () if sound(f"{one.path} {one.message}", lost)],
+        warnings=[one for one in warnings if sound(f"{one.path} {one.message}", lost)],
+    )
+
+
+def of_settings(connector: Connector, written: MappingSettings, destination: Destined | None) -> Said:
+    """What holds whatever the source's own options are."""
+    settings, _ = effective(connector, written)
+    return Said(
+        faults=list(_faults(connector, settings)), warnings=list(_on_giving_up(settings, has=destination is not None))
+    )
+
+
+def of_opening(connector: Connector, opening: Opening) -> Said:
+    """What the connector and the kind of destination say."""
+    faults, warnings = list(connector.check(opening)), list(connector.warn(opening))
+    if opening.on_failure is not None:
+        kind, options = opening.on_failure.kind, opening.on_failure.options
+        faults += [on_failure(fault) for fault in kind.check(opening, options)]
+        warnings += [on_failure(fault) for fault in kind.warn(opening, options)]
+    return Said(faults=faults, warnings=warnings)
+
+
+def on_failure(fault: Fault) -> Fault:
+    """A destination's fault, from inside its block out to its mapping."""
+    return replace(fault, path=".".join([*ON_FAILURE, *([fault.path] if fault.path else [])]))
+
+
+def _faults(connector: Connector, settings: MappingSettings) -> Iterator[Fault]:
+    if connector.traits.redelivers and settings.failure_payload == "metadata":
+        yield Fault(
+            "failure_payload",
+            "is only for logs: what a queue gives up is deleted, and its failure record is all that is left of it; "
+            "write full, or leave it out",
+        )
+    strands = 1 if connector.traits.redelivers else settings.parallelization_factor or 1
+    if settings.batch_size and settings.capacity and settings.capacity < settings.batch_size * strands:
+        yield Fault("capacity", "must be at least batch_size, times parallelization_factor; else no batch is ever full")
+
+
+def _on_giving_up(settings: MappingSettings, *, has: bool) -> Iterator[Fault]:
+    """A limit without a destination loses records, as on AWS; a destination without a limit is sent none."""
+    limits = [
+        name
+        for name in ("maximum_retry_attempts", "maximum_record_age_in_seconds")
+        if (value := getattr(settings, name)) is not None and value >= 0
+    ]
+    if not has:
+        for name in limits:
+            message = "what is past this limit is dropped: there is no destination_config.on_failure to take it"
+            yield Fault(name, message)
+    elif not limits:
+        yield Fault(
+            "destination_config.on_failure",
+            "nothing is sent there while nothing is given up; set maximum_retry_attempts",
+        )
