@@ -171,6 +171,13 @@ def test_a_misspelt_block_leaves_in_doubt_what_leans_on_it() -> None:
     assert of_sqs(own, section="awz: {region: x}") == {"awz"}
 
 
+def test_a_ledger_that_there_is_not_is_told_beside_other_faults_of_the_service() -> None:
+    """Mutation: the URL looked at only when the whole block is right."""
+    text = QUEUE.format(mapping="batch_size: 11", source="", function="")
+    text = text.replace("name: shop", "name: shop, drain_timeout: -1, state: 'none://h'")
+    assert told(refused(text)) == {"service.drain_timeout", "service.state", "batch_size"}
+
+
 def test_warnings_come_with_the_faults_but_none_that_leans_on_them() -> None:
     """Mutation: warnings kept for the next run of `check`, when the faults are mended."""
     risky = ", visibility_timeout: 1"
