@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
+from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, date_of
+from support.kinesis import PRODUCER, Roto
 from support.servers import REGION, Microburst, Ministack
 
 NewQueue = Callable[..., Awaitable[str]]
@@ -126,3 +127,25 @@ async def test_no_region_is_said() -> None:
     with pytest.raises(AwsError, match="region"):
         async with aws_client("sqs", AwsSettings()):
             pass
+
+
+async def test_a_final_refusal_is_not_asked_again_and_a_dated_operation_is_never_lean(
+    roto: Roto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches: a throttled call that is throttled twice; a server's time that comes with the first answer alone."""
+    for name, value in PRODUCER.items():
+        monkeypatch.setenv(name, value)
+    where = AwsSettings(region=REGION, endpoint_url=roto.url)
+    code = "ResourceNotFoundException"
+    for final, tries in ([code], 1), ([], 2):
+        async with aws_client("kinesis", where, retries=0, dated={"ListShards"}, final=final) as client:
+            await client.call("ListStreams")
+            await client.call("CreateStream", StreamName=f"s{tries}", ShardCount=1)
+            for _ in range(2):
+                assert date_of(await client.call("ListShards", StreamName=f"s{tries}"))
+            assert date_of(await client.call("ListStreams")) is None
+            with pytest.raises(AwsError, match=code):
+                await client.call("DescribeStreamSummary", StreamName="no-such")
+            with pytest.raises(AwsError, match=rf"{code}: .*no-such.*create it"):
+                await client.call("DescribeStreamSummary", watched := Watched(), StreamName="no-such")
+            assert watched.seen.count("sent") == tries
