@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from headrace.testing import Harness, on_virtual_time, virtual
 from headrace.testing.conformance import Ends, Fences, LaneConformance
 from headrace_connectors.aws import AwsError
-from support.fake_fleets import KinesisFleet
+from support.fake_fleets import KinesisFleet, by_key
 from support.fake_kinesis import FakeKinesis
 from support.fake_streams import Delay, Fault
 from support.kinesis_reading import SHARD, KinesisHarness, over
@@ -33,14 +32,6 @@ class TestOnFake(LaneConformance, Ends, Fences):
             fake.split_shard(SHARD)
 
         return KinesisHarness(lambda: over(fake), put, finish, clock=fake.clock, promptly=5, patience=100)
-
-
-def by_key(names: Sequence[str]) -> dict[str, list[str]]:
-    """Names are `key/number`."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for name in names:
-        found[name.partition("/")[0]].append(name)
-    return found
 
 
 def reshard(fake: FakeKinesis, chance: random.Random) -> None:

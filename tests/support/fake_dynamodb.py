@@ -122,7 +122,7 @@ class FakeDynamoDB(Table):
             Shards=[self._described(shard, now) for shard in rest[:size]],
             LastEvaluatedShardId=rest[size - 1].name if len(rest) > size else None,
         )
-        return {"StreamDescription": description}
+        return self.dated({"StreamDescription": description})
 
     @staticmethod
     def _children(shards: list[Shard], shard_filter: Mapping[str, Any]) -> list[Shard]:

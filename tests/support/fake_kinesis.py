@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Mapping
-from email.utils import formatdate
 from typing import Any, ClassVar
 
 from headrace_connectors.aws import AwsError
@@ -79,7 +78,7 @@ class FakeKinesis(KinesisStream):
         self._check_stream(params)
         if not self._lists.admit(self.clock.wall()):
             raise AwsError("LimitExceededException", f"Rate exceeded for stream {self.name}.")
-        return self._dated(self.listing.answer(params, self._listed(), self.clock.wall()))
+        return self.dated(self.listing.answer(params, self._listed(), self.clock.wall()))
 
     def _describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         self._check_stream(params)
@@ -97,12 +96,7 @@ class FakeKinesis(KinesisStream):
             "OpenShardCount": len(self.open_shards()),
             "ConsumerCount": 0,
         }
-        return self._dated({"StreamDescriptionSummary": summary})
-
-    def _dated(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """With the server's own time, where botocore's answers in full have it: in whole seconds."""
-        date = formatdate(int(self.clock.wall()), usegmt=True)
-        return {**answer, "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"date": date}}}
+        return self.dated({"StreamDescriptionSummary": summary})
 
     def _get_shard_iterator(self, params: Mapping[str, Any]) -> dict[str, Any]:
         self._check_stream(params)

@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import formatdate
 from typing import Any, ClassVar, TypeAlias
 
 import orjson
@@ -133,6 +134,11 @@ class Fake:
     def age(self) -> None:
         """Let happen what the time that went by brings about: trimming, rollover."""
         raise NotImplementedError
+
+    def dated(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """With the server's own time, where botocore's answers in full have it: in whole seconds."""
+        date = formatdate(int(self.clock.wall()), usegmt=True)
+        return {**answer, "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"date": date}}}
 
     def outcomes(self, operation: str) -> list[str]:
         """How the calls of *operation* went, in order."""

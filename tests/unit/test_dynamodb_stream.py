@@ -91,6 +91,14 @@ async def test_a_stream_that_was_enabled_again_has_another_identity() -> None:
 
 
 @virtual
+async def test_a_table_whose_description_was_cut_off_is_not_said_to_have_no_stream() -> None:
+    table = Table()
+    table.fake.faults = [("DescribeTable", {})]
+    with pytest.raises(SourceUnavailable, match="IncompleteAnswer"):
+        await table.shards.list()
+
+
+@virtual
 async def test_a_table_without_a_stream_says_how_to_enable_one() -> None:
     table = Table()
     table.fake.faults = [("DescribeTable", {"Table": {"TableName": "orders"}})]

@@ -76,7 +76,9 @@ class Stream:
         """The table's latest stream: a new one where it was disabled and enabled again, or the table made anew."""
         if self._table is not None:
             described = await self._call(TABLES, "DescribeTable", TableName=self._table)
-            self._arn = described.get("Table", {}).get("LatestStreamArn")
+            if "Table" not in described:
+                raise AwsError("IncompleteAnswer", "DescribeTable answered without Table")
+            self._arn = described["Table"].get("LatestStreamArn")
         if self._arn is None:
             raise AwsError("NoStream", NO_STREAM.format(table=self._table))
         return self._arn
