@@ -74,11 +74,11 @@ async def test_a_fleet_reads_everything_in_order_through_reshards_and_troubles(s
     """Splits, merges, late and repeated listings, empty pages, refusals, cut answers; workers that come and go.
 
     Nothing is lost, nothing comes twice (no worker dies), and each key's records come in their order. Catches: a child
-    that begins before its parent has ended; a cut answer taken for the end; a page that is skipped after a refusal.
+    that begins before its parent has ended; a cut answer taken for the end; a page (of records, of shards) passed over.
     """
     random.seed(seed)  # core's own jitter
     chance = random.Random(seed)
-    fake = FakeKinesis(shards=2, seed=seed)
+    fake = FakeKinesis(shards=3, seed=seed)
     fake.listing.page_size, fake.listing.delay, fake.listing.repeat_pages = 2, 3.0, seed % 2 == 0
     fake.empty_chance, fake.latency, fake.ends_with_records = 0.3, 0.02, seed % 3 > 0
     fake.faults = troubles(chance)
