@@ -10,12 +10,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from headrace.model import Answer, Order, Record
+from headrace.model import Answer, Failure, Order, Record
 from headrace.pages import cut
 from headrace.policy import EXHAUSTED, EXPIRED, Bisect, Discard, GiveBack, Retry, halves, part
 from headrace.settling import Outcome, Settling, ids_of
 from headrace.slots import Slots
-from headrace.verdict import Kind
+from headrace.verdict import Kind, Verdict
 
 Attempt: TypeAlias = Callable[[Sequence[Record], int], Awaitable[Outcome]]
 """Calls the function once with these records, as attempt number N."""
@@ -51,7 +51,12 @@ class Work(Settling):
         its records from being tried again beside it; in key order they are not let go before it has ended.
         """
         by_key, spoiled = self.lane.traits.order is Order.KEY, set[str | None]()
-        pieces = deque(map(Piece, cut(records, self.plan.batch.nbytes) if by_key else [records]))
+        tried = self.lane.care.tried(records[0]) if self.lane.care else 0
+        if tried and self.plan.failure.exhausted(tried):
+            await self.give_up(records, EXHAUSTED, tried, _killed(tried))
+            return
+        parts = cut(records, self.plan.batch.nbytes) if by_key else [records]
+        pieces = deque(Piece(part, tried + 1) for part in parts)
         while pieces:
             if self.stopping.is_set():
                 await self.give_back([record for more in pieces for record in more.records], 0.0)
@@ -59,6 +64,8 @@ class Work(Settling):
             piece, attempt, last = pieces.popleft()
             if spoiled:
                 piece = await self._without(spoiled, piece)
+            if self.lane.care is not None and piece:
+                await self.lane.care.mark(piece[0], attempt)
             piece = await self.still_ours(piece, spoiled)
             if expired := self.plan.failure.expired(piece, self.clock.wall()):
                 await self.give_up(piece[:expired], EXPIRED, attempt, last)
@@ -187,3 +194,10 @@ class Work(Settling):
                 await self.stopping.wait()
         except TimeoutError:
             pass
+
+
+def _killed(attempts: int) -> Outcome:
+    """What a record came to whose last attempt ended with its process; the type is Lambda's for that."""
+    message = f"the process was lost during the last of {attempts} attempts at this record alone"
+    failure = Failure(type="Runtime.ExitError", message=message)
+    return Outcome(Answer(request_id="", duration=0.0, failure=failure), Verdict(Kind.ERROR, failure=failure))

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 
 from headrace.clock import SYSTEM, Clock
 from headrace.ledger import KEEP, Lease, Ledger, Mark, Unchanged, deadline
-from headrace.model import LaneLost, Position, Record
+from headrace.model import LaneLost, Position
 from headrace.observe import Log, log
 from headrace.retry import again
 
@@ -198,10 +198,9 @@ class Holding:
         if not isinstance(memo, Unchanged):
             self.memo = memo
 
-    async def mark(self, record: Record, attempt: int) -> None:
-        """Durable when it returns: *record* is about to be tried alone, for the *attempt*-th time."""
+    async def mark(self, mark: Mark) -> None:
         async with self._fenced():
-            await self._ledger.mark(self.lease, Mark(position=record.token, attempt=attempt))
+            await self._ledger.mark(self.lease, mark)
 
     async def close(self, *, finished: bool) -> None:
         async with self._fenced():

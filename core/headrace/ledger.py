@@ -31,7 +31,10 @@ class Shard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """The record that is being tried alone, and how often it was tried: written before the attempt."""
+    """The record that is being tried alone, and how often it was tried: written before the attempt.
+
+    `position` is its own, and where several records share one also says which of them it is; for its lane to read.
+    """
 
     position: Position
     attempt: int

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeAlias
 
+from headrace.care import Careful, needed
 from headrace.clock import SYSTEM, Clock
-from headrace.ledger import KEEP, Unchanged
+from headrace.ledger import KEEP, Mark, Unchanged
 from headrace.model import Condition, Held, LaneEnded, LaneLost, Order, Position, Record, Traits
 from headrace.observe import Log, log
 from headrace.retry import again
 from headrace.watermark import Watermark
+
+CALM_WITHIN = 900.0
+"""Seconds that a careful lane may take to finish its one record when it is to go on as usual: Lambda's longest call."""
 
 LOG_TRAITS = Traits(Order.SEQUENCE, redelivers=False)
 
@@ -51,6 +56,10 @@ class Cursor(Protocol):
         """Everything at and below *position* has its verdict. Returns when it and *memo* are durable."""
         ...
 
+    async def mark(self, mark: Mark) -> None:
+        """Remember what is about to be tried alone. Returns when it is durable; a position that moves clears it."""
+        ...
+
     async def close(self, *, finished: bool) -> None:
         """Let the lane go; *finished* says that its log has ended and all of it is settled."""
         ...
@@ -69,6 +78,11 @@ class LogLane:
 
     One committer writes, at its interval or sooner when much was settled, and tries again while the store is away;
     `ack` only tells the watermark.
+
+    *crashes* owners in a row were lost where it is opened, with the *mark* of the last of them. After one it commits
+    whatever is settled at once, so that a record which kills this one too lies right behind the position. After more it
+    is careful, until the position has moved over *careful_for* records; then it asks to be left, and whoever takes it
+    next goes on as usual.
     """
 
     traits = LOG_TRAITS
@@ -81,6 +95,9 @@ class LogLane:
         *,
         commit_interval: float = 1.0,
         commit_after: int = 10_000,
+        crashes: int = 0,
+        mark: Mark | None = None,
+        careful_for: int = 1000,
         clock: Clock = SYSTEM,
         logger: Log | None = None,
         closed: Closed = lambda _: None,
@@ -95,6 +112,11 @@ class LogLane:
         self._closed_by = closed
         self._much = asyncio.Event()
         self._lost = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._hurry = commit_after + careful_for if crashes else 0  # the last owner came no further
+        self.care = Careful(mark, self._write_mark, careful_for) if needed(crashes, mark) else None
+        if self.care is not None:
+            self._log.warning("lane.careful", lane=name, crashes=crashes, mark=mark and mark.position)
         self._ended = self._closed = False
 
     @property
@@ -127,13 +149,17 @@ class LogLane:
             self._ended = True
             raise
         self._mark.track(records)
+        if self.care is not None:
+            self.care.read(records)
         return records
 
     async def ack(self, records: Sequence[Record]) -> None:
         self._still_ours()
         self._mark.settle(records)
+        if self.care is not None:
+            self.care.settled(records, self._mark.passed)
         self._uncommitted += len(records)
-        if self._uncommitted >= self._commit_after:
+        if self._uncommitted >= self._commit_after or self._mark.passed < self._hurry:
             self._much.set()
 
     async def nack(self, records: Sequence[Record], delay: float | None) -> None:  # noqa: ARG002
@@ -145,13 +171,16 @@ class LogLane:
             raise LaneLost(self.name)
 
     async def leave(self) -> float:
-        """When the cursor says so, or a write was refused."""
-        waits = [asyncio.ensure_future(self._lost.wait()), asyncio.ensure_future(self._cursor.leave())]
+        """When the cursor says so, a write was refused, or it need not be careful any longer."""
+        calm = self.care.over if self.care is not None else asyncio.Event()
+        lost, asked, over = (
+            asyncio.ensure_future(wait) for wait in (self._lost.wait(), self._cursor.leave(), calm.wait())
+        )
         try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            seconds = min(float(one.result()) if one is waits[1] else 0.0 for one in done)
+            await asyncio.wait((lost, asked, over), return_when=asyncio.FIRST_COMPLETED)
+            seconds = 0.0 if lost.done() else float(asked.result()) if asked.done() else CALM_WITHIN
         finally:
-            for wait in waits:
+            for wait in (lost, asked, over):
                 wait.cancel()
         if seconds <= 0:
             self._lost.set()
@@ -172,11 +201,21 @@ class LogLane:
             await self._commit()
 
     async def _commit(self) -> None:
-        """Until it is done, however long the store is away."""
+        async with self._writing:
+            await self._until_done("commit.failed", self._commit_once)
+
+    async def _write_mark(self, mark: Mark) -> None:
+        """With everything that is settled committed first: a commit that came after the mark would clear it."""
+        async with self._writing:
+            await self._until_done("commit.failed", self._commit_once)
+            await self._until_done("mark.failed", partial(self._cursor.mark, mark))
+
+    async def _until_done(self, event: str, write: Callable[[], Awaitable[None]]) -> None:
+        """However long the store is away."""
         try:
-            async for attempt in again(self._log, "commit.failed", lane=self.name):
+            async for attempt in again(self._log, event, lane=self.name):
                 with attempt:
-                    await self._commit_once()
+                    await write()
         except LaneLost:
             self._lost.set()
             raise
@@ -209,6 +248,8 @@ class LogLane:
         if self._lost.is_set():
             return False
         await self._commit()
+        if self.care is not None:
+            await self.care.unmark()
         finished = self._ended and not self._mark.above.records
         await self._let_go(finished=finished)
         return finished

@@ -175,6 +175,7 @@ class Mapping:
     async def _open_lanes(self, source: Source, group: asyncio.TaskGroup) -> None:
         async for lane in source.lanes():
             plan = plan_of(self._opening.settings, lane.traits)
+            plan = plan if lane.care is None else plan.careful()
             work = Work(
                 lane=lane,
                 plan=plan,

@@ -113,6 +113,22 @@ class Condition:
         return self.state == "polling"
 
 
+class Care(Protocol):
+    """What a lane does whose owners were lost one after another: a record that kills its process must be found."""
+
+    def tried(self, record: Record) -> int:
+        """How often *record* was alone at the handler of an owner that was lost there."""
+        ...
+
+    async def mark(self, record: Record, attempt: int) -> None:
+        """*record* is about to be tried alone, for the *attempt*-th time. Durable when it returns.
+
+        Raises:
+            LaneLost: another owner has the lane.
+        """
+        ...
+
+
 class Lane(Protocol):
     """One stream of records that is read, and settled, on its own.
 
@@ -151,6 +167,11 @@ class Lane(Protocol):
     @property
     def deadline(self) -> float:
         """Nothing may be dispatched after it, in seconds of `Clock.boot`; checked before every attempt."""
+        ...
+
+    @property
+    def care(self) -> Care | None:
+        """Set where the lane goes carefully: batches of one, one at a time, each attempt marked before it begins."""
         ...
 
     async def tend(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headrace.batcher import BatchPolicy
 from headrace.policy import FailurePolicy
@@ -24,3 +24,7 @@ class Plan:
     concurrency: int = 10
     capacity: int = 1000
     capacity_bytes: int = 64 * 2**20
+
+    def careful(self) -> Plan:
+        """The same, one record at a time."""
+        return replace(self, batch=replace(self.batch, size=1, window=0.0), strands=1)

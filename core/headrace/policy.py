@@ -85,9 +85,13 @@ class FailurePolicy:
             return Retry(self.delay(1) or 0.0, 1)
         if self.bisect and failed > 1:
             return Bisect()
-        if self.retries is not None and attempt > self.retries:
+        if self.exhausted(attempt):
             return Discard(EXHAUSTED)
         return Retry(self.delay(attempt) or 0.0, attempt + 1)
+
+    def exhausted(self, attempts: int) -> bool:
+        """Whether no attempt is left after so many."""
+        return self.retries is not None and attempts > self.retries
 
     def spent(
         self, records: Sequence[Record], named: AbstractSet[str] | None

@@ -18,6 +18,7 @@ from headrace.log import LogLane
 from headrace.memory import MemoryLedger
 from headrace.model import Condition, Event, Origin, Record
 from headrace.plugins import Opening
+from headrace.settings import LEAST_CAPACITY
 from headrace.shards import Listed, Listing, Shards
 from headrace.times import unix
 
@@ -243,14 +244,17 @@ class ShardedSource:
         holding = await self._leases.acquire(self._mapping, shard, allowed=self._leases.ttl * 3)
         if holding is None:
             return None
-        lease = holding.lease
+        lease, capacity = holding.lease, self._opening.settings.capacity or LEAST_CAPACITY
         self._log.info("lease.taken", lane=shard, epoch=lease.epoch, position=lease.position, crashes=lease.crashes)
         lane = LogLane(
             shard,
             self._shards.open(shard, lease.position, self._tell),
             holding,
             commit_interval=self._opening.commit_interval,
-            commit_after=10 * (self._opening.settings.capacity or 1000),
+            commit_after=10 * capacity,
+            crashes=lease.crashes,
+            mark=lease.mark,
+            careful_for=capacity,
             clock=self._clock,
             logger=self._log,
             closed=partial(self._closed, shard, holding),

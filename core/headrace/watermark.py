@@ -13,6 +13,8 @@ class Watermark:
 
     Several records may share a position (the sub-records of one aggregated Kinesis record): it is reached when the
     last of them is settled. What is settled keeps only its number, position and size.
+
+    `reached` is the position, None before the first; `passed` is how many records lie at or below it.
     """
 
     def __init__(self) -> None:
@@ -22,6 +24,7 @@ class Watermark:
         self._open: deque[tuple[int, Position, int]] = deque()
         self._nbytes = 0
         self.reached: Position | None = None
+        self.passed = 0
 
     @property
     def above(self) -> Held:
@@ -54,7 +57,7 @@ class Watermark:
         """Move the mark over every position whose last record lies below it."""
         waiting = self._open
         while waiting and waiting[0][0] < self._low:
-            _, position, size = waiting.popleft()
+            number, position, size = waiting.popleft()
             self._nbytes -= size
             if not waiting or waiting[0][1] != position:
-                self.reached = position
+                self.reached, self.passed = position, number + 1

@@ -140,6 +140,7 @@ class Rig:
     ) -> None:
         self.lane, self.handler, self.lines = lane, Handler(behave), Lines()
         self.plan = Plan(batch=batch or BatchPolicy(size=1), failure=failure or FailurePolicy(), **plan)
+        self.plan = self.plan if lane.care is None else self.plan.careful()
         self.work = Work(
             lane=lane,
             plan=self.plan,

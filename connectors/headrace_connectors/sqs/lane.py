@@ -31,6 +31,7 @@ class SqsLane:
     deadline = math.inf
     epoch = 0
     behind = None
+    care = None
 
     def __init__(
         self,

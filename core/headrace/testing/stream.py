@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from headrace.clock import Clock
-from headrace.ledger import KEEP, Unchanged
+from headrace.ledger import KEEP, Mark, Unchanged
 from headrace.log import LogLane
 from headrace.model import LaneEnded, LaneLost, Position, Record
 from headrace.testing.clock import FakeClock
@@ -17,7 +17,11 @@ from headrace.testing.clock import FakeClock
 class MemoryLog:
     """Records in order, read by whole pages; one owner at a time, told from the last by its epoch.
 
-    Faults for tests: `refuse_commits` is how many of the next commits fail; `away` makes all of them fail.
+    As in a ledger, an owner that did not let go was lost: `crashes` counts those at one position, and `mark` is what
+    the last of them was trying.
+
+    Faults for tests: `refuse_commits` is how many of the next commits fail; `away` makes all of them fail; `delay`
+    is how many seconds each write takes (a store is never at once).
     `commits` is the history as (epoch, position); `reads` counts pages; `finished` says that the last owner let go of
     a log that has ended and is settled to its end; `cursor` is that of the last lane, whose `deadline` may be set.
     """
@@ -30,9 +34,13 @@ class MemoryLog:
         self.epoch = 0
         self.position: Position | None = None
         self.memo: bytes | None = None
+        self.held = False
+        self.crashes = 0
+        self.mark: Mark | None = None
         self.commits: list[tuple[int, Position]] = []
         self.refuse_commits = 0
         self.away = False
+        self.delay = 0.001
         self.reads = 0
         self.finished = False
         self.cursor = MemoryCursor(self, 0)
@@ -55,12 +63,19 @@ class MemoryLog:
     def seize(self) -> int:
         """Become the owner: whoever was is fenced from now on. Returns the epoch to write with."""
         self.epoch += 1
+        self.crashes += self.held
+        self.held = True
         return self.epoch
+
+    def kill(self) -> None:
+        """The owner's process is gone: whatever it still writes is fenced."""
+        self.epoch += 1
 
     def lane(self, name: str = "log", **settings: Any) -> LogLane:
         """Seize the log, and open it behind its committed position. *settings*: those of `LogLane`."""
         self.cursor = MemoryCursor(self, self.seize())
         settings.setdefault("clock", self.clock)
+        settings = {"crashes": self.crashes, "mark": self.mark, **settings}
         return LogLane(name, MemoryReader(self, self.position), self.cursor, **settings)
 
 
@@ -125,18 +140,28 @@ class MemoryCursor:
         return 0.0
 
     async def commit(self, position: Position, memo: bytes | Unchanged | None = KEEP) -> None:
-        await asyncio.sleep(0.001)  # a store is never at once: a cancellation may fall here
-        self._check()
-        if self._log.away or self._log.refuse_commits > 0:
-            self._log.refuse_commits = max(self._log.refuse_commits - 1, 0)
-            raise OSError("the store cannot be reached")
+        await self._reach()
+        if position != self._log.position:
+            self._log.crashes, self._log.mark = 0, None
         self._log.position = position
         if not isinstance(memo, Unchanged):
             self._log.memo = memo
         self._log.commits.append((self._epoch, position))
 
+    async def mark(self, mark: Mark) -> None:
+        await self._reach()
+        self._log.mark = mark
+
+    async def _reach(self) -> None:
+        await asyncio.sleep(self._log.delay)  # a cancellation may fall here
+        self._check()
+        if self._log.away or self._log.refuse_commits > 0:
+            self._log.refuse_commits = max(self._log.refuse_commits - 1, 0)
+            raise OSError("the store cannot be reached")
+
     async def close(self, *, finished: bool) -> None:
         self._check()
+        self._log.held = False
         self._log.finished = finished
 
     def drop(self) -> None:
