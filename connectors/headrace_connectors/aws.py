@@ -10,8 +10,8 @@ but for refusals that a caller has named as final.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import orjson
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
+from aiobotocore.eventstream import AioEventStream
 from aiobotocore.session import AioSession, get_session
 from botocore import xform_name
 from botocore.awsrequest import AWSPreparedRequest
@@ -176,13 +177,41 @@ class AwsClient:
 
     async def _in_full(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         method: Callable[..., Awaitable[dict[str, Any]]] = getattr(self._client, xform_name(operation))
-        try:
+        with _told():
             return await method(**params)
-        except ClientError as error:
-            told = error.response.get("Error", {})
-            raise AwsError(told.get("Code", "Unknown"), told.get("Message", str(error))) from error
-        except Exception as error:
-            raise AwsError(type(error).__name__, str(error)) from error
+
+    @asynccontextmanager
+    async def stream(self, operation: str, **params: Any) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """A call whose answer goes on: its events as they come, to its end; hung up at the end of the block.
+
+        Raises:
+            AwsError: AWS refused; from the events too, for an exception that comes as one, and for a cut connection.
+        """
+        answer = await self._in_full(operation, params)
+        (events,) = [value for value in answer.values() if isinstance(value, AioEventStream)]
+        try:
+            async with aclosing(_events(events)) as told:
+                yield told
+        finally:
+            events.close()
+
+
+async def _events(events: AioEventStream) -> AsyncGenerator[dict[str, Any], None]:
+    with _told():
+        async for event in events:
+            yield event
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever goes wrong within, as an AwsError."""
+    try:
+        yield
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        raise AwsError(told.get("Code", "Unknown"), told.get("Message", str(error))) from error
+    except Exception as error:
+        raise AwsError(type(error).__name__, str(error)) from error
 
 
 def date_of(answer: Mapping[str, Any]) -> float | None:
@@ -204,13 +233,15 @@ async def aws_client(
     aws: AwsSettings,
     *,
     connections: int = 20,
+    read_timeout: float = READ_TIMEOUT,
     retries: int = 3,
     dated: Collection[str] = (),
     final: Collection[str] = (),
 ) -> AsyncIterator[AwsClient]:
     """A client of *service*, for as long as the block lasts.
 
-    A call that fails is tried again *retries* times at most. *dated* are operations that are always called in full, so
+    A call that fails is tried again *retries* times at most, and has failed when nothing comes for *read_timeout*
+    seconds. *dated* are operations that are always called in full, so
     that their answer has its headers (`date_of`); *final* are codes of refusals that a lean call takes as they are.
 
     Raises:
@@ -220,7 +251,7 @@ async def aws_client(
     session.user_agent_extra = "headrace"
     config = AioConfig(
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        read_timeout=read_timeout,
         max_pool_connections=connections,
         retries={"mode": "standard", "max_attempts": retries},
     )

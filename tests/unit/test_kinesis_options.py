@@ -33,9 +33,8 @@ def test_a_stream_is_a_name_or_an_arn():
             KinesisOptions(stream=wrong)
 
 
-def test_enhanced_fan_out_is_refused_and_not_ignored():
-    assert "enhanced fan-out" in refused(consumer="fast")
-    assert "enhanced fan-out" in refused(stream=f"{ARN}/consumer/fast:1700000000")
+def test_a_consumers_arn_in_the_place_of_the_streams_is_told_its_own():
+    assert "write it at consumer" in refused(stream=f"{ARN}/consumer/fast:1700000000")
 
 
 def test_the_region_of_an_arn_goes_before_that_of_the_config():

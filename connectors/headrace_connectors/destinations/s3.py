@@ -16,7 +16,8 @@ from headrace.destination import CONFIRMED, PATIENCE, Message, Payload, Reply, S
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
-from headrace_connectors.destinations.connection import Connection, settings_of
+from headrace_connectors.connection import Connection
+from headrace_connectors.destinations.connection import settings_of
 
 BUCKET: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]"
 ARN = re.compile(rf"arn:[\w-]+:s3:::(?P<bucket>{BUCKET})", re.ASCII)

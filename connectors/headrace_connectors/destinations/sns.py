@@ -13,7 +13,8 @@ from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
-from headrace_connectors.destinations.connection import Connection, settings_of
+from headrace_connectors.connection import Connection
+from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
 
 LIMIT = 256 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from headrace.clock import SYSTEM, Clock
 from headrace.model import Position, Record
@@ -12,7 +12,7 @@ from headrace.shards import Listed
 from headrace_connectors.aws import AwsError
 from headrace_connectors.kinesis.pace import Pace, nbytes
 from headrace_connectors.kinesis.position import TRIM_HORIZON, Met, beyond, is_after_record
-from headrace_connectors.kinesis.stream import About, Stream, children
+from headrace_connectors.kinesis.stream import About, children
 from headrace_connectors.streams.reader import Page
 from headrace_connectors.streams.refusals import Refusal, Refused, refusal
 
@@ -22,6 +22,19 @@ TIPS = 3
 EDGE = 900.0
 """Seconds short of retention. A reader so far behind asks for every page from its position, not from the last answer's
 iterator: that one passes over, in silence, what is trimmed under it."""
+
+
+class Asked(Protocol):
+    """Of whom one shard's iterators and records are asked: a `Stream`, or a subscription that answers as one."""
+
+    async def known(self) -> About: ...
+
+    async def has(self, shard: str) -> bool: ...
+
+    async def iterator(self, shard: str, after: Position = TRIM_HORIZON) -> str: ...
+
+    async def records(self, shard_iterator: str) -> dict[str, Any]: ...
+
 
 ToRecords: TypeAlias = Callable[[Sequence[dict[str, Any]], About], list[Record]]
 
@@ -33,7 +46,7 @@ class KinesisCalls:
     comes, or none, it was trimmed, and what came behind it may be.
     """
 
-    def __init__(self, shard: str, *, stream: Stream, pace: Pace, to_records: ToRecords, clock: Clock = SYSTEM) -> None:
+    def __init__(self, shard: str, *, stream: Asked, pace: Pace, to_records: ToRecords, clock: Clock = SYSTEM) -> None:
         self._shard, self._stream, self._pace = shard, stream, pace
         self._to_records, self._clock = to_records, clock
         self._after: Position = TRIM_HORIZON

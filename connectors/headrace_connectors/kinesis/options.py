@@ -24,7 +24,11 @@ class KinesisOptions(AwsSettings):
     """`source: {type: kinesis, …}`."""
 
     stream: str = Field(description="The stream's name, or its ARN, which says its region too. Required.")
-    consumer: str | None = Field(None, description="Not built yet: a consumer's name or ARN, for enhanced fan-out.")
+    consumer: str | None = Field(
+        None,
+        description="Enhanced fan-out: the name or ARN of a consumer that is registered with the stream; records are "
+        "pushed to it, at a rate of its own.",
+    )
     deaggregate: bool = Field(
         False,
         description="Take the KPL's aggregates apart: each user record is a record of the event; all of an aggregate "
@@ -40,7 +44,7 @@ class KinesisOptions(AwsSettings):
     @classmethod
     def _is_stream(cls, value: str) -> str:
         if _CONSUMER.fullmatch(value):
-            raise ValueError("is a consumer's ARN (enhanced fan-out), which is not built yet: give the stream's")
+            raise ValueError("is a consumer's ARN: write it at consumer, and the stream's name or ARN here")
         if not re.fullmatch(_NAME, value) and not _ARN.fullmatch(value):
             raise ValueError(
                 "must be a stream's name (letters, digits, _ . -) or ARN: arn:aws:kinesis:REGION:ACCOUNT:stream/NAME"
@@ -49,9 +53,12 @@ class KinesisOptions(AwsSettings):
 
     @field_validator("consumer")
     @classmethod
-    def _no_consumer(cls, value: str | None) -> str | None:
-        if value is not None:
-            raise ValueError("enhanced fan-out is not built yet: take it out, and the stream is polled")
+    def _is_consumer(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(_NAME, value) and not _CONSUMER.fullmatch(value):
+            raise ValueError(
+                "must be a consumer's name (letters, digits, _ . -) or ARN: "
+                "arn:aws:kinesis:REGION:ACCOUNT:stream/NAME/consumer/CONSUMER:TIME"
+            )
         return value
 
     @property
@@ -91,6 +98,9 @@ def check(opening: Opening) -> Iterator[Fault]:
     region = region_of(options.stream)
     if options.region and region and options.region != region:
         yield Fault("source.region", f"the stream's ARN is of {region}: take region out, or correct one of them")
+    consumer = _CONSUMER.fullmatch(options.consumer or "")
+    if consumer and options.stream not in (consumer[1], consumer[3]):
+        yield Fault("source.consumer", f"is a consumer of {consumer[1]}, not of {options.stream}: correct one of them")
     yield from streams.check(opening, POSITIONS)
     yield from _check_time(settings, opening.clock.wall())
 

@@ -39,6 +39,14 @@ class Pace:
         self._paid = max(self._paid, now) + nbytes / BYTES_PER_SECOND
 
 
+class Unpaced(Pace):
+    """What is pushed is not asked for: nothing to wait for."""
+
+    @property
+    def due(self) -> float:
+        return 0.0
+
+
 def nbytes(page: Sequence[dict[str, Any]]) -> int:
     """What an answer counts for: its data, which is a third longer where it is base64 text (a lean answer), and keys.
 

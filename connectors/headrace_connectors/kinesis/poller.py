@@ -16,7 +16,7 @@ from headrace_connectors.streams.reader import OnTrimmed
 
 
 class KinesisPoller(Poller):
-    """Polls the shards of a Kinesis stream.
+    """Reads the shards of a Kinesis stream: by polling, or as a registered *consumer* (enhanced fan-out).
 
     ```python
     async with KinesisPoller(stream="clicks", handler=handler, starting_position="TRIM_HORIZON") as poller:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from headrace.clock import SYSTEM, Clock
 from headrace.model import Position
 from headrace.shards import Listed, Listing
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, date_of
+from headrace_connectors.connection import Connection
 from headrace_connectors.kinesis.aggregates import HashRange
 from headrace_connectors.kinesis.options import KinesisOptions
 from headrace_connectors.kinesis.position import TRIM_HORIZON, iterator
@@ -61,18 +61,14 @@ class Stream:
         self._named = {"StreamARN": options.arn} if options.arn else {"StreamName": options.name}
         self._by_arn = {"StreamARN": options.arn} if options.arn else {}
         self._made_up = options.arn or f"arn:aws:kinesis:{aws.region or _REGION}:{_ACCOUNT}:stream/{options.name}"
-        self._connect, self._clock = connect, clock
-        self._stack = AsyncExitStack()
-        self._connecting = asyncio.Lock()
-        self._client: AwsClient | None = None
+        self._connection = Connection(lambda stack: stack.enter_async_context(connect()))
+        self._clock = clock
         self._listed: dict[str, dict[str, Any]] = {}
         self.about: About | None = None
 
     async def _call(self, operation: str, **params: Any) -> dict[str, Any]:
-        async with self._connecting:
-            if self._client is None:
-                self._client = await self._stack.enter_async_context(self._connect())
-        return await self._client.call(operation, **params)
+        client = await self._connection.get()
+        return await client.call(operation, **params)
 
     async def known(self) -> About:
         """What is known of it; asks if nothing is."""
@@ -140,12 +136,22 @@ class Stream:
             raise AwsError("IncompleteAnswer", "GetShardIterator answered without an iterator")
         return str(answer["ShardIterator"])
 
+    async def consumer(self, name: str) -> dict[str, Any]:
+        """What is known of the consumer that was registered with the stream under this name.
+
+        Raises:
+            AwsError: ResourceNotFoundException: none was.
+        """
+        about = await self.known()
+        answer = await self._call("DescribeStreamConsumer", StreamARN=about.arn, ConsumerName=name)
+        return dict(answer.get("ConsumerDescription", {}))
+
     async def records(self, shard_iterator: str) -> dict[str, Any]:
         """One GetRecords: a whole page, so that no call that Kinesis rations is spent on a part of one."""
         return await self._call("GetRecords", **self._by_arn, ShardIterator=shard_iterator)
 
     async def close(self) -> None:
-        await self._stack.aclose()
+        await self._connection.close()
 
 
 def _listed(shard: dict[str, Any]) -> Listed:

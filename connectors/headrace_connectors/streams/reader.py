@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -70,7 +70,8 @@ class PagedReader:
     there. A refusal is a condition and is tried again; a position that was trimmed follows *on_trimmed*: with `fail`
     nothing is asked any more, and `read` waits for somebody to seek.
 
-    *pause* is how many seconds lie between two calls when nothing more was there; *lost* is told of each gap.
+    *pause* is how many seconds lie between two calls when nothing more was there; *lost* is told of each gap; *hang_up*
+    ends what the calls hold open, if they do.
     """
 
     def __init__(
@@ -86,10 +87,12 @@ class PagedReader:
         lost: Callable[[], None],
         clock: Clock,
         log: Log,
+        hang_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._shard, self._after, self._calls = shard, after, calls
         self._beginning, self._found, self._on_trimmed = beginning, found, on_trimmed
         self._pause, self._lost, self._clock, self._log = pause, lost, clock, log
+        self._hang_up = hang_up
         self.condition = Condition("polling", since=clock.wall())
         self._pages = Pages()
         self._iterator: str | None = None
@@ -114,7 +117,8 @@ class PagedReader:
         return self._pages.take(limit)
 
     async def close(self) -> None:
-        """Nothing is open: calls end with `read`."""
+        if self._hang_up is not None:
+            await self._hang_up()
 
     async def _turn(self) -> None:
         """One page, however long that takes; none where the shard can be read no further."""
