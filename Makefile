@@ -3,11 +3,11 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: help setup servers test demo lint types contract faults fuzz soak bench clean
+.PHONY: help setup servers test demo demo-streams lint types contract faults fuzz soak bench clean
 .DEFAULT_GOAL := help
 
 help:           ## this list
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 15
 
 setup: .venv/installed      ## the virtual environment, with pinned packages
 
@@ -29,6 +29,9 @@ test: setup servers     ## the suite, against real servers
 
 demo: setup servers     ## 10,000 orders through a real SQS server, with the books balanced at the end
 	@PYTHONPATH=tests $(BIN)/python configs/demo/run.py
+
+demo-streams: setup servers     ## 8,000 readings through four Kinesis shards that split and merge while a copy is killed
+	@PYTHONPATH=tests $(BIN)/python configs/streams/run.py
 
 lint: setup     ## ruff: rules and format
 	$(BIN)/ruff check .

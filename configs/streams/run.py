@@ -35,7 +35,7 @@ except ImportError as missing:
     sys.exit(f"start the demo with `make demo-streams`: it installs what is needed and says where it is ({missing})")
 
 ROOT = Path(__file__).parents[2]
-OUT = ROOT / "demo-out" / "streams"
+OUT = Path(os.environ.get("DEMO_OUT") or ROOT / "demo-out" / "streams")
 SENT, FAILED = OUT / "sent.jsonl", OUT / "failed.jsonl"
 SHARDS, COPIES, LEASE_TTL = 4, 3, "2"
 WIDTH = 110

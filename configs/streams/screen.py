@@ -11,9 +11,10 @@ from typing import Any, Self
 
 from books import Books, per_copy, per_shard
 from copies import Copy
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from headrace.testing.lineage import Lineage
 
@@ -91,21 +92,21 @@ class Screen:
         lag = max(self.sent - len(self._handled) - self.failed, 0)
         return f"sent {self.sent:,}, handled {len(self._handled):,}, given up {self.failed}, lag {lag:,}"
 
-    def _table(self, copies: Sequence[Copy]) -> Table:
-        table = Table(title=self._counts(), box=None, title_justify="left", header_style="bold")
+    def _table(self, copies: Sequence[Copy]) -> Group:
+        table = Table(box=None, header_style="bold")
         for name in ("copy", "state", "reads"):
             table.add_column(name)
         for copy in copies:
             state = "running" if copy.running else copy.ending
             table.add_row(str(copy.number), state, _shards(copy) if copy.running else "")
-        return table
+        return Group(Text(self._counts()), table)
 
 
 def _shards(copy: Copy) -> str:
     """The ends of their names, which tell them apart."""
     shards = copy.shards()
     if shards is None:
-        return "starting" if copy.running else copy.ending
+        return "no answer" if copy.running else copy.ending
     return " ".join(short(shard) for shard in sorted(shards)) or "nothing"
 
 
