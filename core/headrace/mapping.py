@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -241,7 +240,7 @@ class Mapping:
                 self._log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
                 answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
             else:
-                answer = await function.call(event, delivery, _last_moment(records) if by_key else math.inf)
+                answer = await function.call(event, delivery, _last_moment(records) if by_key else lane.deadline)
             return Outcome(answer, judge(answer, (record.id for record in records), rules))
 
         return attempt
