@@ -153,6 +153,14 @@ class LogLane:
             self.care.read(records)
         return records
 
+    def rest(self, position: Position) -> None:
+        """Nothing came for a while, and all is settled: *position* is as good as that of the last record, and younger.
+
+        Of a log with anything above its mark this changes nothing.
+        """
+        if not self._mark.above.records:
+            self._mark.reached = position
+
     async def ack(self, records: Sequence[Record]) -> None:
         self._still_ours()
         self._mark.settle(records)

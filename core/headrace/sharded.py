@@ -28,6 +28,9 @@ AUDIT = 60.0
 SOON = 5.0
 """The same while a shard has ended whose children are not known."""
 
+REST = 600.0
+"""Seconds without a record after which the position of a quiet shard is moved on to a time."""
+
 GONE = 3
 """Listings in a row that must not show an ended shard before its row is removed: a listing may be stale."""
 
@@ -51,6 +54,7 @@ class ShardedSource:
         self._audit_at = self._ask_at = 0.0
         self._found: list[Listed] = []
         self._unlisted: Counter[str] = Counter()
+        self._quiet: dict[str, tuple[int, float]] = {}  # records that were polled, and the source's time then
         self._free_since: dict[str, float] = {}
         self._reserved: dict[str, float] = {}  # let go for another, and until when it is left to that one
         self._lanes: dict[str, LogLane] = {}
@@ -126,7 +130,7 @@ class ShardedSource:
             await self._begin(ledger)
             return []
         self._remember(seen)
-        if await self._audit(ledger, seen):
+        if await self._audited(ledger, seen):
             self._news.set()  # look again at what was written
             return []
         if seen.paused:
@@ -186,7 +190,17 @@ class ShardedSource:
             await self._begin_anew(ledger, seen, listing)
             return True
         await self._forget(ledger, seen, listing)
+        self._rest(listing.now)
         return await self._add(ledger, seen, listing.shards)
+
+    async def _audited(self, ledger: Ledger, seen: Graph) -> bool:
+        """As `_audit`; a source that cannot be asked keeps nobody from taking what the ledger has."""
+        try:
+            return await self._audit(ledger, seen)
+        except SourceUnavailable as error:
+            self._log.warning("stream.not_listed", error=str(error))
+            self._audit_at = self._clock.boot() + SOON
+            return False
 
     async def _add(self, ledger: Ledger, seen: Graph, listed: Sequence[Listed]) -> bool:
         new = graph.missing(listed, seen, self._shards.beginning)
@@ -202,6 +216,20 @@ class ShardedSource:
         self._unlisted = Counter({shard: self._unlisted[shard] + 1 for shard in gone})
         if old := [shard for shard, times in self._unlisted.items() if times >= GONE]:
             await ledger.forget(self._mapping, old)
+
+    def _rest(self, now: float) -> None:
+        """Move the positions of quiet shards on: else a record's, trimmed meanwhile, would look like a loss.
+
+        What arrived before the time at which a shard was last seen to have polled as many as now, was polled.
+        """
+        for shard, lane in self._lanes.items() if self._shards.rests else ():
+            polled = self._opening.tally(shard).polled
+            count, since = self._quiet.get(shard, (-1, now))
+            if count != polled or lane.behind != 0 or lane.held.records:
+                self._quiet[shard] = polled, now
+            elif now - since >= REST:
+                lane.rest(self._shards.at(since))
+                self._quiet[shard] = polled, now
 
     async def _begin_anew(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
         """The stream was deleted and made again: nothing of it was read, so all of it is, from its beginning."""
@@ -260,6 +288,7 @@ class ShardedSource:
             closed=partial(self._closed, shard, holding),
         )
         self._last[shard] = holding
+        self._quiet.pop(shard, None)  # others may have polled it since
         holding.words = partial(self._opening.words, shard)
         self._lanes[shard] = lane
         return lane

@@ -58,9 +58,11 @@ class Shards(Protocol):
 
     Attributes:
         beginning: the position before the first record that a shard still holds.
+        rests: a time is a good position for a quiet shard, whose last record's may be trimmed before another comes.
     """
 
     beginning: Position
+    rests: bool
 
     def at(self, time: float) -> Position:
         """The position before the first record that arrived at Unix time *time* or later. Pure."""

@@ -76,7 +76,7 @@ class Worker:
             commit_interval=0.5,
         )
         self._behave = behave
-        self.mapping = Mapping(connector, opening, Function.of("f", self._handle, timeout=600))
+        self.mapping = Mapping(connector, opening, Function.of("f", self._handle, timeout=600, clock=fleet.clock))
         self.task: asyncio.Future[Any] | None = None
 
     async def _handle(self, event: Any, context: Any) -> Any:

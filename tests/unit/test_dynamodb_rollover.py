@@ -45,7 +45,7 @@ class World:
             probe=probe,
         )
         opening = opening_of({"table": "orders"}, clock=self.clock, leases=leases, log=Lines(), settings=self.settings)
-        mapping = Mapping(connector, opening, Function.of("f", self._handle, timeout=60))
+        mapping = Mapping(connector, opening, Function.of("f", self._handle, timeout=60, clock=self.clock))
         renewing = asyncio.ensure_future(leases.run())
         task = asyncio.ensure_future(mapping.run())
         try:

@@ -158,6 +158,7 @@ class Waiting:
         self.name = "orders"
         self.answers = list(answers)
         self.tallies = {"queue": Tally()}
+        self.lanes = {}
         self.asked = 0
 
     async def idle(self):

@@ -233,3 +233,42 @@ async def test_an_ended_stream_and_one_at_its_tip_are_idle() -> None:
     assert await worker.mapping.idle()
     fleet.stream.away = True
     await worker.stop()
+
+
+@virtual
+async def test_a_quiet_shard_rests_at_a_time_and_neither_loses_nor_repeats() -> None:
+    """Mutation: a rest while a record is held; one by the worker's own clock; a time from before the lease."""
+    fleet = Fleet(1)
+    one = fleet.worker("a").start()
+    fleet.stream.put(["a"])
+    await fleet.until(lambda: fleet.names() == ["a"])
+    await asyncio.sleep(3600)
+    (row,) = (await fleet.graph()).rows
+    assert row.position.startswith("at:")
+    rested = float(row.position.removeprefix("at:"))
+    assert fleet.clock.wall() - 1300 < rested < fleet.clock.wall()
+    fleet.stream.put(["b"])
+    await fleet.until(lambda: fleet.names() == ["a", "b"])
+    await one.kill()
+    two = fleet.worker("b").start()
+    await fleet.until(lambda: len(two.shards) == 1)
+    await asyncio.sleep(3600)
+    fleet.stream.put(["c"])
+    await fleet.until(lambda: "c" in fleet.names())
+    await two.stop()
+    assert fleet.names().count("a") == 1
+
+
+@virtual
+async def test_a_stream_that_cannot_be_listed_keeps_nobody_from_taking_a_dead_workers_shards() -> None:
+    """Expired leases are always taken. Mutation: an audit whose error ends the look."""
+    fleet = Fleet(4)
+    one, two = fleet.worker("a").start(), fleet.worker("b").start()
+    await fleet.until(lambda: len(one.shards) == len(two.shards) == 2)
+    fleet.stream.unlisted = True
+    await asyncio.sleep(100)
+    await one.kill()
+    dead = asyncio.get_running_loop().time()
+    await fleet.until(lambda: len(two.shards) == 4)
+    assert asyncio.get_running_loop().time() - dead <= fleet.ttl + 2
+    await two.stop()

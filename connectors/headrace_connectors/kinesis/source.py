@@ -33,6 +33,7 @@ class KinesisShards:
     """A stream whose shards are polled. `connect` is for tests: how its client is made."""
 
     beginning: Position = position.TRIM_HORIZON
+    rests = True
 
     def __init__(self, opening: Opening, connect: Connect | None = None) -> None:
         self._opening = opening

@@ -49,9 +49,11 @@ class Function:
         return self._arn
 
     @classmethod
-    def of(cls, name: str, handler: Handler, *, timeout: float, region: str = REGION) -> Function:
+    def of(
+        cls, name: str, handler: Handler, *, timeout: float, region: str = REGION, clock: Clock = SYSTEM
+    ) -> Function:
         """A function of a callable, for the library."""
-        return cls(name, handler, timeout=timeout, region=region)
+        return cls(name, handler, timeout=timeout, region=region, clock=clock)
 
     @classmethod
     def load(cls, name: str, settings: FunctionSettings, base: Path, *, region: str = REGION) -> Function:

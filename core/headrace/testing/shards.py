@@ -32,16 +32,17 @@ class MemoryShard:
 class MemoryStream:
     """Implements `Shards`. A key's records go to the open shard whose span holds its hash.
 
-    Faults for tests: `away` refuses every call; `silent` names no children at a shard's end; `delay` is how long each
-    call takes, in seconds.
+    Faults for tests: `away` refuses every call; `unlisted` its listings only; `silent` names no children at a shard's
+    end; `delay` is how long each call takes, in seconds.
     """
 
     beginning: Position = "beginning"
+    rests = True
 
     def __init__(self, shards: int = 1, *, page: int = 10, clock: Clock | None = None) -> None:
         self.clock, self.page = clock or FakeClock(), page
         self.identity = "stream@1"
-        self.away = self.silent = False
+        self.away = self.silent = self.unlisted = False
         self.delay = 0.0
         self.listings = 0
         self.grown = asyncio.Event()
@@ -116,6 +117,8 @@ class MemoryStream:
 
     async def list(self) -> Listing:
         await self.call()
+        if self.unlisted:
+            raise SourceUnavailable("the listing is refused")
         self.listings += 1
         listed = [Listed(name=s.name, parents=s.parents, closed=s.closed) for s in self.shards.values() if s.listed]
         return Listing(identity=self.identity, shards=tuple(listed), now=self.clock.wall())
