@@ -223,7 +223,7 @@ class Simulation:
         named = {}
         for lease, (begun, ended) in ends.items():
             within = [what for at, what in self.troubles if begun - 2 * self.fleet.ttl <= at <= ended]
-            if lease not in clean or "stop" in within:
+            if lease not in clean or "stop" in within or "store emptied" in within:
                 for what in within[-1:]:
                     named[lease] = what
         return named
