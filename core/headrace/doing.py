@@ -53,6 +53,7 @@ def words(text: str) -> Words | None:
     """What an owner told; None where it told nothing, or what a newer headrace tells."""
     try:
         state, reason, since, behind, held = json.loads(text)
+        behind = None if behind is None else float(behind)
         return Words(state=str(state), reason=str(reason), since=float(since), behind=behind, held=int(held))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

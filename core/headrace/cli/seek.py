@@ -9,6 +9,7 @@ from typing import Final
 
 from headrace.cli import common
 from headrace.cli.ledgers import Refused, carried_out, log_of, opened
+from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault
 from headrace.ledger import Graph
@@ -24,8 +25,8 @@ Moves every shard of MAPPING, those that were read to their end too, or the one 
 is fenced at once, and reads from there within seconds; what is at a handler then may be handled again. Memo and crash
 counts are cleared.
 
-TO is TRIM_HORIZON (the oldest that is kept), LATEST (now, by the source's own clock), a time (Unix seconds or ISO
-8601), or a sequence number, which needs --shard: that record is the first to come.
+TO is TRIM_HORIZON (the oldest that is kept), LATEST (now, by the source's own clock), a time (Unix seconds, or ISO
+8601, which is UTC where it names no zone), or a sequence number, which needs --shard: that record is the first to come.
 
 exit status: 0 moved; 1 not, with the reason; 2 what was written cannot be done.
 """
@@ -47,12 +48,12 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files])
-    log_of(config, arguments.mapping)
+    log_of(config, arguments.mapping, "seek")
     return carried_out(lambda: _seek(config, arguments.mapping, arguments.to, arguments.shard))
 
 
 async def _seek(config: Config, name: str, to: str, shard: str | None) -> int:
-    mapping = log_of(config, name)
+    mapping = log_of(config, name, "seek")
     assert mapping.connector.shards is not None  # noqa: S101 - log_of has seen to it
     async with AsyncExitStack() as stack:
         shards = mapping.connector.shards(config.opening(name))
@@ -81,10 +82,19 @@ async def _position(shards: Shards, to: str, shard: str | None) -> Position:
         if position is None:
             raise _fault(f"{to} is no sequence number of this source")
         return position
+    return shards.at(_moment(to))
+
+
+def _moment(to: str) -> float:
     try:
-        return shards.at(unix(to))
+        time = unix(to)
     except ValueError:
         raise _fault("must be TRIM_HORIZON, LATEST, a time (Unix seconds or ISO 8601) or a sequence number") from None
+    if time < 0:
+        raise _fault("is before 1970; TRIM_HORIZON is the oldest that is kept")
+    if time > SYSTEM.wall():
+        raise _fault("lies in the future; a time is in seconds, not milliseconds; LATEST reads what comes from now on")
+    return time
 
 
 def _chosen(graph: Graph, name: str, shard: str | None) -> Mapping[str, Position]:

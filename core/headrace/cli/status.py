@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -78,10 +79,22 @@ def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]]) ->
         rows = [row for view in views for row in _rows(view, lanes=view["mapping"] not in shards)]
         common.console().print(_table(COLUMNS, {"mapping", "state", "reason"}, rows))
     for name, found in shards.items():
-        common.console().print(f"\n{name}" if found else f"\n{name}: never begun")
+        common.console().print(f"\n{name}: {_summary(found)}")
         if found:
             table = _table(SHARD_COLUMNS, {"shard", "state", "reason", "owner", "position"}, map(_shard, found))
             common.console().print(table)
+
+
+def _summary(found: list[ShardView]) -> str:
+    """A mapping's shards in one line: how many in which state, who reads them, how far behind the furthest is."""
+    if not found:
+        return "never begun: no position was written yet"
+    states = ", ".join(f"{count} {state}" for state, count in Counter(view.state for view in found).items())
+    owners = len({view.owner for view in found if view.owner})
+    who = f"{owners or 'no'} owner{'s' * (owners != 1)}"
+    lags = [view.lag_seconds for view in found if view.lag_seconds is not None]
+    behind = f"; up to {seconds(max(lags))} behind" if lags else ""
+    return f"{len(found)} shard{'s' * (len(found) != 1)} ({states}), {who}{behind}"
 
 
 def _table(columns: tuple[str, ...], texts: set[str], rows: Any) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headrace import graph
@@ -11,7 +12,10 @@ from headrace.ledger import Graph, Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardView:
-    """One shard. `since` is Unix time, 0 where unknown; lags are None where unknown, in records and seconds."""
+    """One shard. `since` is Unix time, 0 where unknown; lags are None where unknown, in records and seconds.
+
+    What the owner tells (state, reason, since, lag_seconds, held) is as of its last renewal.
+    """
 
     shard: str
     state: str
@@ -23,6 +27,7 @@ class ShardView:
     lag_records: int | None
     lag_seconds: float | None
     held: int
+    crashes: int
 
 
 def shard_views(found: Graph) -> list[ShardView]:
@@ -33,11 +38,11 @@ def shard_views(found: Graph) -> list[ShardView]:
 
 def _view(row: Row, rows: dict[str, Row], *, paused: bool) -> ShardView:
     told = words(row.state) if row.held else None
-    state, reason = _state(row, rows, paused=paused)
+    state, reason = (_word(told.state), told.reason) if told else _state(row, rows, paused=paused)
     return ShardView(
         shard=row.shard,
-        state=told.state if told else state,
-        reason=told.reason if told else reason,
+        state=state,
+        reason="; ".join(filter(None, (reason, *_notes(row, paused=paused)))),
         since=told.since if told else 0.0,
         owner=row.owner if row.held else None,
         epoch=row.epoch,
@@ -45,7 +50,13 @@ def _view(row: Row, rows: dict[str, Row], *, paused: bool) -> ShardView:
         lag_records=None,
         lag_seconds=told.behind if told else None,
         held=told.held if told else 0,
+        crashes=row.crashes,
     )
+
+
+def _word(state: str) -> str:
+    """A lane that polls is a shard that is read."""
+    return "reading" if state == "polling" else state
 
 
 def _state(row: Row, rows: dict[str, Row], *, paused: bool) -> tuple[str, str]:
@@ -60,4 +71,15 @@ def _state(row: Row, rows: dict[str, Row], *, paused: bool) -> tuple[str, str]:
         return "waiting", f"for parent {', '.join(parents)}"
     if row.owner is None:
         return "no owner", "let go, or never taken"
-    return "no owner", f"{row.owner} was lost {-row.left:.0f} s ago"
+    ago = f" {-row.left:.0f} s ago" if row.left < 0 else ""  # 0: before this machine was started again
+    return "no owner", f"{row.owner} was lost{ago}"
+
+
+def _notes(row: Row, *, paused: bool) -> Iterator[str]:
+    """What an operator is to know beside the state."""
+    if row.held and paused:
+        yield "to be paused: finishes what it has at its handler"
+    elif row.held and row.asked:
+        yield f"to be handed over to {row.asked}"
+    if row.crashes and not row.ended:
+        yield f"{row.crashes} owner{'s' * (row.crashes > 1)} lost in a row at this position"
