@@ -17,11 +17,15 @@ ENVELOPE_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """A batch goes out at *size* records, at *nbytes* of event, or *window* seconds after its first record."""
+    """A batch goes out at *size* records, at *nbytes* of event, or *window* seconds after its first record.
+
+    With *whole* records that share a position stay together, where a batch can hold them all.
+    """
 
     size: int = 10
     window: float = 0.0
     nbytes: int = EVENT_BYTES - ENVELOPE_BYTES
+    whole: bool = False
 
 
 class Batcher:
@@ -71,11 +75,25 @@ class Batcher:
             taken = sum([record.size for record in batch])
         else:
             batch, taken = self._fit()
+        if policy.whole:
+            taken -= self._give_back_a_part(batch)
         self._nbytes -= taken
         self._went += len(batch)
         while self._pages and self._pages[0][1] <= self._went:
             self._pages.popleft()
         return batch
+
+    def _give_back_a_part(self, batch: list[Record]) -> int:
+        """Let what shares its position with records that are left wait with them; its bytes."""
+        waiting, keep = self._waiting, len(batch)
+        while waiting and keep and batch[keep - 1].token == waiting[0].token:
+            keep -= 1
+        if keep == len(batch) or not keep:
+            return 0
+        part = batch[keep:]
+        del batch[keep:]
+        waiting.extendleft(reversed(part))
+        return sum([record.size for record in part])
 
     def _fit(self) -> tuple[list[Record], int]:
         batch: list[Record] = []

@@ -10,15 +10,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from headrace.model import Answer, Failure, Order, Record
+from headrace.model import KEEP, Answer, Event, Failure, Order, Record, Unchanged
 from headrace.pages import cut
 from headrace.policy import EXHAUSTED, EXPIRED, Bisect, Discard, GiveBack, Retry, halves, part
 from headrace.settling import Outcome, Settling, ids_of
 from headrace.slots import Slots
 from headrace.verdict import Kind, Verdict
+from headrace.windows import Tumbling
 
-Attempt: TypeAlias = Callable[[Sequence[Record], int], Awaitable[Outcome]]
-"""Calls the function once with these records, as attempt number N."""
+Attempt: TypeAlias = Callable[[Sequence[Record], int, Event], Awaitable[Outcome]]
+"""Calls the function once with these records, as attempt number N; the event also has these keys."""
 
 
 class Piece(NamedTuple):
@@ -32,6 +33,9 @@ class Piece(NamedTuple):
     last: Outcome | None = None
 
 
+LEAST_PAUSE = 0.1
+"""Seconds between two attempts at the end of a window, whose number nothing limits."""
+
 WORDS = 200
 """Characters of a reason that people read in a table."""
 
@@ -42,6 +46,7 @@ class Work(Settling):
 
     attempt: Attempt
     slots: Slots
+    tumbling: Tumbling | None = None
 
     async def carry(self, records: Sequence[Record], wake: Callable[[], None] = lambda: None) -> None:
         """Try *records* until each has its verdict, or the lane is to stop; *wake* says that places have changed.
@@ -61,12 +66,10 @@ class Work(Settling):
             if self.stopping.is_set():
                 await self.give_back([record for more in pieces for record in more.records], 0.0)
                 return
+            if not await self.relieve():
+                continue
             piece, attempt, last = pieces.popleft()
-            if spoiled:
-                piece = await self._without(spoiled, piece)
-            if self.lane.care is not None and piece:
-                await self.lane.care.mark(piece[0], attempt)
-            piece = await self.still_ours(piece, spoiled)
+            piece = await self._admit(piece, attempt, spoiled)
             if expired := self.plan.failure.expired(piece, self.clock.wall()):
                 await self.give_up(piece[:expired], EXPIRED, attempt, last)
                 # a destination takes its time: look at the rest anew
@@ -82,6 +85,14 @@ class Work(Settling):
             if not by_key:
                 await self._linger(outcome.answer, wake)
 
+    async def _admit(self, records: Sequence[Record], attempt: int, spoiled: set[str | None]) -> Sequence[Record]:
+        """What of *records* may be tried now, marked where the lane goes carefully."""
+        if spoiled:
+            records = await self._without(spoiled, records)
+        if self.lane.care is not None and records:
+            await self.lane.care.mark(records[0], attempt)
+        return await self.still_ours(records, spoiled)
+
     async def _without(self, spoiled: AbstractSet[str | None], records: Sequence[Record]) -> Sequence[Record]:
         """Give back what follows a record of its key that failed or lapsed in an earlier piece of the same batch."""
         await self.give_back([record for record in records if record.key in spoiled], None)
@@ -92,7 +103,7 @@ class Work(Settling):
         ticket = self.slots.ticket()
         tally.invoked += count
         with self.doing.now("handling", f"{count} records at the handler, attempt {attempt}", wall):
-            outcome = await self.attempt(records, attempt)
+            outcome = await self.attempt(records, attempt, self.tumbling.event() if self.tumbling else {})
         if outcome.verdict.kind is Kind.LAPSED:
             tally.invoked -= count
             return outcome
@@ -106,6 +117,45 @@ class Work(Settling):
         else:
             self.slots.succeeded()
         return outcome
+
+    def _memo(self, outcome: Outcome) -> bytes | Unchanged:
+        """The state of a tumbling window that came with the answer, for the records that it settled."""
+        return KEEP if self.tumbling is None else self.tumbling.advance(outcome.answer.value)
+
+    async def relieve(self) -> bool:
+        """Hand over a state that has grown too large, and begin a fresh one; false when the lane is to stop first."""
+        if self.tumbling is None or not self.tumbling.overflows:
+            return True
+        if not await self._invoke_alone(self.tumbling, final=False):
+            return False
+        await self.lane.ack([], self.tumbling.restart())
+        return True
+
+    async def conclude(self) -> None:
+        """Hand over what came of a window that is over; nothing, when nothing was settled in it."""
+        if self.tumbling is None or self.tumbling.open is None:
+            return
+        if await self.relieve() and await self._invoke_alone(self.tumbling, final=True):
+            self.tumbling.close()
+            await self.lane.ack([], None)
+
+    async def _invoke_alone(self, tumbling: Tumbling, *, final: bool) -> bool:
+        """Invoke without records until it succeeds: no policy gives up a state. False if the lane is to stop first."""
+        attempt = 0
+        while not self.stopping.is_set():
+            attempt += 1
+            await self.still_ours([], set())
+            with self.doing.now("handling", f"the end of a window, attempt {attempt}", self.clock.wall()):
+                outcome = await self.attempt([], attempt, tumbling.event(final=final, early=not final))
+            self.tally.duration.add(outcome.answer.duration)
+            await self._linger(outcome.answer, lambda: None)
+            if outcome.verdict.kind is Kind.SUCCESS:
+                return True
+            self._report([], [], attempt, outcome)
+            why = f"the end of a window, attempt {attempt + 1} next: {outcome.verdict.failure}"
+            with self.doing.now("retrying", why[:WORDS], self.clock.wall()):
+                await self._pause(self.plan.failure.delay(attempt) or LEAST_PAUSE)
+        return False
 
     async def _linger(self, answer: Answer, wake: Callable[[], None]) -> None:
         """Wait until a call that timed out has really ended.
@@ -133,7 +183,7 @@ class Work(Settling):
         """Settle what can be settled after an attempt; the pieces that are to be tried again, in order."""
         match outcome.verdict.kind:
             case Kind.SUCCESS:
-                await self.succeed(records)
+                await self.succeed(records, self._memo(outcome))
                 return []
             case Kind.LAPSED:  # to be parted from what is still ours
                 return [Piece(records, attempt)]
@@ -149,7 +199,8 @@ class Work(Settling):
             else ([], records)
         )
         self._report(records, bad, attempt, outcome)
-        await self.succeed(good)
+        if good:
+            await self.succeed(good, self._memo(outcome))
         match failure.decide(traits, failed=len(bad), attempt=attempt, progress=bool(good)):
             case GiveBack():
                 spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)

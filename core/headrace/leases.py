@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from headrace.clock import SYSTEM, Clock
-from headrace.ledger import KEEP, Lease, Ledger, Mark, Unchanged, deadline
-from headrace.model import LaneLost, Position
+from headrace.ledger import Lease, Ledger, Mark, deadline
+from headrace.model import KEEP, LaneLost, Position, Unchanged
 from headrace.observe import Log, log
 from headrace.retry import again
 

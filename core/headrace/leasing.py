@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headrace.ledger import KEEP, Lease, Mark, Row, Shard, Unchanged
-from headrace.model import Position
+from headrace.ledger import Lease, Mark, Row, Shard
+from headrace.model import KEEP, Position, Unchanged
 
 
 def begin(shard: Shard, epoch: int) -> Row:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Protocol
 
 from headrace.clock import SYSTEM, Clock
-from headrace.model import Position
+from headrace.model import KEEP, Position, Unchanged
 from headrace.observe import Log, log
 
 
@@ -127,16 +126,6 @@ class Renewal:
     asked: Mapping[Lease, str] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
     generations: Mapping[str, str | None] = field(default_factory=dict)
-
-
-class Unchanged(Enum):
-    """The type of `KEEP`."""
-
-    KEEP = "keep"
-
-
-KEEP = Unchanged.KEEP
-"""Leave a memo as it is; None would clear it."""
 
 
 class Ledger(Protocol):

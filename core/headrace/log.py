@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeAlias
 
 from headrace.care import Careful, needed
 from headrace.clock import SYSTEM, Clock
-from headrace.ledger import KEEP, Mark, Unchanged
-from headrace.model import Condition, Held, LaneEnded, LaneLost, Order, Position, Record, Traits
+from headrace.ledger import Mark
+from headrace.model import KEEP, Condition, Held, LaneEnded, LaneLost, Order, Position, Record, Traits, Unchanged
 from headrace.observe import Log, log
 from headrace.retry import again
 from headrace.watermark import Watermark
@@ -48,6 +49,11 @@ class Cursor(Protocol):
         """As `Lane.deadline`; it moves on while the lease is renewed."""
         ...
 
+    @property
+    def position(self) -> Position:
+        """What was committed last."""
+        ...
+
     async def leave(self) -> float:
         """As `Lane.leave`."""
         ...
@@ -83,6 +89,8 @@ class LogLane:
     whatever is settled at once, so that a record which kills this one too lies right behind the position. After more it
     is careful, until the position has moved over *careful_for* records; then it asks to be left, and whoever takes it
     next goes on as usual.
+
+    *memo* is what lies beside the position. While there is one the log is not finished, whatever it has read.
     """
 
     traits = LOG_TRAITS
@@ -98,6 +106,7 @@ class LogLane:
         crashes: int = 0,
         mark: Mark | None = None,
         careful_for: int = 1000,
+        memo: bytes | None = None,
         clock: Clock = SYSTEM,
         logger: Log | None = None,
         closed: Closed = lambda _: None,
@@ -107,7 +116,10 @@ class LogLane:
         self._reader, self._cursor, self._log = reader, cursor, logger or log()
         self._interval, self._commit_after = commit_interval, commit_after
         self._mark = Watermark()
-        self._committed: Position | None = None
+        self._memo = memo
+        self._memos: deque[tuple[int, bytes | None]] = deque()  # with the number below which all must be at rest
+        self._told = 0
+        self._point = self._committed = self._mark.reached, memo
         self._uncommitted = 0
         self._closed_by = closed
         self._much = asyncio.Event()
@@ -160,15 +172,30 @@ class LogLane:
         """
         if not self._mark.above.records:
             self._mark.reached = position
+            self._pass_memos()
 
-    async def ack(self, records: Sequence[Record]) -> None:
+    async def ack(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:
         self._still_ours()
         self._mark.settle(records)
+        if not isinstance(memo, Unchanged):
+            self._told = max([self._told, *[record.number + 1 for record in records]])
+            self._memos.append((self._told, memo))
+        self._pass_memos()
         if self.care is not None:
             self.care.settled(records, self._mark.passed)
         self._uncommitted += len(records)
         if self._uncommitted >= self._commit_after or self._mark.passed < self._hurry:
             self._much.set()
+
+    def _pass_memos(self) -> None:
+        """Find what may be committed: a position, and the memo of exactly what lies at and below it.
+
+        While a memo tells of records whose position is not reached, as others of it are to come, it stays as it was.
+        """
+        while self._memos and self._memos[0][0] <= self._mark.passed:
+            _, self._memo = self._memos.popleft()
+        if not self._memos:
+            self._point = self._mark.reached, self._memo
 
     async def nack(self, records: Sequence[Record], delay: float | None) -> None:  # noqa: ARG002
         """Nothing to do: what is not settled holds the watermark back, and is read again from there."""
@@ -229,12 +256,12 @@ class LogLane:
             raise
 
     async def _commit_once(self) -> None:
-        reached = self._mark.reached
-        if reached is None or reached == self._committed:
+        if self._point == self._committed:
             return
-        counted = self._uncommitted
-        await self._cursor.commit(reached)
-        self._committed = reached
+        (reached, memo), counted = self._point, self._uncommitted
+        position = self._cursor.position if reached is None else reached
+        await self._cursor.commit(position, KEEP if memo == self._committed[1] else memo)
+        self._committed = reached, memo
         self._uncommitted -= counted
 
     async def close(self) -> None:
@@ -258,7 +285,7 @@ class LogLane:
         await self._commit()
         if self.care is not None:
             await self.care.unmark()
-        finished = self._ended and not self._mark.above.records
+        finished = self._ended and not self._mark.above.records and self._point[1] is None
         await self._let_go(finished=finished)
         return finished
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
-from headrace.batcher import BatchPolicy
+from headrace.batcher import ENVELOPE_BYTES, EVENT_BYTES, BatchPolicy
 from headrace.delivery import Attempt, Work
 from headrace.destination import Destination, Payload
 from headrace.doing import Words
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
-from headrace.model import Answer, Condition, Failure, Keep, Lane, Order, Record, Source, Traits
+from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source, Traits
 from headrace.observe import Tally
 from headrace.outlet import Outlet
 from headrace.pipeline import End, Ending, Pipeline
@@ -27,6 +27,8 @@ from headrace.settling import Discarder, Outcome, no_destination
 from headrace.sharded import ShardedSource
 from headrace.slots import Slots
 from headrace.verdict import Rules, judge
+from headrace.windows import LIMIT as STATE_BYTES
+from headrace.windows import Tumbling
 
 STEADY = 60.0
 """Seconds after which a failure counts as the first of its kind."""
@@ -179,6 +181,7 @@ class Mapping:
                 lane=lane,
                 plan=plan,
                 attempt=self._attempt(source, lane),
+                tumbling=self._tumbling(source, lane),
                 slots=Slots(plan.concurrency),
                 discard=self._discarder(source, lane),
                 tally=self._tally(lane.name),
@@ -223,19 +226,24 @@ class Mapping:
 
         return keep if tests else None
 
+    def _tumbling(self, source: Source, lane: Lane) -> Tumbling | None:
+        seconds = self._opening.settings.tumbling_window_in_seconds
+        return source.tumbling(lane.name, seconds) if seconds and isinstance(source, ShardedSource) else None
+
     def _attempt(self, source: Source, lane: Lane) -> Attempt:
         settings, function, by_key = self._opening.settings, self.function, lane.traits.order is Order.KEY
         rules = Rules(
             report=bool(settings.function_response_types),
             strict=settings.response_mode == "strict",
+            windowed=bool(settings.tumbling_window_in_seconds),
             identify=source.identify,
         )
 
-        async def attempt(records: Sequence[Record], number: int) -> Outcome:
+        async def attempt(records: Sequence[Record], number: int, keys: Event) -> Outcome:
             tries = max([number, *[record.attempt for record in records]])
             delivery = Delivery(mapping=self.name, lane=lane.name, epoch=lane.epoch, attempt=tries)
             try:
-                event = source.render(records)
+                event = {**source.render(records), **keys}
             except Exception as error:  # noqa: BLE001 - a message of odd shape costs its batch, not the lane
                 self._log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
                 answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
@@ -281,7 +289,11 @@ def plan_of(settings: MappingSettings, traits: Traits) -> Plan:
     strands = settings.parallelization_factor or 1
     backoff = settings.retry_backoff
     return Plan(
-        batch=BatchPolicy(size=batch_size, window=float(settings.maximum_batching_window_in_seconds or 0)),
+        batch=BatchPolicy(
+            size=batch_size,
+            window=float(settings.maximum_batching_window_in_seconds or 0),
+            nbytes=EVENT_BYTES - ENVELOPE_BYTES - (STATE_BYTES if settings.tumbling_window_in_seconds else 0),
+        ),
         failure=FailurePolicy(
             retries=_limit(settings.maximum_retry_attempts),
             bisect=bool(settings.bisect_batch_on_function_error),

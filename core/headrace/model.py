@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Protocol, TypeAlias
 
 Position: TypeAlias = str
@@ -61,6 +61,16 @@ class Record:
 
 Keep: TypeAlias = Callable[[Record], bool]
 """Whether a record is for a handler; one that is not is settled at once."""
+
+
+class Unchanged(Enum):
+    """The type of `KEEP`."""
+
+    KEEP = "keep"
+
+
+KEEP = Unchanged.KEEP
+"""Leave a memo as it is; None would clear it."""
 
 
 class Order(StrEnum):
@@ -187,8 +197,12 @@ class Lane(Protocol):
         """
         ...
 
-    async def ack(self, records: Sequence[Record]) -> None:
-        """These have their verdict and need not come again. Remembers; never waits for a store."""
+    async def ack(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:
+        """These have their verdict and need not come again. Remembers; never waits for a store.
+
+        A log keeps *memo* beside its position, and writes both at once: it stands for all that was acked so far, of
+        which it says what came of it. A queue has no place for one.
+        """
         ...
 
     async def nack(self, records: Sequence[Record], delay: float | None) -> None:

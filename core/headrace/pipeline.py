@@ -12,6 +12,7 @@ from zlib import crc32
 from headrace.delivery import Work
 from headrace.model import Keep, LaneEnded, LaneLost, Order, Record
 from headrace.strand import Strand
+from headrace.windowed import WindowedStrand
 
 CLOSING_TIME = 10.0
 """Seconds that the last deletes and commits may take, whatever was left of the time to drain."""
@@ -51,7 +52,8 @@ class Pipeline:
     def __init__(self, work: Work, keep: Keep | None = None) -> None:
         self._work, self._lane, self._keep = work, work.lane, keep
         count = work.plan.strands if work.lane.traits.order is Order.SEQUENCE else 1
-        self._strands = [Strand(work) for _ in range(count)]
+        tumbling = work.tumbling
+        self._strands = [Strand(work) if tumbling is None else WindowedStrand(work, tumbling) for _ in range(count)]
         self._fetching: asyncio.Task[None] | None = None
         self._carrying: asyncio.Task[None] | None = None
         self._overdue: asyncio.TimerHandle | None = None

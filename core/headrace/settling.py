@@ -14,7 +14,7 @@ from headrace.clock import SYSTEM, Clock
 from headrace.destination import Reply, Said
 from headrace.doing import Doing
 from headrace.errors import DestinationUnavailable
-from headrace.model import Answer, Lane, LaneLost, Order, Record
+from headrace.model import KEEP, Answer, Lane, LaneLost, Order, Record, Unchanged
 from headrace.observe import Log, Tally, log
 from headrace.plan import Plan
 from headrace.retry import again
@@ -97,9 +97,10 @@ class Settling:
         self._let_go(lapsed)
         return ours
 
-    async def succeed(self, records: Sequence[Record]) -> None:
+    async def succeed(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:
+        """*memo* is kept with them, where the lane keeps one."""
         if records:
-            await self.lane.ack(records)
+            await self.lane.ack(records, memo)
             self.tally.succeeded += len(records)
             self.unsent.settled(records)
             self._let_go(records)

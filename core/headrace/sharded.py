@@ -21,6 +21,7 @@ from headrace.plugins import Opening
 from headrace.settings import LEAST_CAPACITY
 from headrace.shards import Listed, Listing, Shards
 from headrace.times import unix
+from headrace.windows import Tumbling
 
 AUDIT = 60.0
 """Seconds between two listings of a stream, at most: they find what nobody told."""
@@ -72,6 +73,10 @@ class ShardedSource:
 
     def identify(self, identifier: object) -> str | None:
         return self._shards.identify(identifier)
+
+    def tumbling(self, lane: str, seconds: int) -> Tumbling:
+        """Where *lane*, which is ours, stands in its windows of *seconds*."""
+        return Tumbling(seconds, {"shardId": lane, "eventSourceARN": self._shards.arn}, self._last[lane].memo)
 
     async def lag(self) -> int | None:
         """A stream does not count what waits in it; its lanes know how far behind they are in time."""
@@ -283,10 +288,14 @@ class ShardedSource:
             crashes=lease.crashes,
             mark=lease.mark,
             careful_for=capacity,
+            memo=lease.memo,
             clock=self._clock,
             logger=self._log,
             closed=partial(self._closed, shard, holding),
         )
+        if lease.memo is not None and not self._opening.settings.tumbling_window_in_seconds:
+            self._log.warning("window.dropped", lane=shard, why="tumbling_window_in_seconds was taken out")
+            await lane.ack([], None)
         self._last[shard] = holding
         self._quiet.pop(shard, None)  # others may have polled it since
         holding.words = partial(self._opening.words, shard)

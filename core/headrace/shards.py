@@ -64,6 +64,11 @@ class Shards(Protocol):
     beginning: Position
     rests: bool
 
+    @property
+    def arn(self) -> str:
+        """The stream as events name it; known once it was listed."""
+        ...
+
     def at(self, time: float) -> Position:
         """The position before the first record that arrived at Unix time *time* or later. Pure."""
         ...

@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 
 from headrace import leasing
 from headrace.errors import GraphChanged, UnknownShards
-from headrace.ledger import KEEP, Graph, Lease, Mark, Renewal, Row, Shard, Unchanged
-from headrace.model import LaneLost, Position
+from headrace.ledger import Graph, Lease, Mark, Renewal, Row, Shard
+from headrace.model import KEEP, LaneLost, Position, Unchanged
 
 T = TypeVar("T")
 

@@ -9,9 +9,11 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 from headrace.model import Answer, Failure
+from headrace.windows import state_in
 
 KEY = "batchItemFailures"
 ITEM = "itemIdentifier"
+STATE = "state"
 
 
 class Kind(StrEnum):
@@ -51,11 +53,13 @@ class Rules:
     Attributes:
         report: ReportBatchItemFailures is on; without it an answer is ignored, as on Lambda.
         strict: refuse what AWS reads as success by accident.
+        windowed: the mapping has tumbling windows, so every answer must carry their state.
         identify: the record id that an itemIdentifier means, None when it can mean none.
     """
 
     report: bool = False
     strict: bool = False
+    windowed: bool = False
     identify: Callable[[object], str | None] = lambda identifier: identifier if isinstance(identifier, str) else None
 
 
@@ -66,6 +70,8 @@ def judge(answer: Answer, ids: Iterable[str], rules: Rules) -> Verdict:  # noqa:
     if answer.failure is not None:
         return Verdict(Kind.ERROR, failure=answer.failure)
     value = answer.value
+    if rules.windowed and state_in(value) is None:
+        return _bad(f"the answer has no object {STATE!r}, which every one of a tumbling window must return")
     if not rules.report or _means_nothing(value):
         return SUCCESS
     if not isinstance(value, dict):

@@ -33,12 +33,10 @@ class Watermark:
 
     def track(self, records: Sequence[Record]) -> None:
         """Number *records*, which were read in this order."""
-        nbytes, track = 0, self._open.append  # for every record that is read: names of the call's own cost least
         for number, record in enumerate(records, self._next):
             record.number = number
-            track((number, record.token, record.size))
-            nbytes += record.size
-        self._nbytes += nbytes
+            self._open.append((number, record.token, record.size))
+            self._nbytes += record.size
         self._next += len(records)
 
     def settle(self, records: Sequence[Record]) -> None:
@@ -57,11 +55,9 @@ class Watermark:
 
     def _pass(self) -> None:
         """Move the mark over every position whose last record lies below it."""
-        waiting, low = self._open, self._low
-        nbytes, reached, passed = self._nbytes, self.reached, self.passed
-        while waiting and waiting[0][0] < low:
+        waiting = self._open
+        while waiting and waiting[0][0] < self._low:
             number, position, size = waiting.popleft()
-            nbytes -= size
+            self._nbytes -= size
             if not waiting or waiting[0][1] != position:
-                reached, passed = position, number + 1
-        self._nbytes, self.reached, self.passed = nbytes, reached, passed
+                self.reached, self.passed = position, number + 1

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import GraphChanged
-from headrace.ledger import KEEP, Lease, Ledger, LedgerOpening, Mark, Row, Shard
+from headrace.ledger import Lease, Ledger, LedgerOpening, Mark, Row, Shard
 from headrace.memory import MemoryLedger
-from headrace.model import LaneLost
+from headrace.model import KEEP, LaneLost
 from headrace.sqlite import open_sqlite
 from headrace_connectors.redis.ledger import open_redis
 from support.handclock import HandClock

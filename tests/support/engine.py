@@ -10,7 +10,7 @@ from typing import Any
 from headrace.batcher import BatchPolicy
 from headrace.delivery import Work
 from headrace.destination import CONFIRMED, Reply, Said
-from headrace.model import Answer, Failure, Lane, Record
+from headrace.model import Answer, Event, Failure, Lane, Record
 from headrace.pipeline import Ending, Keep, Pipeline
 from headrace.plan import Plan
 from headrace.policy import FailurePolicy
@@ -19,6 +19,7 @@ from headrace.slots import Slots
 from headrace.testing import FakeClock
 from headrace.testing.clock import EPOCH, START
 from headrace.verdict import SUCCESS, Kind, Verdict
+from headrace.windows import Tumbling
 
 Behave = Callable[[list[str], int], Awaitable[Outcome | None]]
 
@@ -76,13 +77,15 @@ class Handler:
         self.behave = behave
         self.calls: list[tuple[str, int]] = []
         self.times: list[float] = []
+        self.keys: list[Event] = []
         self.running = self.most = 0
 
     @property
     def batches(self) -> list[str]:
         return [batch for batch, _ in self.calls]
 
-    async def __call__(self, batch: Sequence[Record], attempt: int) -> Outcome:
+    async def __call__(self, batch: Sequence[Record], attempt: int, keys: Event) -> Outcome:
+        self.keys.append(keys)
         self.calls.append((",".join(ids(batch)), attempt))
         self.times.append(asyncio.get_running_loop().time())
         self.running += 1
@@ -134,6 +137,7 @@ class Rig:
         *,
         discard: Discarder = no_destination,
         keep: Keep | None = None,
+        tumbling: Tumbling | None = None,
         batch: BatchPolicy | None = None,
         failure: FailurePolicy | None = None,
         **plan: Any,
@@ -146,6 +150,7 @@ class Rig:
             plan=self.plan,
             attempt=self.handler,
             slots=Slots(self.plan.concurrency),
+            tumbling=tumbling,
             discard=discard,
             clock=FakeClock(),
             log=self.lines,

@@ -21,6 +21,8 @@ from headrace.testing.shards import MemoryStream
 from support.engine import Lines
 
 Behave = Callable[[list[str], Any], Awaitable[Any]]
+Tell = Callable[["Worker", list[str], Any], Awaitable[Any]]
+"""The same with the worker, and the whole event."""
 
 
 async def _probe(_: Opening) -> Probe:
@@ -41,6 +43,7 @@ class Worker:
         *,
         ledger: Ledger | None = None,
         behave: Behave | None = None,
+        tell: Tell | None = None,
         on_failure: Destined | None = None,
         **settings: Any,
     ) -> None:
@@ -75,7 +78,7 @@ class Worker:
             leases=self.leases,
             commit_interval=0.5,
         )
-        self._behave = behave
+        self._behave, self._tell = behave, tell
         self.mapping = Mapping(connector, opening, Function.of("f", self._handle, timeout=600, clock=fleet.clock))
         self.task: asyncio.Future[Any] | None = None
 
@@ -83,6 +86,8 @@ class Worker:
         names = [self.fleet.name(record) for record in event["Records"]]
         self.fleet.begun += [(self.name, context.headrace.lane, name) for name in names]
         answer = await self._behave(names, context) if self._behave else None
+        if self._tell is not None:
+            answer = await self._tell(self, names, event)
         self.fleet.done += [(self.name, context.headrace.lane, name) for name in names]
         return answer
 

@@ -36,6 +36,7 @@ class DynamoDBShards:
         self._options: DynamoDBOptions = opening.options
         self._aws = self._options.aws(opening)
         self._stream = Stream(self._options, connect or connecting(self._aws), clock=opening.clock)
+        self.arn = ""
         self._closed: frozenset[str] = frozenset()
 
     def at(self, time: float) -> Position:
@@ -46,6 +47,7 @@ class DynamoDBShards:
 
     async def list(self) -> Listing:
         listing = await self._stream.listing()
+        self.arn = listing.identity
         self._closed = frozenset(shard.name for shard in listing.shards if shard.closed)
         return listing
 

@@ -28,8 +28,8 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as Silent
 
 from headrace.errors import LedgerError, LedgerUnavailable, UnknownShards
-from headrace.ledger import KEEP, Graph, Lease, LedgerOpening, Mark, Renewal, Row, Shard, Unchanged
-from headrace.model import Position
+from headrace.ledger import Graph, Lease, LedgerOpening, Mark, Renewal, Row, Shard
+from headrace.model import KEEP, Position, Unchanged
 from headrace.stored import generation_changed, graph_changed, lane_lost
 from headrace_connectors.redis.connecting import Client, connect, disconnect, place, warn_of_loss
 from headrace_connectors.redis.scripts import FORMAT, SCRIPTS

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from headrace.clock import Clock
-from headrace.model import Condition, Held, Order, Record, Traits
+from headrace.model import KEEP, Condition, Held, Order, Record, Traits, Unchanged
 from headrace.observe import Log, Tally
 from headrace_connectors.aws import AwsClient
 from headrace_connectors.sqs.event import records
@@ -119,7 +119,7 @@ class SqsLane:
         self._nbytes += sum([record.size for record in records])
         return records
 
-    async def ack(self, records: Sequence[Record]) -> None:
+    async def ack(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:  # noqa: ARG002
         self._let_go(records)
         self._deletes.put(records)
 

@@ -7,7 +7,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-from headrace.model import Condition, Held, LaneLost, Order, Record, Traits
+from headrace.model import KEEP, Condition, Held, LaneLost, Order, Record, Traits, Unchanged
 from headrace.testing.queue import MOST, MemoryQueue, Message
 
 
@@ -123,7 +123,7 @@ class MemoryQueueLane:
         size = len(message.body) + 100
         return Record(message.id, raw, message.sent, size, message.key, token, message.received, message.visible_at)
 
-    async def ack(self, records: Sequence[Record]) -> None:
+    async def ack(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:  # noqa: ARG002
         self._still_ours()
         self.acked.extend(record.id for record in records)
         self._remember([(record, None, True) for record in records])

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from headrace.clock import Clock
-from headrace.ledger import KEEP, Mark, Unchanged
+from headrace.ledger import Mark
 from headrace.log import LogLane
-from headrace.model import LaneEnded, LaneLost, Position, Record
+from headrace.model import KEEP, LaneEnded, LaneLost, Position, Record, Unchanged
 from headrace.testing.clock import FakeClock
 
 
@@ -75,7 +75,7 @@ class MemoryLog:
         """Seize the log, and open it behind its committed position. *settings*: those of `LogLane`."""
         self.cursor = MemoryCursor(self, self.seize())
         settings.setdefault("clock", self.clock)
-        settings = {"crashes": self.crashes, "mark": self.mark, **settings}
+        settings = {"crashes": self.crashes, "mark": self.mark, "memo": self.memo, **settings}
         return LogLane(name, MemoryReader(self, self.position), self.cursor, **settings)
 
 
@@ -112,6 +112,11 @@ class MemoryReader:
         self._next += len(page)
         return page
 
+    @property
+    def behind(self) -> float:
+        """0 when all is read that was put."""
+        return float(bool(self._page) or self._next < len(self._log.entries))
+
     @staticmethod
     def _whole(records: Sequence[Record], cut: int) -> int:
         """Where to cut at *cut* or later, so that no position is torn."""
@@ -133,6 +138,10 @@ class MemoryCursor:
     @property
     def epoch(self) -> int:
         return self._epoch
+
+    @property
+    def position(self) -> Position:
+        return self._log.position or ""
 
     async def leave(self) -> float:
         """Nobody says that the log was seized: the next write finds out."""
