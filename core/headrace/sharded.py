@@ -76,7 +76,11 @@ class ShardedSource:
 
     def tumbling(self, lane: str, seconds: int) -> Tumbling:
         """Where *lane*, which is ours, stands in its windows of *seconds*."""
-        return Tumbling(seconds, {"shardId": lane, "eventSourceARN": self._shards.arn}, self._last[lane].memo)
+
+        def place() -> Event:
+            return {"shardId": lane, "eventSourceARN": self._shards.arn}
+
+        return Tumbling(seconds, place, self._last[lane].memo)
 
     async def lag(self) -> int | None:
         """A stream does not count what waits in it; its lanes know how far behind they are in time."""

@@ -66,7 +66,7 @@ class Shards(Protocol):
 
     @property
     def arn(self) -> str:
-        """The stream as events name it; known once it was listed."""
+        """The stream as events name it; known once it was read."""
         ...
 
     def at(self, time: float) -> Position:

@@ -7,7 +7,7 @@ however late a shard is read. A record that comes late joins the window that is 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -117,11 +117,11 @@ def recall(memo: bytes | None) -> Progress | None:
 class Tumbling:
     """Where one shard stands in its windows: the one whose records are handled now, and the state so far.
 
-    *place* is what an event says of where it comes from. `open` is the window that something was settled in: its end
+    *place* tells what an event says of where it comes from, once something was read. `open` is the window that something was settled in: its end
     is owed an invocation.
     """
 
-    def __init__(self, seconds: int, place: Event, memo: bytes | None) -> None:
+    def __init__(self, seconds: int, place: Callable[[], Event], memo: bytes | None) -> None:
         self.seconds, self._place = seconds, place
         self.open = recall(memo)
         self._window = self.open.window if self.open else None
@@ -141,7 +141,7 @@ class Tumbling:
         return {
             "window": self._window.block,
             "state": json.loads(self.open.state if self.open else NOTHING),
-            **self._place,
+            **self._place(),
             "isFinalInvokeForWindow": final,
             "isWindowTerminatedEarly": early,
         }

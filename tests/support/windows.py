@@ -46,7 +46,7 @@ def rig_of(
 ) -> Rig:
     """*fate*, given ids and the state to return, says what is returned instead."""
     settings = more.pop("lane", {})
-    tumbling = Tumbling(60, PLACE, log.memo)
+    tumbling = Tumbling(60, lambda: PLACE, log.memo)
     rig: Rig
 
     async def behave(ids: list[str], _: int) -> Outcome:

@@ -68,7 +68,7 @@ def test_a_memo_brings_window_and_state_back():
 @pytest.mark.parametrize("memo", [b'{"format":2}', b"[]", b"\xff", b"{}"])
 def test_a_memo_of_another_version_is_refused(memo):
     with pytest.raises(ValueError, match="another version"):
-        Tumbling(60, PLACE, memo)
+        Tumbling(60, lambda: PLACE, memo)
 
 
 # answers

@@ -52,10 +52,6 @@ class KinesisShards:
     def sequence(self, number: str) -> Position | None:
         return position.sequence(number)
 
-    @property
-    def arn(self) -> str:
-        return self._about.arn
-
     async def list(self) -> Listing:
         return await self._stream.listing()
 
@@ -65,7 +61,7 @@ class KinesisShards:
 
         def to_records(page: Sequence[dict[str, Any]], about: About | None = None) -> list[Record]:
             about = about or self._about
-            return event.records(page, shard=shard, arn=self._arn, region=about.region)
+            return event.records(page, shard=shard, arn=self.arn, region=about.region)
 
         def lost() -> None:
             tally.lost_to_retention += 1
@@ -104,7 +100,7 @@ class KinesisShards:
         return paces.setdefault((self._aws.endpoint_url, self._aws.region, self._stream.name, shard), Pace())
 
     def render(self, records: Sequence[Record]) -> Event:
-        return event.render(records, arn=self._arn, region=self._about.region)
+        return event.render(records, arn=self.arn, region=self._about.region)
 
     def origin(self, lane: str, records: Sequence[Record]) -> Origin:
         return origin(lane, records, arn=self._about.arn)
@@ -117,7 +113,7 @@ class KinesisShards:
         return self._stream.about
 
     @property
-    def _arn(self) -> str:
+    def arn(self) -> str:
         """The event's: with enhanced fan-out the consumer's, else the stream's."""
         return (self._consumer and self._consumer.arn) or self._about.arn
 
