@@ -117,8 +117,8 @@ def recall(memo: bytes | None) -> Progress | None:
 class Tumbling:
     """Where one shard stands in its windows: the one whose records are handled now, and the state so far.
 
-    *place* tells what an event says of where it comes from, once something was read. `open` is the window that something was settled in: its end
-    is owed an invocation.
+    *place* tells what an event says of where it comes from, once something was read. `open` is the window that
+    something was settled in: its end is owed an invocation.
     """
 
     def __init__(self, seconds: int, place: Callable[[], Event], memo: bytes | None) -> None:
