@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def leases(copies: Sequence[Copy]) -> tuple[dict[tuple[str, int], str], list[Wri
     for copy in copies:
         held: dict[str, int] = {}
         for told in copy.said("lease.taken", "lane.closed", "lease.lost"):
-            shard, at = told["lane"], datetime.fromisoformat(told["timestamp"]).timestamp()
+            shard, at = told["lane"], _at(told)
             if told["event"] == "lease.taken":
                 held[shard] = told["epoch"]
             elif told["event"] == "lease.lost" and shard in held:
@@ -101,6 +102,22 @@ def leases(copies: Sequence[Copy]) -> tuple[dict[tuple[str, int], str], list[Wri
         if copy.killed_at is not None:
             broken |= dict.fromkeys(held.items(), "kill")
     return broken, writes
+
+
+def takeovers(copies: Sequence[Copy]) -> list[float]:
+    """Seconds from the kill of a copy to the next lease of each shard that it held; endless where there was none."""
+    taken = [(told["lane"], _at(told)) for copy in copies for told in copy.said("lease.taken")]
+    found = []
+    for copy in copies:
+        if copy.killed_at is not None:
+            for (shard, _), cause in leases([copy])[0].items():
+                after = [at - copy.killed_at for lane, at in taken if lane == shard and at > copy.killed_at]
+                found += [min(after, default=math.inf)] * (cause == "kill")
+    return found
+
+
+def _at(told: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(told["timestamp"]).timestamp()
 
 
 def parents(listed: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -4,8 +4,8 @@
     produce.py STREAM COUNT SECONDS FILE    # lines of FILE: {"n": …, "key": …, "shard": …, "sequence": …, "bad": …}
 
 There are a hundred meters, and a call holds fifty readings, no two of a meter: PutRecords promises no order within a
-call, so this is how order per key begins. What a call did not accept goes again before the next one. Every thousandth
-reading is bad (readings.py).
+call, so this is how order per key begins. What a call did not accept goes again before the next one. Some are
+bad (readings.py).
 """
 
 import json
@@ -16,7 +16,9 @@ from typing import Any
 
 import botocore.session
 
-METERS, TOGETHER, BAD = 100, 50, 1000
+METERS, TOGETHER = 100, 50
+BAD, FIRST_BAD = 701, 500
+"""Of so many readings one is bad; so those of several meters are."""
 
 
 def key(number: int) -> str:
@@ -24,7 +26,7 @@ def key(number: int) -> str:
 
 
 def is_bad(number: int) -> bool:
-    return number % BAD == BAD // 2
+    return number % BAD == FIRST_BAD
 
 
 def produce(stream: str, count: int, seconds: float, book: Path) -> None:

@@ -126,7 +126,7 @@ def _badly(copy: Copy) -> bool:
 
 async def run(console: Console, headrace: str, wanted: int, seconds: float) -> int:
     with ExitStack() as stack:
-        server, redis = stack.enter_context(kinesis.KinesisLocal()), stack.enter_context(Valkey())
+        server, redis = stack.enter_context(kinesis.KinesisLocal()), stack.enter_context(Valkey("--appendonly", "yes"))
         screen = stack.enter_context(Screen(console, SENT, FAILED))
         async with kinesis.kinesis_client(server.url) as client:
             stream = await kinesis.make_stream(client, shards=SHARDS)
@@ -169,7 +169,7 @@ def _judge(console: Console, demo: Demo, parents: dict[str, list[str]], wanted: 
     demo.screen.stop()
     for table in (copy_table(books, demo.copies), shard_table(books, demo.copies)):
         console.print(table)
-    console.print(balance_table(books, lineage, demo.screen.elapsed))
+    console.print(balance_table(books, lineage, demo.screen.elapsed, bookkeeping.takeovers(demo.copies)))
     for fault in faults[:20]:
         console.print(f"[red]does not hold: {fault}")
     if not faults:

@@ -140,7 +140,7 @@ def shard_table(books: Books, copies: Sequence[Copy]) -> Table:
     return table
 
 
-def balance_table(books: Books, lineage: Lineage, seconds: float) -> Table:
+def balance_table(books: Books, lineage: Lineage, seconds: float, takeovers: Sequence[float]) -> Table:
     table = _heading("\nthe books, from the files in demo-out/streams/", "", "readings", "from")
     lost = sum(kind == "lost" for kind, _ in lineage.breaches)
     disorder = sum(kind in {"overtaken", "early child"} for kind, _ in lineage.breaches)
@@ -149,13 +149,15 @@ def balance_table(books: Books, lineage: Lineage, seconds: float) -> Table:
         ("handled", len(books.handled), "the handlers' files, each number once"),
         ("given up", len(books.given_up), "the failure destination: those that are bad"),
         ("lost", lost, "sent - handled - given up"),
-        ("out of order", disorder, "begun before an earlier one of their meter, or before their shard's parents"),
+        ("out of order", disorder, "begun before an earlier one of their meter, or their shard's parents"),
         *((f"again: {cause}", count, MEANING.get(cause, "")) for cause, count in lineage.repeats.items()),
         ("again, without a cause", sum(kind == "repeat" for kind, _ in lineage.breaches), "must be none"),
     ]
     for words, number, source in rows:
         table.add_row(words, f"{number:,}", source)
-    table.add_row("seconds", f"{seconds:.0f}", "")
+    for took in sorted(takeovers)[-1:]:
+        table.add_row("seconds without a reader", f"{took:.1f}", "the shards of the copy that was killed, at most")
+    table.add_row("seconds", f"{seconds:.0f}", "all of it")
     return table
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import importlib
 import json
+import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -142,8 +144,17 @@ def test_what_was_done_to_leases_is_read_from_the_logs(tmp_path: Path) -> None:
     assert [(one.verb, one.shard, one.epoch) for one in writes] == [("release", "a", 1)]
 
 
+def test_the_time_without_a_reader_is_from_the_kill_to_the_next_lease(tmp_path: Path) -> None:
+    killed, other = (copies.Copy(number=number, headrace="", out=tmp_path, environment={}) for number in (1, 2))
+    killed.killed_at = datetime(2026, 1, 1, 0, 1, tzinfo=UTC).timestamp()
+    line = '{{"event": "lease.taken", "lane": "{}", "epoch": 1, "timestamp": "2026-01-01T00:{}Z"}}\n'.format
+    killed.log.write_text(line("a", "00:01") + line("b", "00:02"))
+    other.log.write_text(line("c", "01:01") + line("a", "00:00") + line("a", "01:03") + line("a", "01:07"))
+    assert books.takeovers([killed, other]) == [3, math.inf]
+
+
 def test_it_runs(tmp_path: Path) -> None:
-    """The whole demo, small. Catches: a copy that commits before its handler is done, or reads a child too early."""
+    """The whole demo, small. Catches: a child read before its parents; what follows a failure taken for handled."""
     path = os.pathsep.join([str(ROOT / "tests"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     done = subprocess.run(
         [sys.executable, DEMO / "run.py", "--readings", "1500", "--seconds", "8"],
