@@ -110,6 +110,7 @@ class Demo:
                 end = loop.time() + PATIENCE
                 self.screen.say(f"all {self.screen.sent:,} readings are sent; copies end when they have been idle")
             if loop.time() > end:
+                self.screen.show(await asyncio.to_thread(self.status))
                 return [f"copy {one.number} did not end by itself" for one in self.copies if one.running]
             await asyncio.sleep(0.25)
         self.screen.look(self.copies)
