@@ -152,8 +152,8 @@ class Mapping:
                 opening = group.create_task(self._open_lanes(source, group))
                 stop = group.create_task(self._stopping.wait())
                 await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
-                opening.cancel()
                 stop.cancel()
+                await _cancelled(opening)
         except ExceptionGroup as failed:
             self._say_failed(_first(failed))
             self._abandon()
@@ -274,6 +274,13 @@ class Mapping:
             tally = running.work.tally
             tally.abandoned += tally.in_flight
             tally.in_flight = 0
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel *task* until it has ended: a library may swallow a cancellation, and it would go on taking shards."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
 
 
 def _open(connector: Connector, opening: Opening) -> Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from headrace.filters import View
@@ -101,6 +102,28 @@ async def test_a_failure_is_told_every_time_with_its_own_reason() -> None:
     assert source.opened == 13
     mapping.stop(1)
     await running
+
+
+class Deaf(Source):
+    """Looks for lanes in a way that swallows the first cancellation, as a client library's time-out may."""
+
+    async def lanes(self) -> AsyncIterator[Any]:
+        yield MemoryQueueLane(self.queue)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        while True:
+            await asyncio.sleep(10)
+
+
+@virtual
+async def test_a_stop_ends_it_though_a_cancellation_was_swallowed() -> None:
+    """Seen with Kinesis: a copy that was stopping took shards to its end. Catches: a source that is cancelled once."""
+    mapping, _ = mapping_of(Deaf(MemoryQueue()), lambda event, context: None)
+    async with asyncio.timeout(60):
+        running = asyncio.create_task(mapping.run())
+        await asyncio.sleep(5)
+        mapping.stop(5)
+        await running
 
 
 @virtual
