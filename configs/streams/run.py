@@ -94,7 +94,7 @@ class Demo:
         return status(self._headrace, self._environment | {"HEADRACE_LISTEN": f"127.0.0.1:{port}"})
 
     async def play(self, wanted: int, producer: subprocess.Popen[bytes]) -> list[str]:
-        """Each deed at its share of the readings; returns when all copies have ended. What went wrong, in words."""
+        """Each deed when its share of the readings is handled, until all copies have ended. What went wrong, in words."""
         deeds: list[tuple[float, Callable[[], Awaitable[None]]]] = [
             (0.2, self.split),
             (0.4, self.merge),
@@ -104,7 +104,7 @@ class Demo:
         loop, end = asyncio.get_running_loop(), float("inf")
         while any(copy.running for copy in self.copies):
             self.screen.look(self.copies)
-            if deeds and self.screen.sent >= deeds[0][0] * wanted:
+            if deeds and self.screen.handled >= deeds[0][0] * wanted:
                 await deeds.pop(0)[1]()
             if producer.poll() is not None and end == float("inf"):
                 end = loop.time() + PATIENCE
@@ -143,6 +143,8 @@ async def run(console: Console, headrace: str, wanted: int, seconds: float) -> i
             demo = Demo(screen, headrace, client, stream, environment)
             producer = stack.enter_context(_producer(stream, wanted, seconds, environment))
             try:
+                while not SENT.stat().st_size and producer.poll() is None:  # noqa: ASYNC110 - a file
+                    await asyncio.sleep(0.05)  # a copy that finds nothing for long ends
                 for _ in range(COPIES):
                     demo.start_copy()
                 faults = await demo.play(wanted, producer)

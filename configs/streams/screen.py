@@ -63,6 +63,10 @@ class Screen:
             self._live.stop()
 
     @property
+    def handled(self) -> int:
+        return len(self._handled)
+
+    @property
     def elapsed(self) -> float:
         return time.monotonic() - self._began
 
