@@ -94,7 +94,7 @@ class Demo:
         return status(self._headrace, self._environment | {"HEADRACE_LISTEN": f"127.0.0.1:{port}"})
 
     async def play(self, wanted: int, producer: subprocess.Popen[bytes]) -> list[str]:
-        """Each deed when its share of the readings is handled, until all copies have ended. What went wrong, in words."""
+        """Each deed when its share of the readings is handled, until all copies have ended. What went wrong."""
         deeds: list[tuple[float, Callable[[], Awaitable[None]]]] = [
             (0.2, self.split),
             (0.4, self.merge),
