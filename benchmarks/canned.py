@@ -20,6 +20,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 QUEUE = "orders"
 BODY = "x" * 200
@@ -54,7 +55,7 @@ _HEAD = (
     "Date: Mon, 01 Jan 2024 00:00:00 GMT\r\nContent-Type: application/x-amz-json-1.0\r\n"
     "connection: keep-alive\r\nContent-Length: {}\r\n\r\n"
 )
-_TARGET = re.compile(rb"(?i)x-amz-target:\s*AmazonSQS\.(\w+)")
+_TARGET = re.compile(rb"(?i)x-amz-target:\s*\w+\.(\w+)")
 _LENGTH = re.compile(rb"(?i)content-length:\s*(\d+)")
 _MOST = re.compile(rb'"MaxNumberOfMessages":\s*(\d+)')
 _WAIT = re.compile(rb'"WaitTimeSeconds":\s*(\d+)')
@@ -100,6 +101,13 @@ class Queue:
             )
         )
         self._url = _answer(json.dumps({"QueueUrl": f"http://127.0.0.1:{port}/123456789012/{QUEUE}"}))
+
+    def serve(self, transport: asyncio.Transport, operation: bytes, _head: bytes, body: bytes) -> None:
+        answer = self.answer(operation, body)
+        if answer is EMPTY and (wait := _WAIT.search(body)):
+            self.park(transport, body, int(wait[1]))
+        else:
+            transport.write(answer)
 
     def park(self, transport: asyncio.Transport, _body: bytes, seconds: int) -> None:
         """Answer empty after *seconds*: nothing more will come."""
@@ -197,11 +205,19 @@ class FifoQueue(Queue):
                 transport.write(self._receive(body))
 
 
+class Served(Protocol):
+    """What stands behind a connection."""
+
+    def serve(self, transport: asyncio.Transport, operation: bytes, head: bytes, body: bytes) -> None:
+        """Answer a request, now or later; *operation* is empty of a plain GET."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """Requests one after another, each with a Content-Length, as every client here sends them."""
 
-    def __init__(self, queue: Callable[[], Queue]) -> None:
-        self._queue = queue()
+    def __init__(self, served: Callable[[], Served]) -> None:
+        self._served = served()
         self._buffer = b""
         self._transport: asyncio.Transport
 
@@ -217,17 +233,10 @@ class Connection(asyncio.Protocol):
             stop = end + (int(length[1]) if length else 0)
             if len(buffer) < stop:
                 break
-            self._serve(head, buffer[end:stop])
+            target = _TARGET.search(head)
+            self._served.serve(self._transport, target[1] if target else b"", head, buffer[end:stop])
             buffer = buffer[stop:]
         self._buffer = buffer
-
-    def _serve(self, head: bytes, body: bytes) -> None:
-        target = _TARGET.search(head)
-        answer = self._queue.answer(target[1] if target else b"", body)
-        if answer is EMPTY and (wait := _WAIT.search(body)):
-            self._queue.park(self._transport, body, int(wait[1]))
-        else:
-            self._transport.write(answer)
 
 
 async def main() -> None:

@@ -16,6 +16,7 @@ from statistics import median
 import fifo
 import filters
 import sqs
+import streams
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
@@ -24,6 +25,7 @@ BEGIN, END = "<!-- results: written by make bench -->\n", "<!-- end of results -
 ROUNDS = 5
 RECORDS = {1: 20_000, 10: 100_000, 100: 200_000, 1000: 200_000}
 MESSAGES = 10_000
+STREAM_RECORDS = 200_000
 MODES = ("floor", "async", "sync")
 PACKAGES = ("headrace", "aiobotocore", "botocore", "aiohttp", "orjson")
 
@@ -109,9 +111,31 @@ def groups() -> list[str]:
     ]
 
 
-def _shown(results: Iterable[dict[str, float]]) -> list[str]:
+def shards() -> list[str]:
+    """GetRecords and handle, by the size of the pages."""
+    say(f"Kinesis, {ROUNDS} rounds")
+    runs, peer = streams.rounds(ROUNDS, STREAM_RECORDS)
+    rows = [
+        [f"{page:,}", who, *_shown(results, ".1f"), *_against(results, runs[page, "bare"])]
+        for (page, who), results in runs.items()
+    ]
+    ratios = {
+        page: [a["cpu_us"] / b["cpu_us"] for a, b in zip(runs[page, "headrace"], runs[page, "bare"], strict=True)]
+        for page in streams.PAGES
+    }
+    return [
+        f"### Kinesis: GetRecords → handler, {STREAM_RECORDS:,} records of 200 bytes in {streams.SHARDS} shards",
+        "",
+        *table(["page", "", "records/s", "CPU µs a record", "records/s to bare", "CPU to bare"], rows),
+        "",
+        *[verdict(f"CPU to the bare loop, pages of {page:,}", ratios[page], 0.4, most=True) for page in streams.PAGES],
+        *([] if peer else ["", f"{streams.PEER} was not measured: its environment could not be installed."]),
+    ]
+
+
+def _shown(results: Iterable[dict[str, float]], form: str = ".0f") -> list[str]:
     results = list(results)
-    return [spread([r["per_second"] for r in results], ",.0f"), spread([r["cpu_us"] for r in results], ".0f")]
+    return [spread([r["per_second"] for r in results], ",.0f"), spread([r["cpu_us"] for r in results], form)]
 
 
 def _against(results: Sequence[dict[str, float]], bare: Sequence[dict[str, float]]) -> list[str]:
@@ -162,6 +186,7 @@ def main() -> None:
         "engine": engine,
         "sqs": queues,
         "fifo": groups,
+        "kinesis": shards,
         "filters": patterns,
     }
     wanted = sys.argv[1:] or list(parts)

@@ -16,32 +16,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 import sys
 import time
-import urllib.request
-import venv
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-PEER_HOME = HERE.parent / ".cache" / "bench" / "sqs-workers"
+import harness
+
 PEER_PINS = ("sqs-workers==0.7.3", "boto3==1.44.5", "typing_extensions==4.16.0")
 """sqs-workers imports typing_extensions and does not declare it."""
 
 CONCURRENCY = 8
 TENS = 10
-AWS = {
-    "AWS_ACCESS_KEY_ID": "benchmark",
-    "AWS_SECRET_ACCESS_KEY": "benchmark",
-    "AWS_DEFAULT_REGION": "eu-central-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
 
 
 class Meter:
@@ -157,53 +142,24 @@ def run_peer(port: int, total: int) -> dict[str, float]:
     return meter.result()
 
 
-@contextmanager
-def server(total: int, groups: int = 0) -> Iterator[int]:
-    """The canned queue in a process of its own; gives its port."""
-    command = [sys.executable, str(HERE / "canned.py"), str(total), str(groups)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
-
-
 def measure(who: str, total: int, python: str = sys.executable, *, groups: int = 0) -> dict[str, float]:
     """One run; also what the server counted: messages a receive, entries a delete, and its own CPU.
 
     *groups*: of a FIFO queue; 0 is a standard one.
     """
     queue = "orders.fifo" if groups else "orders"
-    with server(total, groups) as port:
-        environment = {**{k: v for k, v in os.environ.items() if not k.startswith("AWS_")}, **AWS}
-        command = [python, str(HERE / "sqs.py"), who, str(total), str(port), queue]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
-        if done.returncode:
-            raise RuntimeError(f"{who} failed:\n{done.stderr}")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/counts") as answer:
-            counts = json.load(answer)
+    with harness.server("canned.py", total, groups) as port:
+        told = harness.run(python, "sqs.py", who, total, port, queue)
+        counts = harness.ask(port, "counts")
     assert counts["received"] == counts["deleted"] == total, counts
     fill = total / (counts["receives"] - counts["empty"])
-    told = {"fill": fill, "deletes_of": total / counts["deletes"], "server_cpu_us": counts["cpu"] / total * 1e6}
-    return {**json.loads(done.stdout), **told}
+    counted = {"fill": fill, "deletes_of": total / counts["deletes"], "server_cpu_us": counts["cpu"] / total * 1e6}
+    return {**told, **counted}
 
 
 def peer_python() -> str | None:
     """The environment of sqs-workers; None where it cannot be had."""
-    python = PEER_HOME / "bin" / "python"
-    pins = PEER_HOME / "pins"
-    wanted = " ".join(PEER_PINS)
-    if pins.exists() and pins.read_text() == wanted:
-        return str(python)
-    with suppress(OSError, subprocess.CalledProcessError):
-        venv.create(PEER_HOME, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PEER_PINS], check=True)
-        pins.write_text(wanted)
-        return str(python)
-    return None
+    return harness.peer_python("sqs-workers", PEER_PINS)
 
 
 def main() -> None:

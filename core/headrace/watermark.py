@@ -33,10 +33,12 @@ class Watermark:
 
     def track(self, records: Sequence[Record]) -> None:
         """Number *records*, which were read in this order."""
+        nbytes, track = 0, self._open.append  # for every record that is read: names of the call's own cost least
         for number, record in enumerate(records, self._next):
             record.number = number
-            self._open.append((number, record.token, record.size))
-            self._nbytes += record.size
+            track((number, record.token, record.size))
+            nbytes += record.size
+        self._nbytes += nbytes
         self._next += len(records)
 
     def settle(self, records: Sequence[Record]) -> None:
@@ -55,9 +57,11 @@ class Watermark:
 
     def _pass(self) -> None:
         """Move the mark over every position whose last record lies below it."""
-        waiting = self._open
-        while waiting and waiting[0][0] < self._low:
+        waiting, low = self._open, self._low
+        nbytes, reached, passed = self._nbytes, self.reached, self.passed
+        while waiting and waiting[0][0] < low:
             number, position, size = waiting.popleft()
-            self._nbytes -= size
+            nbytes -= size
             if not waiting or waiting[0][1] != position:
-                self.reached, self.passed = position, number + 1
+                reached, passed = position, number + 1
+        self._nbytes, self.reached, self.passed = nbytes, reached, passed

@@ -67,3 +67,10 @@ def test_the_arrival_is_the_same_in_both_kinds_of_answer():
     told = 1_545_084_650.987
     assert arrival({"ApproximateArrivalTimestamp": told}) == told
     assert arrival({"ApproximateArrivalTimestamp": datetime.fromtimestamp(told, UTC)}) == told
+
+
+@pytest.mark.parametrize("milliseconds", [1_700_000_000_001, 1_700_000_000_999, 1_763_911_234_567, 1_799_999_999_571])
+@pytest.mark.parametrize("beside", [0.0, 0.0004, -0.0004])
+def test_the_arrival_is_in_whole_milliseconds_the_nearest(milliseconds, beside):
+    """Catches: one that is cut off, or handed on with more digits than Lambda's event has."""
+    assert arrival({"ApproximateArrivalTimestamp": milliseconds / 1000 + beside}) == milliseconds / 1000

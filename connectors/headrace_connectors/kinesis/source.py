@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,13 +30,18 @@ _PACES = "kinesis.paces"
 
 
 class KinesisShards:
-    """A stream whose shards are polled. `connect` is for tests: how its client is made."""
+    """A stream whose shards are polled.
+
+    `connect` is for tests: how its client is made; `new_pace` is for benchmarks, whose server has no limits.
+    """
 
     beginning: Position = position.TRIM_HORIZON
     rests = True
 
-    def __init__(self, opening: Opening, connect: Connect | None = None) -> None:
-        self._opening = opening
+    def __init__(
+        self, opening: Opening, connect: Connect | None = None, *, new_pace: Callable[[], Pace] = Pace
+    ) -> None:
+        self._opening, self._new_pace = opening, new_pace
         self._options: KinesisOptions = opening.options
         self._aws = self._options.aws(opening)
         self._stream = Stream(self._options, self._aws, connect or connecting(self._aws), clock=opening.clock)
@@ -97,7 +102,7 @@ class KinesisShards:
         """One a shard, shared by every mapping of the process that reads it, for as long as one does."""
         paces: WeakValueDictionary[object, Pace]
         paces = self._opening.shared.setdefault(_PACES, WeakValueDictionary())
-        return paces.setdefault((self._aws.endpoint_url, self._aws.region, self._stream.name, shard), Pace())
+        return paces.setdefault((self._aws.endpoint_url, self._aws.region, self._stream.name, shard), self._new_pace())
 
     def render(self, records: Sequence[Record]) -> Event:
         return event.render(records, arn=self.arn, region=self._about.region)
