@@ -1,0 +1,64 @@
+"""Handlers of streams as users write them, that keep a book: one line for each record as it begins and as it ends.
+
+Each process has a file of its own, in the folder BOOKS, named by its id: what a kill leaves of a line harms no other.
+SECONDS is how long a batch takes; DEADLY the number of the record that kills its process.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import time
+from typing import Any
+
+Event = dict[str, Any]
+BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def number(record: dict[str, Any]) -> int:
+    if "kinesis" in record:
+        return int(base64.b64decode(record["kinesis"]["data"]))
+    return int(record["dynamodb"]["NewImage"]["n"]["N"])
+
+
+def key(record: dict[str, Any]) -> str:
+    return str(record["kinesis"]["partitionKey"] if "kinesis" in record else record["dynamodb"]["Keys"]["id"]["S"])
+
+
+def note(phase: str, event: Event, context: Any) -> None:
+    """One write. `left` is what is left of the call's time, in milliseconds: it says when the call was made."""
+    call = {
+        "phase": phase,
+        "lane": context.headrace.lane,
+        "epoch": context.headrace.epoch,
+        "rc": context.headrace.attempt,
+        "pid": os.getpid(),
+        "call": context.aws_request_id,
+        "left": context.get_remaining_time_in_millis(),
+        "at": time.clock_gettime(BOOT),
+    }
+    lines = [
+        json.dumps({**call, "n": number(record), "id": record["eventID"], "group": key(record)})
+        for record in event["Records"]
+    ]
+    book = os.open(f"{os.environ['BOOKS']}/{os.getpid()}", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(book, "".join(f"{line}\n" for line in lines).encode())
+    finally:
+        os.close(book)
+
+
+def work(event: Event, context: Any) -> None:
+    note("begun", event, context)
+    time.sleep(float(os.environ.get("SECONDS", "0.05")))
+    note("done", event, context)
+
+
+def deadly(event: Event, context: Any) -> None:
+    """One record is the death of its process, whatever batch it is in."""
+    note("begun", event, context)
+    if any(number(record) == int(os.environ["DEADLY"]) for record in event["Records"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    note("done", event, context)

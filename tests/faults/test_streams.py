@@ -1,0 +1,288 @@
+"""Streams read by several real processes over one Valkey, which are killed, stopped and cut off while shards change.
+
+The judge is `headrace.testing.lineage`: it has the producer's answers, the handlers' files and looks at the ledger's
+rows. HEADRACE_RECORDS (20,000) and HEADRACE_KILLS (10) make the first test larger. What each promise is, which test
+proves it and of which mutation that dies stands in docs/promises.md, with the times that the first two tests print.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.testing import FaultProxy
+from support.copies import Copies, held, lost, quantile
+from support.kinesis import PRODUCER, KinesisServer, kinesis_client, make_stream, merge, shards, split
+from support.redis import Valkey
+from support.service import Service, boot, config, until
+from support.servers import Ministack, aws_environment
+from support.streambooks import TIMEOUT, StreamBooks, StreamProducer, hold, parents_of, watching
+from support.tables import make_table
+
+RECORDS = int(os.environ.get("HEADRACE_RECORDS", "20000"))
+KILLS = int(os.environ.get("HEADRACE_KILLS", "10"))
+TTL = 2.0
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """With persistence: what it has answered, it has on disk."""
+    with Valkey(persist=True) as server:
+        yield server
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> StreamBooks:
+    return StreamBooks(tmp_path)
+
+
+@pytest.fixture
+async def volume(roto: KinesisServer) -> AsyncIterator[Any]:
+    async with kinesis_client(roto.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def changing(kinesis_local: KinesisServer) -> AsyncIterator[Any]:
+    async with kinesis_client(kinesis_local.url) as client:
+        yield client
+
+
+Run = Callable[..., Service]
+
+
+@pytest.fixture
+def run(books: StreamBooks, tmp_path: Path) -> Iterator[Run]:
+    """`run(source, server.url, state)` -> a `Service`, not started; killed when the test ends."""
+    services: list[Service] = []
+
+    def make(
+        source: dict[str, Any], endpoint: str, state: str, *, account: str = "", handler: str = "work", **more: Any
+    ) -> Service:
+        environment = {name.upper(): str(more.pop(name)) for name in ("seconds", "deadly") if name in more}
+        mapping = {"source": source, "function": "f", "batch_size": 1000, "starting_position": "TRIM_HORIZON", **more}
+        functions = {"f": {"handler": f"stream_handlers.{handler}", "timeout": TIMEOUT}}
+        settings = config({"m": mapping}, functions=functions, state=state, lease_ttl=TTL, commit_interval=0.5)
+        around = {**aws_environment(endpoint, account or PRODUCER["AWS_ACCESS_KEY_ID"]), "BOOKS": str(books.folder)}
+        service = Service(tmp_path / f"service-{len(services)}", settings, {**around, **environment})
+        services.append(service)
+        return service
+
+    yield make
+    for service in services:
+        service.stop()
+
+
+def kinesis(stream: str) -> dict[str, Any]:
+    return {"type": "kinesis", "stream": stream}
+
+
+async def all_done(books: StreamBooks, producer: StreamProducer, copies: Copies, seconds: float = 180) -> None:
+    count = len(producer.produced)
+    await until(lambda: books.done_so_far() >= count and len(books.done()) >= count, seconds, copies.log_text)
+
+
+async def some_done(books: StreamBooks, copies: Copies) -> None:
+    before = books.done_so_far()
+    await until(lambda: books.done_so_far() > before, why=copies.log_text)
+
+
+async def kills(books: StreamBooks, copies: Copies, count: int, chance: random.Random) -> None:
+    for _ in range(count):
+        await some_done(books, copies)
+        await asyncio.sleep(chance.uniform(0.2, 3))
+        copies.kill_one(chance)
+
+
+def measured(copies: Copies, repeats: Counter[str]) -> None:
+    """Prints what docs/promises.md quotes."""
+    times = copies.takeovers()
+    assert times, "no lease was taken over"
+    print(  # noqa: T201 - the measurement
+        f"{len(copies.killed)} kills, {len(times)} takeovers: p50 {quantile(times, 0.5):.2f} s, "
+        f"p99 {quantile(times, 0.99):.2f} s; repeats {dict(repeats)}, "
+        f"{repeats['kill'] / len(copies.killed):.0f} a kill"
+    )
+
+
+async def test_killed_at_random_while_they_read_much(roto, volume, valkey, books, run) -> None:
+    """Mutations: positions of what was read, not of what was settled (lost); no fence (stale, overtaken)."""
+    stream = await make_stream(volume, shards=4)
+    producer, enough, chance = StreamProducer(volume, stream), asyncio.Event(), random.Random(1)
+    copies = Copies(lambda: run(kinesis(stream), roto.url, valkey.url), 3)
+    async with watching(valkey.url) as watch:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(producer.keep(RECORDS, KILLS * 3, enough))
+            await kills(books, copies, KILLS, chance)
+            enough.set()
+        await all_done(books, producer, copies)
+        await copies.stop()
+        found = await hold(books, producer.produced, watch, copies.broken(), parents_of(await shards(volume, stream)))
+    measured(copies, found.repeats)
+    assert found.settled >= RECORDS
+
+
+async def test_shards_split_and_merge_while_copies_are_killed(kinesis_local, changing, valkey, books, run) -> None:
+    """Mutations: children begun before their parents have ended (early child, overtaken); a closed shard left."""
+    stream = await make_stream(changing, shards=2)
+    producer, enough, chance = StreamProducer(changing, stream), asyncio.Event(), random.Random(2)
+    copies = Copies(lambda: run(kinesis(stream), kinesis_local.url, valkey.url), 3)
+    async with watching(valkey.url) as watch:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(producer.keep(RECORDS // 10, KILLS * 3, enough, chunk=20))
+            resharding = group.create_task(_reshard(changing, stream, chance, enough))
+            await kills(books, copies, KILLS, chance)
+            enough.set()
+        await all_done(books, producer, copies)
+        await copies.stop()
+        listed = await shards(changing, stream)
+        found = await hold(books, producer.produced, watch, copies.broken(), parents_of(listed))
+    print(f"{resharding.result()} reshards, {len(listed)} shards")  # noqa: T201 - the measurement
+    measured(copies, found.repeats)
+    assert len(listed) > 4
+
+
+async def _reshard(client: Any, stream: str, chance: random.Random, enough: asyncio.Event) -> int:
+    """Split or merge every second or two; how often."""
+    count = 0
+    while not enough.is_set():
+        await asyncio.sleep(chance.uniform(1, 2.5))
+        open_ones = sorted(
+            (one for one in await shards(client, stream) if "EndingSequenceNumber" not in one["SequenceNumberRange"]),
+            key=lambda one: int(one["HashKeyRange"]["StartingHashKey"]),
+        )
+        names = [one["ShardId"] for one in open_ones]
+        if len(names) >= 5 or (len(names) > 2 and chance.random() < 0.5):
+            index = chance.randrange(len(names) - 1)
+            await merge(client, stream, names[index], names[index + 1])
+        else:
+            await split(client, stream, chance.choice(names))
+        count += 1
+    return count
+
+
+async def test_a_copy_that_was_stopped_past_its_lease_does_nothing_more_under_it(
+    roto, volume, valkey, books, run
+) -> None:
+    """SIGSTOP for 5 s. A call that was made before it goes on where it was: that repeat has a name.
+
+    Mutations: a lane that ignores its deadline (calls made after it); a store that does not compare epochs (stale).
+    """
+    stream = await make_stream(volume, shards=4)
+    producer, enough = StreamProducer(volume, stream), asyncio.Event()
+    copies = Copies(lambda: run(kinesis(stream), roto.url, valkey.url, seconds=0.2, batch_size=20), 2)
+    stops: dict[tuple[str, int], tuple[float, float]] = {}
+    async with watching(valkey.url) as watch:
+        await copies.all_taken(4)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(producer.keep(3000, 15, enough, chunk=20))
+            for sleeper in copies.running:
+                await some_done(books, copies)
+                await asyncio.sleep(0.7)
+                begin, leases = sleeper.pause(), list(held(sleeper))
+                assert leases, sleeper.log_text()
+                await asyncio.sleep(5)
+                stops.update(dict.fromkeys(leases, (begin, boot())))
+                sleeper.resume()
+                await until(lambda sleeper=sleeper: len(lost([sleeper])) > 0, why=copies.log_text)
+                await asyncio.sleep(2)
+            enough.set()
+        await all_done(books, producer, copies)
+        await copies.stop()
+        broken = {**copies.broken(), **dict.fromkeys(stops, "stopped")}
+        found = await hold(books, producer.produced, watch, broken, {})
+    for made, call in books.dispatched():
+        begin, end = stops.get((call.lane, call.epoch), (boot(), boot()))
+        assert made <= begin, f"{call} was made {made - end:.2f} s after its process went on"
+    for (shard, epoch), (_, end) in stops.items():  # others had it, and nothing was written under the old epoch
+        assert any(one == shard and now > epoch and at <= end for at, one, _, now in watch.owners)
+        assert not [one for one in watch.writes if (one.shard, one.epoch) == (shard, epoch) and one.at > end]
+    assert set(found.repeats) <= {"stopped", "lease lost"}
+
+
+@pytest.mark.parametrize("how", ["killed", "cut off"])
+async def test_a_store_that_is_away_for_longer_than_a_lease(roto, volume, valkey, books, run, how) -> None:
+    """Work goes on to the deadline, and no further; all comes back by itself.
+
+    Mutations: a lane that ignores its deadline; a worker that ends, or never takes again, what it lost.
+    """
+    stream = await make_stream(volume, shards=4)
+    producer, enough = StreamProducer(volume, stream), asyncio.Event()
+    async with FaultProxy("127.0.0.1", valkey.port) as line, watching(valkey.url) as watch:
+        state = f"redis://{line.address}"
+        copies = Copies(lambda: run(kinesis(stream), roto.url, state, seconds=0.1, batch_size=20), 2)
+        await copies.all_taken(4)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(producer.keep(4000, 15, enough, chunk=20))
+            await some_done(books, copies)
+            begin = boot()
+            await _away(valkey, line, how)
+            end = boot()
+            await copies.all_taken(4)
+            await some_done(books, copies)
+            enough.set()
+        await all_done(books, producer, copies)
+        await copies.stop()
+        found = await hold(books, producer.produced, watch, copies.broken(), {})
+    meanwhile = [made - begin for made, _ in books.dispatched() if begin < made < end]
+    assert meanwhile, "nothing was dispatched before the deadline"
+    assert max(meanwhile) <= TTL
+    assert set(found.repeats) <= {"lease lost"}
+
+
+async def _away(valkey: Valkey, line: FaultProxy, how: str) -> None:
+    """For more than two leases."""
+    if how == "killed":
+        await asyncio.to_thread(valkey.kill)
+        await asyncio.sleep(2.5 * TTL)
+        await asyncio.to_thread(valkey.start)
+    else:
+        line.black_hole()
+        await asyncio.sleep(2.5 * TTL)
+        line.cut()
+        line.heal()
+
+
+async def test_latest_on_a_quiet_kinesis_stream_outlives_a_kill(kinesis_local, changing, valkey, books, run) -> None:
+    """Start, SIGKILL, records arrive, start again. Mutation: LATEST that is resolved at each open."""
+    stream = await make_stream(changing, shards=2)
+    producer = StreamProducer(changing, stream)
+    await producer.put(5)
+    before, producer.produced = len(producer.produced), [*producer.produced]
+    await asyncio.sleep(1.1)  # whole seconds of arrival: what came before the start must not share its second
+    service = run(kinesis(stream), kinesis_local.url, valkey.url, starting_position="LATEST")
+    service.start()
+    await until(lambda: len(held(service)) == 2, why=service.log_text)
+    service.kill()
+    await producer.put(50)
+    service.start()
+    await until(lambda: books.done_so_far() >= 50, why=service.log_text)
+    assert books.done() == set(range(before, before + 50))
+
+
+async def test_latest_on_a_quiet_dynamodb_stream_outlives_a_kill(
+    ministack: Ministack, dynamodb, account, valkey, books, run
+) -> None:
+    """As above."""
+    _, arn = table = await make_table(dynamodb)
+    await dynamodb.put_item(TableName=table[0], Item={"id": {"S": "old"}, "n": {"N": "1"}})
+    await asyncio.sleep(1.1)
+    source = {"type": "dynamodb", "stream_arn": arn}
+    service = run(source, ministack.url, valkey.url, account=account, starting_position="LATEST")
+    service.start()
+    await until(lambda: held(service), why=service.log_text)
+    service.kill()
+    for number in range(2, 52):
+        await dynamodb.put_item(TableName=table[0], Item={"id": {"S": f"k{number % 5}"}, "n": {"N": str(number)}})
+    service.start()
+    await until(lambda: books.done_so_far() >= 50, why=service.log_text)
+    assert books.done() == set(range(2, 52))
+    numbers = [one.number for one in books.history()]
+    assert numbers == sorted(numbers)

@@ -1,0 +1,121 @@
+"""Copies of one service, each process with a log of its own: killed, started anew, and who took over from whom."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from support.service import Service, until
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """A process that is dead, since when on the wall's clock, and the leases that it held: (shard, epoch)."""
+
+    pid: int
+    at: float
+    held: frozenset[tuple[str, int]]
+
+
+class Copies:
+    """So many processes of one config. Each start is a `Service` of its own: `every` has them all."""
+
+    def __init__(self, make: Callable[[], Service], count: int) -> None:
+        self._make = make
+        self.every: list[Service] = []
+        self.running = [self._start() for _ in range(count)]
+        self.killed: list[Killed] = []
+
+    def _start(self) -> Service:
+        service = self._make()
+        service.start()
+        self.every.append(service)
+        return service
+
+    def kill_one(self, chance: random.Random) -> None:
+        """And start another at once."""
+        index = chance.randrange(len(self.running))
+        service = self.running[index]
+        pid = service.pid
+        service.kill()
+        self.killed.append(Killed(pid, time.time(), frozenset(held(service))))
+        self.running[index] = self._start()
+
+    async def all_taken(self, shards: int) -> None:
+        await until(lambda: sum(len(held(one)) for one in self.running) >= shards, why=self.log_text)
+
+    async def stop(self) -> None:
+        """In order."""
+        for service in self.running:
+            service.terminate()
+        for service in self.running:
+            assert await service.ended() == 0, service.log_text()
+
+    def broken(self) -> dict[tuple[str, int], str]:
+        """What the kills, and the logs, say of leases that were not let go of."""
+        return {**lost(self.every), **{lease: "kill" for one in self.killed for lease in one.held}}
+
+    def takeovers(self) -> list[float]:
+        """Seconds from each kill until another had each shard of the dead; shards that nobody took had ended."""
+        taken: dict[str, list[tuple[int, float]]] = {}
+        for service in self.every:
+            for shard, epoch, at in leases(service):
+                taken.setdefault(shard, []).append((epoch, at))
+        found = []
+        for one in self.killed:
+            for shard, epoch in one.held:
+                following = min((each for each in taken[shard] if each[0] > epoch), default=None)
+                if following is not None:
+                    found.append(following[1] - one.at)
+        return found
+
+    def log_text(self) -> str:
+        return "\n".join(service.log_text() for service in self.running)
+
+
+def leases(service: Service) -> Iterator[tuple[str, int, float]]:
+    """Shard, epoch and wall time of every lease that a process took."""
+    for line in service.log():
+        if line.get("event") == "lease.taken":
+            yield line["lane"], line["epoch"], when(line)
+
+
+def held(service: Service) -> dict[tuple[str, int], float]:
+    """The leases that a process took, and neither let go of nor lost, with the wall time at which it took them."""
+    now: dict[str, tuple[int, float]] = {}
+    for line in service.log():
+        if line.get("event") == "lease.taken":
+            now[line["lane"]] = line["epoch"], when(line)
+        elif line.get("event") in {"lane.closed", "lease.lost"}:
+            now.pop(line["lane"], None)
+    return {(shard, epoch): at for shard, (epoch, at) in now.items()}
+
+
+def lost(services: list[Service]) -> dict[tuple[str, int], str]:
+    """Leases that processes lost alive, by what their logs say."""
+    found: dict[tuple[str, int], str] = {}
+    for service in services:
+        now: dict[str, int] = {}
+        for line in service.log():
+            if line.get("event") == "lease.taken":
+                now[line["lane"]] = line["epoch"]
+            elif line.get("event") == "lease.lost":
+                found[line["lane"], now[line["lane"]]] = "lease lost"
+    return found
+
+
+def when(line: dict[str, Any]) -> float:
+    """Of a line of a log, in Unix seconds."""
+    return datetime.fromisoformat(line["timestamp"].replace("Z", "+00:00")).timestamp()
+
+
+def quantile(values: list[float], q: float) -> float:
+    """The smallest value that so large a part of all are at or below."""
+    ordered = sorted(values)
+    return ordered[min(int(q * len(ordered)), len(ordered) - 1)]
+
+
