@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from headrace.ledger import Graph, Row, Shard
+from headrace.ledger import Graph, Lease, Row, Shard
 from headrace.model import Position
 from headrace.shards import Listed, Listing, Shards
 
@@ -115,6 +115,14 @@ def is_older(known: Graph, found: Graph, forgotten: Collection[str] = ()) -> boo
     """True when *found* lacks rows of *known*, or has them under lower epochs: a store only goes forward."""
     there = {row.shard: row.epoch for row in found.rows}
     return any(there.get(row.shard, -1) < row.epoch for row in known.rows if row.shard not in forgotten)
+
+
+def taken(known: Graph | None, lease: Lease) -> Graph | None:
+    """*known* with the epoch of a lease that was given since it was read: a store with a lower one has gone back."""
+    if known is None:
+        return None
+    rows = (replace(row, epoch=max(row.epoch, lease.epoch)) if row.shard == lease.shard else row for row in known.rows)
+    return replace(known, rows=tuple(rows))
 
 
 def _last_known(known: Graph, held: Mapping[str, Kept]) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from headrace.clock import SYSTEM, Clock
 from headrace.ledger import Lease, Ledger, Mark, deadline
 from headrace.model import KEEP, LaneLost, Position, Unchanged
 from headrace.observe import Log, log
-from headrace.retry import again
+from headrace.retry import again, capped
 
 TTL = 10.0
 """Seconds that a lease is good for without being renewed."""
@@ -74,7 +74,8 @@ class Leases:
             if not self._held:
                 self._taken.clear()
                 continue
-            async for attempt in again(self._log, "leases.not_renewed", owner=self.owner):
+            wait = capped(self.ttl / RENEWALS)  # what is taken anew after an outage must not wait for a long back-off
+            async for attempt in again(self._log, "leases.not_renewed", wait=wait, owner=self.owner):
                 with attempt:
                     await self._renew()
 

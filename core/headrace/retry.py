@@ -19,6 +19,11 @@ ERRORS: wait_base = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
 """After an error: random up to 0.5 s doubling to 20 s, so that a fleet does not come back all at once."""
 
 
+def capped(seconds: float) -> wait_base:
+    """As `ERRORS`, but never longer than *seconds*: for what must be done in time once it can be done again."""
+    return wait_random_exponential(multiplier=0.5, min=0.1, max=seconds)
+
+
 def _worth_it(error: BaseException) -> bool:
     """Signals of a lane are not errors, and cancellation is nobody's error."""
     return isinstance(error, Exception) and not isinstance(error, (LaneEnded, LaneLost))

@@ -21,8 +21,8 @@ from headrace.testing import FaultProxy
 from support.copies import Copies, held, lost, quantile
 from support.kinesis import PRODUCER, KinesisServer, kinesis_client, make_stream, merge, shards, split
 from support.redis import Valkey
+from support.servers import aws_environment
 from support.service import Service, boot, config, until
-from support.servers import Ministack, aws_environment
 from support.streambooks import TIMEOUT, StreamBooks, StreamProducer, hold, parents_of, watching
 from support.tables import make_table
 
@@ -60,7 +60,7 @@ Run = Callable[..., Service]
 
 @pytest.fixture
 def run(books: StreamBooks, tmp_path: Path) -> Iterator[Run]:
-    """`run(source, server.url, state)` -> a `Service`, not started; killed when the test ends."""
+    """`run(source, endpoint, state)` -> a `Service`, not started; killed when the test ends."""
     services: list[Service] = []
 
     def make(
@@ -78,6 +78,11 @@ def run(books: StreamBooks, tmp_path: Path) -> Iterator[Run]:
     yield make
     for service in services:
         service.stop()
+
+
+def url(client: Any) -> str:
+    """Of the server that a client talks to."""
+    return str(client.meta.endpoint_url)
 
 
 def kinesis(stream: str) -> dict[str, Any]:
@@ -112,11 +117,11 @@ def measured(copies: Copies, repeats: Counter[str]) -> None:
     )
 
 
-async def test_killed_at_random_while_they_read_much(roto, volume, valkey, books, run) -> None:
+async def test_killed_at_random_while_they_read_much(volume, valkey, books, run) -> None:
     """Mutations: positions of what was read, not of what was settled (lost); no fence (stale, overtaken)."""
     stream = await make_stream(volume, shards=4)
     producer, enough, chance = StreamProducer(volume, stream), asyncio.Event(), random.Random(1)
-    copies = Copies(lambda: run(kinesis(stream), roto.url, valkey.url), 3)
+    copies = Copies(lambda: run(kinesis(stream), url(volume), valkey.url), 3)
     async with watching(valkey.url) as watch:
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(RECORDS, KILLS * 3, enough))
@@ -124,16 +129,16 @@ async def test_killed_at_random_while_they_read_much(roto, volume, valkey, books
             enough.set()
         await all_done(books, producer, copies)
         await copies.stop()
-        found = await hold(books, producer.produced, watch, copies.broken(), parents_of(await shards(volume, stream)))
+        found = await hold(books, producer.produced, watch, broken=copies.broken())
     measured(copies, found.repeats)
     assert found.settled >= RECORDS
 
 
-async def test_shards_split_and_merge_while_copies_are_killed(kinesis_local, changing, valkey, books, run) -> None:
+async def test_shards_split_and_merge_while_copies_are_killed(changing, valkey, books, run) -> None:
     """Mutations: children begun before their parents have ended (early child, overtaken); a closed shard left."""
     stream = await make_stream(changing, shards=2)
     producer, enough, chance = StreamProducer(changing, stream), asyncio.Event(), random.Random(2)
-    copies = Copies(lambda: run(kinesis(stream), kinesis_local.url, valkey.url), 3)
+    copies = Copies(lambda: run(kinesis(stream), url(changing), valkey.url), 3)
     async with watching(valkey.url) as watch:
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(RECORDS // 10, KILLS * 3, enough, chunk=20))
@@ -143,7 +148,7 @@ async def test_shards_split_and_merge_while_copies_are_killed(kinesis_local, cha
         await all_done(books, producer, copies)
         await copies.stop()
         listed = await shards(changing, stream)
-        found = await hold(books, producer.produced, watch, copies.broken(), parents_of(listed))
+        found = await hold(books, producer.produced, watch, broken=copies.broken(), parents=parents_of(listed))
     print(f"{resharding.result()} reshards, {len(listed)} shards")  # noqa: T201 - the measurement
     measured(copies, found.repeats)
     assert len(listed) > 4
@@ -168,16 +173,14 @@ async def _reshard(client: Any, stream: str, chance: random.Random, enough: asyn
     return count
 
 
-async def test_a_copy_that_was_stopped_past_its_lease_does_nothing_more_under_it(
-    roto, volume, valkey, books, run
-) -> None:
+async def test_a_copy_that_was_stopped_past_its_lease_does_nothing_more_under_it(volume, valkey, books, run) -> None:
     """SIGSTOP for 5 s. A call that was made before it goes on where it was: that repeat has a name.
 
     Mutations: a lane that ignores its deadline (calls made after it); a store that does not compare epochs (stale).
     """
     stream = await make_stream(volume, shards=4)
     producer, enough = StreamProducer(volume, stream), asyncio.Event()
-    copies = Copies(lambda: run(kinesis(stream), roto.url, valkey.url, seconds=0.2, batch_size=20), 2)
+    copies = Copies(lambda: run(kinesis(stream), url(volume), valkey.url, seconds=0.2, batch_size=20), 2)
     stops: dict[tuple[str, int], tuple[float, float]] = {}
     async with watching(valkey.url) as watch:
         await copies.all_taken(4)
@@ -197,7 +200,7 @@ async def test_a_copy_that_was_stopped_past_its_lease_does_nothing_more_under_it
         await all_done(books, producer, copies)
         await copies.stop()
         broken = {**copies.broken(), **dict.fromkeys(stops, "stopped")}
-        found = await hold(books, producer.produced, watch, broken, {})
+        found = await hold(books, producer.produced, watch, broken=broken)
     for made, call in books.dispatched():
         begin, end = stops.get((call.lane, call.epoch), (boot(), boot()))
         assert made <= begin, f"{call} was made {made - end:.2f} s after its process went on"
@@ -208,7 +211,7 @@ async def test_a_copy_that_was_stopped_past_its_lease_does_nothing_more_under_it
 
 
 @pytest.mark.parametrize("how", ["killed", "cut off"])
-async def test_a_store_that_is_away_for_longer_than_a_lease(roto, volume, valkey, books, run, how) -> None:
+async def test_a_store_that_is_away_for_longer_than_a_lease(volume, valkey, books, run, how) -> None:
     """Work goes on to the deadline, and no further; all comes back by itself.
 
     Mutations: a lane that ignores its deadline; a worker that ends, or never takes again, what it lost.
@@ -217,7 +220,7 @@ async def test_a_store_that_is_away_for_longer_than_a_lease(roto, volume, valkey
     producer, enough = StreamProducer(volume, stream), asyncio.Event()
     async with FaultProxy("127.0.0.1", valkey.port) as line, watching(valkey.url) as watch:
         state = f"redis://{line.address}"
-        copies = Copies(lambda: run(kinesis(stream), roto.url, state, seconds=0.1, batch_size=20), 2)
+        copies = Copies(lambda: run(kinesis(stream), url(volume), state, seconds=0.1, batch_size=20), 2)
         await copies.all_taken(4)
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(4000, 15, enough, chunk=20))
@@ -230,7 +233,7 @@ async def test_a_store_that_is_away_for_longer_than_a_lease(roto, volume, valkey
             enough.set()
         await all_done(books, producer, copies)
         await copies.stop()
-        found = await hold(books, producer.produced, watch, copies.broken(), {})
+        found = await hold(books, producer.produced, watch, broken=copies.broken())
     meanwhile = [made - begin for made, _ in books.dispatched() if begin < made < end]
     assert meanwhile, "nothing was dispatched before the deadline"
     assert max(meanwhile) <= TTL
@@ -250,14 +253,14 @@ async def _away(valkey: Valkey, line: FaultProxy, how: str) -> None:
         line.heal()
 
 
-async def test_latest_on_a_quiet_kinesis_stream_outlives_a_kill(kinesis_local, changing, valkey, books, run) -> None:
+async def test_latest_on_a_quiet_kinesis_stream_outlives_a_kill(changing, valkey, books, run) -> None:
     """Start, SIGKILL, records arrive, start again. Mutation: LATEST that is resolved at each open."""
     stream = await make_stream(changing, shards=2)
     producer = StreamProducer(changing, stream)
     await producer.put(5)
     before, producer.produced = len(producer.produced), [*producer.produced]
     await asyncio.sleep(1.1)  # whole seconds of arrival: what came before the start must not share its second
-    service = run(kinesis(stream), kinesis_local.url, valkey.url, starting_position="LATEST")
+    service = run(kinesis(stream), url(changing), valkey.url, starting_position="LATEST")
     service.start()
     await until(lambda: len(held(service)) == 2, why=service.log_text)
     service.kill()
@@ -267,20 +270,18 @@ async def test_latest_on_a_quiet_kinesis_stream_outlives_a_kill(kinesis_local, c
     assert books.done() == set(range(before, before + 50))
 
 
-async def test_latest_on_a_quiet_dynamodb_stream_outlives_a_kill(
-    ministack: Ministack, dynamodb, account, valkey, books, run
-) -> None:
+async def test_latest_on_a_quiet_dynamodb_stream_outlives_a_kill(dynamodb, account, valkey, books, run) -> None:
     """As above."""
-    _, arn = table = await make_table(dynamodb)
-    await dynamodb.put_item(TableName=table[0], Item={"id": {"S": "old"}, "n": {"N": "1"}})
+    table, arn = await make_table(dynamodb)
+    await dynamodb.put_item(TableName=table, Item={"id": {"S": "old"}, "n": {"N": "1"}})
     await asyncio.sleep(1.1)
     source = {"type": "dynamodb", "stream_arn": arn}
-    service = run(source, ministack.url, valkey.url, account=account, starting_position="LATEST")
+    service = run(source, url(dynamodb), valkey.url, account=account, starting_position="LATEST")
     service.start()
     await until(lambda: held(service), why=service.log_text)
     service.kill()
     for number in range(2, 52):
-        await dynamodb.put_item(TableName=table[0], Item={"id": {"S": f"k{number % 5}"}, "n": {"N": str(number)}})
+        await dynamodb.put_item(TableName=table, Item={"id": {"S": f"k{number % 5}"}, "n": {"N": str(number)}})
     service.start()
     await until(lambda: books.done_so_far() >= 50, why=service.log_text)
     assert books.done() == set(range(2, 52))

@@ -110,12 +110,10 @@ def lost(services: list[Service]) -> dict[tuple[str, int], str]:
 
 def when(line: dict[str, Any]) -> float:
     """Of a line of a log, in Unix seconds."""
-    return datetime.fromisoformat(line["timestamp"].replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(line["timestamp"]).timestamp()
 
 
 def quantile(values: list[float], q: float) -> float:
     """The smallest value that so large a part of all are at or below."""
     ordered = sorted(values)
     return ordered[min(int(q * len(ordered)), len(ordered) - 1)]
-
-

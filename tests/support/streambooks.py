@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from headrace.clock import SYSTEM
@@ -152,8 +153,9 @@ async def hold(
     books: StreamBooks,
     produced: Sequence[Produced],
     watch: Watch,
+    *,
     broken: Mapping[tuple[str, int], str],
-    parents: Mapping[str, Sequence[str]],
+    parents: Mapping[str, Sequence[str]] = MappingProxyType({}),
     given_up: Mapping[int, float] | None = None,
 ) -> Lineage:
     """No breach, and every shard's position at its last record: nothing would come again."""

@@ -8,16 +8,18 @@ shard and sequence number.
 * **repeat**: handled to the end, and begun again: explained when its call failed (in a sequence, what follows a failure
   comes again with it), when its lease was not let go of in order, by the name of what was done to it, or when an
   earlier record of its shard was not settled as the lease was let go of (several keys at a time: the position stays
-  below the gap). Nothing else explains one.
+  below the gap). Nothing else explains one. A store that was emptied may give an epoch out twice, to two processes.
 * **overtaken**: begun while an earlier number of its key was not settled, and would still be.
 * **early child**: begun before all of its shard's parents had every record settled.
 * **gap**: a position that was committed above a record that was not settled.
+* **behind**: begun although its shard's position was committed at or above it, with no seek between.
 * **backward**: a position that was committed behind an earlier one, with no seek between.
 * **stale**: a write that was taken under an epoch below one that had been given out.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,6 +95,7 @@ def check_stream(
     _order(books, found)
     _generations(books, parents, found)
     _positions(books, writes, found)
+    _behind(books, writes, found)
     return found
 
 
@@ -121,7 +124,7 @@ def _repeats(books: _Books, broken: Mapping[tuple[str, int], str], writes: Seque
             cause = broken.get((before.lane, before.epoch))
             if books.judge(before) is Fate.RETURNS:
                 found.repeats["failed"] += 1
-            elif before.epoch != after.epoch and cause is not None:
+            elif (before.pid, before.epoch) != (after.pid, after.epoch) and cause is not None:
                 found.repeats[cause] += 1
             elif before.epoch != after.epoch and _above_gap(books, number, released.get((before.lane, before.epoch))):
                 found.repeats["above a gap"] += 1
@@ -189,3 +192,23 @@ def _positions(books: _Books, writes: Sequence[Write], found: Lineage) -> None:
             if not books.settled_by(record.number, write.at):
                 found.breaches.append(("gap", f"{write.shard} at {write.position} above {record.number}"))
             checked[write.shard] += 1
+
+
+def _behind(books: _Books, writes: Sequence[Write], found: Lineage) -> None:
+    """Whatever befell a lease explains nothing here: a position is what outlives it."""
+    shards: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in books.history:
+        if attempt.number in books.records:
+            shards[books.records[attempt.number].shard].append(attempt)
+    reached: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for write in sorted(writes, key=lambda one: one.at):
+        if write.verb == "seek":
+            reached[write.shard].append((write.at, -1))
+        elif write.position is not None:
+            reached[write.shard].append((write.at, write.position))
+    for shard, positions in reached.items():
+        times = [at for at, _ in positions]
+        for attempt in shards[shard]:
+            index = bisect_left(times, attempt.begun) - 1
+            if index >= 0 and books.records[attempt.number].sequence <= positions[index][1]:
+                found.breaches.append(("behind", f"{attempt.number} in {shard} under {attempt.epoch}"))
