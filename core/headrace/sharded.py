@@ -253,7 +253,7 @@ class ShardedSource:
         self._free_since = {shard: self._free_since.get(shard, now) for shard in free}
         self._reserved = {shard: until for shard, until in self._reserved.items() if until > now}
         for row in seen.rows:
-            if row.asked not in {None, self._leases.owner}:
+            if row.held and row.asked not in {None, self._leases.owner}:  # of a dead one it may be a dead one, too
                 self._reserve(row.shard)
 
     def _reserve(self, shard: str) -> None:

@@ -8,8 +8,10 @@ proves it and of which mutation that dies stands in docs/promises.md, with the t
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -121,7 +123,7 @@ async def test_killed_at_random_while_they_read_much(volume, valkey, books, run)
     """Mutations: positions of what was read, not of what was settled (lost); no fence (stale, overtaken)."""
     stream = await make_stream(volume, shards=4)
     producer, enough, chance = StreamProducer(volume, stream), asyncio.Event(), random.Random(1)
-    copies = Copies(lambda: run(kinesis(stream), url(volume), valkey.url), 3)
+    copies = Copies(lambda: run(kinesis(stream), url(volume), valkey.url, seconds=0.01), 3)
     async with watching(valkey.url) as watch:
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(RECORDS, KILLS * 3, enough))
@@ -138,7 +140,7 @@ async def test_shards_split_and_merge_while_copies_are_killed(changing, valkey, 
     """Mutations: children begun before their parents have ended (early child, overtaken); a closed shard left."""
     stream = await make_stream(changing, shards=2)
     producer, enough, chance = StreamProducer(changing, stream), asyncio.Event(), random.Random(2)
-    copies = Copies(lambda: run(kinesis(stream), url(changing), valkey.url), 3)
+    copies = Copies(lambda: run(kinesis(stream), url(changing), valkey.url, seconds=0.01), 3)
     async with watching(valkey.url) as watch:
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(RECORDS // 10, KILLS * 3, enough, chunk=20))
@@ -251,6 +253,36 @@ async def _away(valkey: Valkey, line: FaultProxy, how: str) -> None:
         await asyncio.sleep(2.5 * TTL)
         line.cut()
         line.heal()
+
+
+async def test_only_the_record_that_kills_its_process_pays(volume, valkey, books, run, tmp_path) -> None:
+    """One of a batch of 1,000, `maximum_retry_attempts: 2`; its process is started again each time.
+
+    Mutation: a careful lane that is never careful (it dies for ever, and nothing is discarded).
+    """
+    stream = await make_stream(volume)
+    producer, letters = StreamProducer(volume, stream), tmp_path / "letters"
+    await producer.put(1000)
+    care = {
+        "maximum_retry_attempts": 2,
+        "destination_config": {"on_failure": {"destination": {"type": "file", "path": str(letters)}}},
+    }
+    copies = Copies(
+        lambda: run(kinesis(stream), url(volume), valkey.url, handler="deadly", deadly=500, seconds=0, **care), 1
+    )
+    async with watching(valkey.url) as watch:
+        while not letters.exists() or len(books.done()) < 999:
+            await asyncio.sleep(0.2)
+            copies.raise_the_dead()
+            assert len(copies.killed) < 20, copies.log_text()
+        await copies.stop()
+        settled = {500: boot() - (time.time() - letters.stat().st_mtime)}
+        found = await hold(books, producer.produced, watch, broken=copies.broken(), given_up=settled)
+    (letter,) = (json.loads(line) for line in letters.read_text().splitlines())
+    where = letter["KinesisBatchInfo"]
+    deadly = next(str(one.sequence) for one in producer.produced if one.number == 500)
+    assert (where["batchSize"], where["startSequenceNumber"], where["endSequenceNumber"]) == (1, deadly, deadly)
+    print(f"{len(copies.killed)} deaths, {found}")  # noqa: T201 - the measurement
 
 
 async def test_latest_on_a_quiet_kinesis_stream_outlives_a_kill(changing, valkey, books, run) -> None:

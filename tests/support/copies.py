@@ -45,6 +45,13 @@ class Copies:
         self.killed.append(Killed(pid, time.time(), frozenset(held(service))))
         self.running[index] = self._start()
 
+    def raise_the_dead(self) -> None:
+        """Start another for each that ended by itself; to be called often: when it died is taken to be now."""
+        for index, service in enumerate(self.running):
+            if not service.alive:
+                self.killed.append(Killed(service.pid, time.time(), frozenset(held(service))))
+                self.running[index] = self._start()
+
     async def all_taken(self, shards: int) -> None:
         await until(lambda: sum(len(held(one)) for one in self.running) >= shards, why=self.log_text)
 

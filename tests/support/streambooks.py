@@ -104,13 +104,14 @@ class Watch:
 
     def __init__(self, ledger: Ledger, mapping: str) -> None:
         self._ledger, self._mapping = ledger, mapping
+        self.enough = asyncio.Event()
         self._seen: dict[str, tuple[int, str]] = {}
         self.writes: list[Write] = []
         self.owners: list[tuple[float, str, str | None, int]] = []
         """Who held which shard under which epoch, and when that was seen first."""
 
     async def run(self) -> None:
-        while True:
+        while not self.enough.is_set():
             with suppress(LedgerError):
                 self._look(await self.graph(), SYSTEM.boot())
             await asyncio.sleep(0.05)
@@ -138,8 +139,8 @@ async def watching(url: str, mapping: str = "m", service: str = "faults") -> Asy
     try:
         yield watch
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        watch.enough.set()
+        await looking
         await ledger.close()
 
 

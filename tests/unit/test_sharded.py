@@ -116,6 +116,21 @@ async def test_a_dead_workers_shards_are_taken_within_a_ttl_and_two_seconds() ->
 
 
 @virtual
+async def test_a_shard_is_taken_though_its_owner_and_who_asked_for_it_are_dead() -> None:
+    """Found by kills of real processes. Mutation: what the dead one asked for stays reserved for it."""
+    fleet = Fleet(1)
+    owner = fleet.worker("a").start()
+    await fleet.until(lambda: len(owner.shards) == 1)
+    (shard,) = owner.shards
+    await fleet.ledger.ask("m", shard, "dead before it took it")
+    await owner.kill()
+    fleet.stream.put(TEN)
+    other = fleet.worker("b").start()
+    await fleet.until(lambda: len(fleet.done) == len(TEN), 60)
+    await other.stop()
+
+
+@virtual
 async def test_latest_on_a_quiet_stream_outlives_a_kill() -> None:
     """Start, SIGKILL, records arrive, start again. Mutation: LATEST that is resolved at each open."""
     fleet = Fleet(2, starting_position="LATEST")
