@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -111,10 +111,15 @@ def went_back(known: Graph, found: Graph, held: Mapping[str, Kept]) -> list[Row]
     return [row for row in _last_known(known, held) if there.get(row.shard, -1) < row.epoch or row.shard not in there]
 
 
-def is_older(known: Graph, found: Graph, forgotten: Collection[str] = ()) -> bool:
-    """True when *found* lacks rows of *known*, or has them under lower epochs: a store only goes forward."""
+def is_older(known: Graph, found: Graph) -> bool:
+    """True when *found* lacks rows of *known*, or has them under lower epochs: a store only goes forward.
+
+    A row that had ended may have been removed; a graph of another generation is another graph.
+    """
+    if known.generation != found.generation:
+        return False
     there = {row.shard: row.epoch for row in found.rows}
-    return any(there.get(row.shard, -1) < row.epoch for row in known.rows if row.shard not in forgotten)
+    return any(there[row.shard] < row.epoch if row.shard in there else not row.ended for row in known.rows)
 
 
 def taken(known: Graph | None, lease: Lease) -> Graph | None:

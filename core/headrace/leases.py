@@ -54,6 +54,11 @@ class Leases:
         self._held: dict[Lease, Holding] = {}
         self._taken = asyncio.Event()
 
+    @property
+    def look_every(self) -> float:
+        """Seconds between two looks at what others hold: often enough to take over soon after a lease expires."""
+        return min(1.0, self.ttl / 4)
+
     async def ledger(self) -> Ledger:
         """The ledger, opened once.
 

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from functools import partial
 
 from headrace import balance, graph
-from headrace.errors import GraphChanged, LedgerError, SourceUnavailable
-from headrace.graph import Kept, Start
+from headrace.errors import LedgerError, SourceUnavailable
 from headrace.leases import Holding
 from headrace.ledger import Graph, Ledger, Row
 from headrace.log import LogLane
-from headrace.memory import MemoryLedger
 from headrace.model import Condition, Event, Origin, Record
 from headrace.plugins import Opening
 from headrace.settings import LEAST_CAPACITY
-from headrace.shards import Listed, Listing, Shards
-from headrace.times import unix
+from headrace.shards import Shards
+from headrace.upkeep import Upkeep
 from headrace.windows import Tumbling
-
-AUDIT = 60.0
-"""Seconds between two listings of a stream, at most: they find what nobody told."""
-
-SOON = 5.0
-"""The same while a shard has ended whose children are not known."""
 
 REST = 600.0
 """Seconds without a record after which the position of a quiet shard is moved on to a time."""
 
-GONE = 3
-"""Listings in a row that must not show an ended shard before its row is removed: a listing may be stale."""
-
 
 class ShardedSource:
-    """Looks at the ledger every moment: writes the graph, takes what is free, asks for a fair share.
+    """Looks at the ledger every moment, takes what is free, asks for a fair share.
 
     A source or store that is away is a condition; what is held goes on meanwhile, to its deadline.
     """
@@ -47,20 +35,16 @@ class ShardedSource:
             raise ValueError("a sharded source needs leases")
         self._opening, self._shards, self._leases = opening, shards, opening.leases
         self._log, self._clock, self._mapping = opening.log, opening.clock, opening.mapping
-        self._look_every = min(1.0, self._leases.ttl / 4)
+        self._look_every = self._leases.look_every
         self._ask_every = max(1.0, self._leases.ttl / 2)
-        self._known: Graph | None = None
-        self._listing: Listing | None = None  # of a first start, until its graph is written
-        self._settled = 0.0
-        self._audit_at = self._ask_at = 0.0
-        self._found: list[Listed] = []
-        self._unlisted: Counter[str] = Counter()
+        self._ask_at = 0.0
         self._quiet: dict[str, tuple[int, float]] = {}  # records that were polled, and the source's time then
         self._free_since: dict[str, float] = {}
         self._reserved: dict[str, float] = {}  # let go for another, and until when it is left to that one
         self._lanes: dict[str, LogLane] = {}
         self._last: dict[str, Holding] = {}  # of each shard, whether or not it is held still
         self._news = asyncio.Event()
+        self._upkeep = Upkeep(opening, shards, self._leases, self._last, news=self._news, listed=self._rest)
         self.condition = Condition("connecting", since=self._clock.wall())
 
     # what the engine asks of a source
@@ -91,10 +75,11 @@ class ShardedSource:
 
     async def idle(self) -> bool:
         """Every lane of ours is at its tip with all of it settled, and no shard waits for an owner."""
-        if self._known is None or self._found:
+        known = self._upkeep.known
+        if known is None or self._upkeep.found:
             return False
         ours = self._leases.holding(self._mapping)
-        if any(not row.ended and not row.held and row.shard not in ours for row in self._known.rows):
+        if any(not row.ended and not row.held and row.shard not in ours for row in known.rows):
             return False
         lanes = [lane for shard, lane in self._lanes.items() if shard in ours]
         return len(lanes) == len(ours) and all(lane.behind == 0 and not lane.held.records for lane in lanes)
@@ -129,102 +114,16 @@ class ShardedSource:
                 await self._news.wait()
 
     async def _look(self) -> Sequence[str]:
-        """Bring the graph up to date; the shards to take now."""
+        """Have the graph brought up to date; the shards to take now."""
         ledger = await self._leases.ledger()
-        seen = await ledger.rows(self._mapping)
-        if self._known is not None and (seen.generation is None or self._went_back(self._known, seen)):
-            await self._restore(ledger, self._known, seen)
-            return []
-        if seen.generation is None:
-            await self._begin(ledger)
+        seen = await self._upkeep.look(ledger)
+        if seen is None:
             return []
         self._remember(seen)
-        if await self._audited(ledger, seen):
-            self._news.set()  # look again at what was written
-            return []
         if seen.paused:
             self._set_condition("paused", "headrace resume goes on")
             return []
         return await self._choose(ledger, seen)
-
-    async def _begin(self, ledger: Ledger) -> None:
-        """Write the first graph, as of the first look, but not before who else may be alive had time to restore one."""
-        if self._listing is None:
-            self._listing = await self._shards.list()
-            patience = 0.0 if type(ledger) is MemoryLedger else 3 * self._look_every  # nobody can empty that one
-            self._settled = self._clock.boot() + patience
-        if self._clock.boot() >= self._settled:
-            listing, self._listing = self._listing, None
-            settings = self._opening.settings
-            start = Start(settings.starting_position or "TRIM_HORIZON", unix(settings.starting_position_timestamp or 0))
-            rows = graph.first(listing, start, self._shards)
-            if await ledger.plan(self._mapping, listing.identity, rows):
-                self._log.info("graph.written", identity=listing.identity, shards=len(rows), start=start.where)
-            self._audit_at = self._clock.boot() + AUDIT
-            self._news.set()
-
-    def _went_back(self, known: Graph, seen: Graph) -> bool:
-        return known.generation == seen.generation and graph.is_older(known, seen, self._unlisted)
-
-    async def _restore(self, ledger: Ledger, known: Graph, seen: Graph) -> None:
-        """The store was emptied, or is an older copy: write back what we know, before anybody begins anew."""
-        seen_at = {row.shard: row.epoch for row in known.rows}
-        held = {
-            shard: Kept(one.position, one.memo, one.epoch)
-            for shard, one in self._last.items()
-            if one.epoch >= seen_at.get(shard, 0)  # else another has held it since
-        }
-        rows = graph.went_back(known, seen, held)
-        for holding in self._leases.holding(self._mapping).values():
-            holding.lose("the store was emptied, or put back to an older copy")
-        if known.identity is None or known.generation is None:
-            return
-        written = await ledger.restore(self._mapping, known.identity, known.generation, rows)
-        self._log.error("graph.restored", identity=known.identity, shards=sorted(written), by=self._leases.owner)
-        self._known = None
-
-    async def _audit(self, ledger: Ledger, seen: Graph) -> bool:
-        """Add the children that were found; at its time compare the whole listing, and repair what differs.
-
-        True when the graph was changed.
-        """
-        now, found, self._found = self._clock.boot(), self._found, []
-        if found and not graph.orphans(found, seen):
-            return await self._add(ledger, seen, found)
-        if not found and now < self._audit_at:
-            return False
-        listing = await self._shards.list()
-        self._audit_at = now + (SOON if graph.without_children(seen) else AUDIT) * random.uniform(0.75, 1)
-        if listing.identity != seen.identity:
-            await self._begin_anew(ledger, seen, listing)
-            return True
-        await self._forget(ledger, seen, listing)
-        self._rest(listing.now)
-        return await self._add(ledger, seen, listing.shards)
-
-    async def _audited(self, ledger: Ledger, seen: Graph) -> bool:
-        """As `_audit`; a source that cannot be asked keeps nobody from taking what the ledger has."""
-        try:
-            return await self._audit(ledger, seen)
-        except SourceUnavailable as error:
-            self._log.warning("stream.not_listed", error=str(error))
-            self._audit_at = self._clock.boot() + SOON
-            return False
-
-    async def _add(self, ledger: Ledger, seen: Graph, listed: Sequence[Listed]) -> bool:
-        new = graph.missing(listed, seen, self._shards.beginning)
-        if new:
-            self._log.info("shards.found", shards=[shard.name for shard in new])
-            with suppress(GraphChanged):  # the store was emptied, or the stream made again: the next look finds out
-                await ledger.add(self._mapping, seen.identity or "", new)
-        return bool(new)
-
-    async def _forget(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
-        """Remove rows that nobody needs, once several listings agree that their shards are gone."""
-        gone = graph.outlived(listing, seen, self._shards.beginning)
-        self._unlisted = Counter({shard: self._unlisted[shard] + 1 for shard in gone})
-        if old := [shard for shard, times in self._unlisted.items() if times >= GONE]:
-            await ledger.forget(self._mapping, old)
 
     def _rest(self, now: float) -> None:
         """Move the positions of quiet shards on: else a record's, trimmed meanwhile, would look like a loss.
@@ -240,14 +139,7 @@ class ShardedSource:
                 lane.rest(self._shards.at(since))
                 self._quiet[shard] = polled, now
 
-    async def _begin_anew(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
-        """The stream was deleted and made again: nothing of it was read, so all of it is, from its beginning."""
-        rows = graph.first(listing, Start("TRIM_HORIZON"), self._shards)
-        self._log.error("stream.recreated", was=seen.identity, identity=listing.identity, shards=len(rows))
-        await ledger.replan(self._mapping, seen.generation or "", listing.identity, rows)
-
     def _remember(self, seen: Graph) -> None:
-        self._known = seen
         now = self._clock.boot()
         free = [row.shard for row in seen.rows if not row.held and not row.ended]
         self._free_since = {shard: self._free_since.get(shard, now) for shard in free}
@@ -286,7 +178,7 @@ class ShardedSource:
         self._log.info("lease.taken", lane=shard, epoch=lease.epoch, position=lease.position, crashes=lease.crashes)
         lane = LogLane(
             shard,
-            self._shards.open(shard, lease.position, self._tell),
+            self._shards.open(shard, lease.position, self._upkeep.tell),
             holding,
             commit_interval=self._opening.commit_interval,
             commit_after=10 * capacity,
@@ -307,18 +199,13 @@ class ShardedSource:
         self._lanes[shard] = lane
         return lane
 
-    def _tell(self, children: Sequence[Listed]) -> None:
-        self._found += children
-        self._news.set()
-
     def _closed(self, shard: str, holding: Holding, finished: bool) -> None:  # noqa: FBT001 - as LogLane tells it
         """A lane was let go: its children may be read now, or another may take it."""
         del self._lanes[shard]
         if holding.asked_by is not None:
             self._reserve(shard)
         if finished:
-            self._audit_at = min(self._audit_at, self._clock.boot() + (SOON if self._found else 0.0))
-            self._news.set()
+            self._upkeep.look_for_children()
 
     def _set_condition(self, state: str, reason: str = "") -> None:
         if (self.condition.state, self.condition.reason) != (state, reason):

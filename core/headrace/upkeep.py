@@ -1,0 +1,167 @@
+"""The upkeep of a stream's shard graph: written, added to, repaired, and written back where a store lost it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from headrace import graph
+from headrace.errors import GraphChanged, SourceUnavailable
+from headrace.graph import Kept, Start
+from headrace.leases import Holding, Leases
+from headrace.ledger import Graph, Ledger
+from headrace.memory import MemoryLedger
+from headrace.plugins import Opening
+from headrace.shards import Listed, Listing, Shards
+from headrace.times import unix
+
+AUDIT = 60.0
+"""Seconds between two listings of a stream, at most: they find what nobody told."""
+
+SOON = 5.0
+"""The same while a shard has ended whose children are not known."""
+
+GONE = 3
+"""Listings in a row that must not show an ended shard before its row is removed: a listing may be stale."""
+
+
+class Upkeep:
+    """Every copy keeps the same graph up; each step is one write of the ledger, so none leads.
+
+    Attributes:
+        known: the graph as of the last look; None before the first, and while it is written back.
+        found: children that were told of, and are not added yet.
+
+    *last* are the holdings of this copy by shard, whether or not they are held still; *news* is set when it should be
+    looked again at once; *listed* is told the source's own time after each listing of the known stream.
+    """
+
+    def __init__(
+        self,
+        opening: Opening,
+        shards: Shards,
+        leases: Leases,
+        last: Mapping[str, Holding],
+        *,
+        news: asyncio.Event,
+        listed: Callable[[float], None],
+    ) -> None:
+        self._settings, self._mapping = opening.settings, opening.mapping
+        self._log, self._clock = opening.log, opening.clock
+        self._shards, self._leases, self._last = shards, leases, last
+        self._news, self._listed = news, listed
+        self.known: Graph | None = None
+        self.found: list[Listed] = []
+        self._listing: Listing | None = None  # of a first start, until its graph is written
+        self._settled = self._audit_at = 0.0
+        self._unlisted: Counter[str] = Counter()
+
+    def tell(self, children: Sequence[Listed]) -> None:
+        """As `shards.Found`."""
+        self.found += children
+        self._news.set()
+
+    def look_for_children(self) -> None:
+        """A shard has ended: unless they were told, its children must be listed."""
+        self._audit_at = min(self._audit_at, self._clock.boot() + (SOON if self.found else 0.0))
+        self._news.set()
+
+    async def look(self, ledger: Ledger) -> Graph | None:
+        """Bring the graph up to date; None while it is not, or was changed just now: then look again."""
+        seen = await ledger.rows(self._mapping)
+        if self.known is not None and (seen.generation is None or graph.is_older(self.known, seen)):
+            await self._restore(ledger, self.known, seen)
+            return None
+        if seen.generation is None:
+            await self._begin(ledger)
+            return None
+        self.known = seen
+        if await self._audited(ledger, seen):
+            self._news.set()
+            return None
+        return seen
+
+    async def _begin(self, ledger: Ledger) -> None:
+        """Write the first graph, as of the first look, but not before who else may be alive had time to restore one."""
+        if self._listing is None:
+            self._listing = await self._shards.list()
+            patience = 0.0 if type(ledger) is MemoryLedger else 3 * self._leases.look_every  # nobody can empty that one
+            self._settled = self._clock.boot() + patience
+        if self._clock.boot() >= self._settled:
+            listing, self._listing = self._listing, None
+            settings = self._settings
+            start = Start(settings.starting_position or "TRIM_HORIZON", unix(settings.starting_position_timestamp or 0))
+            rows = graph.first(listing, start, self._shards)
+            if await ledger.plan(self._mapping, listing.identity, rows):
+                self._log.info("graph.written", identity=listing.identity, shards=len(rows), start=start.where)
+            self._audit_at = self._clock.boot() + AUDIT
+            self._news.set()
+
+    async def _restore(self, ledger: Ledger, known: Graph, seen: Graph) -> None:
+        """The store was emptied, or is an older copy: write back what we know, before anybody begins anew."""
+        seen_at = {row.shard: row.epoch for row in known.rows}
+        held = {
+            shard: Kept(one.position, one.memo, one.epoch)
+            for shard, one in self._last.items()
+            if one.epoch >= seen_at.get(shard, 0)  # else another has held it since
+        }
+        rows = graph.went_back(known, seen, held)
+        for holding in self._leases.holding(self._mapping).values():
+            holding.lose("the store was emptied, or put back to an older copy")
+        if known.identity is None or known.generation is None:
+            return
+        written = await ledger.restore(self._mapping, known.identity, known.generation, rows)
+        self._log.error("graph.restored", identity=known.identity, shards=sorted(written), by=self._leases.owner)
+        self.known = None
+
+    async def _audit(self, ledger: Ledger, seen: Graph) -> bool:
+        """Add the children that were found; at its time compare the whole listing, and repair what differs.
+
+        True when the graph was changed.
+        """
+        now, found, self.found = self._clock.boot(), self.found, []
+        if found and not graph.orphans(found, seen):
+            return await self._add(ledger, seen, found)
+        if not found and now < self._audit_at:
+            return False
+        listing = await self._shards.list()
+        self._audit_at = now + (SOON if graph.without_children(seen) else AUDIT) * random.uniform(0.75, 1)
+        if listing.identity != seen.identity:
+            await self._begin_anew(ledger, seen, listing)
+            return True
+        await self._forget(ledger, seen, listing)
+        self._listed(listing.now)
+        return await self._add(ledger, seen, listing.shards)
+
+    async def _audited(self, ledger: Ledger, seen: Graph) -> bool:
+        """As `_audit`; a source that cannot be asked keeps nobody from taking what the ledger has."""
+        try:
+            return await self._audit(ledger, seen)
+        except SourceUnavailable as error:
+            self._log.warning("stream.not_listed", error=str(error))
+            self._audit_at = self._clock.boot() + SOON
+            return False
+
+    async def _add(self, ledger: Ledger, seen: Graph, listed: Sequence[Listed]) -> bool:
+        new = graph.missing(listed, seen, self._shards.beginning)
+        if new:
+            self._log.info("shards.found", shards=[shard.name for shard in new])
+            with suppress(GraphChanged):  # the store was emptied, or the stream made again: the next look finds out
+                await ledger.add(self._mapping, seen.identity or "", new)
+        return bool(new)
+
+    async def _forget(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
+        """Remove rows that nobody needs, once several listings agree that their shards are gone."""
+        gone = graph.outlived(listing, seen, self._shards.beginning)
+        self._unlisted = Counter({shard: self._unlisted[shard] + 1 for shard in gone})
+        if old := [shard for shard, times in self._unlisted.items() if times >= GONE]:
+            await ledger.forget(self._mapping, old)
+
+    async def _begin_anew(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
+        """The stream was deleted and made again: nothing of it was read, so all of it is, from its beginning."""
+        rows = graph.first(listing, Start("TRIM_HORIZON"), self._shards)
+        self._log.error("stream.recreated", was=seen.identity, identity=listing.identity, shards=len(rows))
+        await ledger.replan(self._mapping, seen.generation or "", listing.identity, rows)
