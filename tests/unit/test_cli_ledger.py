@@ -16,6 +16,7 @@ import structlog
 import yaml
 
 from headrace.cli.main import main
+from headrace.cli.status import shortened
 from headrace.doing import Words
 from headrace.ledger import Graph, Ledger, LedgerOpening, Shard
 from headrace.sqlite import open_sqlite
@@ -219,7 +220,16 @@ def test_status_shows_every_shard_without_a_running_service(shop: Shop) -> None:
     status, out, _ = shop.run("status")
     assert status == 0
     assert "clicks: 3 shards (1 ended, 1 retrying, 1 waiting), 1 owner; up to 1.5 min behind\n" in out
-    assert re.search(r"shardId-1 +retrying +3\.0 d +batch at 7, attempt 3 next: boom +box:1:aa ", out)
+    assert re.search(
+        r"shardId-1 +retrying +3\.0 d +batch at 7, attempt 3 next: boom +box:1:aa +1\.5 min +0 +TRIM_HORIZON", out
+    )
+    assert SEQUENCE in out, "whole where it is not a terminal"
+
+
+def test_a_sequence_number_fits_a_terminal() -> None:
+    """Shards' names and times stay whole. Mutation: a position that folds over four lines."""
+    assert shortened(f"batch at {SEQUENCE}, attempt 3") == "batch at 495903…36588898, attempt 3"
+    assert shortened("shardId-000000000001") == "shardId-000000000001"
 
 
 def test_status_of_what_was_never_begun(shop: Shop) -> None:

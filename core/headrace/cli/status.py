@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,12 +23,15 @@ from headrace.service.live import seconds
 from headrace.service.shardview import ShardView, shard_views
 
 COLUMNS: Final = ("mapping", "lanes", "state", "reason", "lag", "lag time", "in flight", "failed", "dropped")
-SHARD_COLUMNS: Final = ("shard", "state", "for", "reason", "owner", "lag", "lag time", "held", "position")
+SHARD_COLUMNS: Final = ("shard", "state", "for", "reason", "owner", "behind", "held", "position")
+
+LONG_NUMBER: Final = re.compile(r"[0-9]{21,}")
 
 DESCRIPTION: Final = """\
 Shows each mapping of the service that runs with this config: counters from the copy that answers at service.listen,
 and the shards of streams, whoever reads them, from the ledger: owner, position, lag, state with its reason and for how
-long. Exit status 1 when there is neither.
+long, as of the owner's last renewal. On a terminal long numbers are shortened; --json has them whole. Exit status 1
+when there is neither.
 """
 
 
@@ -79,10 +83,12 @@ def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]]) ->
         rows = [row for view in views for row in _rows(view, lanes=view["mapping"] not in shards)]
         common.console().print(_table(COLUMNS, {"mapping", "state", "reason"}, rows))
     for name, found in shards.items():
-        common.console().print(f"\n{name}: {_summary(found)}")
+        console = common.console()
+        console.print(f"\n{name}: {_summary(found)}", soft_wrap=True)
         if found:
-            table = _table(SHARD_COLUMNS, {"shard", "state", "reason", "owner", "position"}, map(_shard, found))
-            common.console().print(table)
+            fit = shortened if console.is_terminal else str
+            rows = [tuple(map(fit, _shard(view))) for view in found]
+            console.print(_table(SHARD_COLUMNS, {"shard", "state", "reason", "owner", "position"}, rows))
 
 
 def _summary(found: list[ShardView]) -> str:
@@ -100,7 +106,7 @@ def _summary(found: list[ShardView]) -> str:
 def _table(columns: tuple[str, ...], texts: set[str], rows: Any) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, justify="left" if name in texts else "right", overflow="fold")
+        table.add_column(name, justify="left" if name in texts else "right", overflow="fold", no_wrap=name == "shard")
     for row in rows:
         table.add_row(*map(Text, row))
     return table
@@ -113,11 +119,15 @@ def _shard(view: ShardView) -> tuple[str, ...]:
         seconds(max(SYSTEM.wall() - view.since, 0.0)) if view.since else "",
         view.reason,
         view.owner or "",
-        "?" if view.lag_records is None else f"{view.lag_records:,}",
         "?" if view.lag_seconds is None else seconds(view.lag_seconds),
         f"{view.held:,}",
         view.position,
     )
+
+
+def shortened(text: str) -> str:
+    """A sequence number of 56 digits, told by its ends: else its folds are all that a terminal shows."""
+    return LONG_NUMBER.sub(lambda found: f"{found[0][:6]}…{found[0][-8:]}", text)
 
 
 def _rows(view: Mapping[str, Any], *, lanes: bool) -> Iterator[tuple[str, ...]]:
