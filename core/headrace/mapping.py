@@ -11,6 +11,7 @@ from headrace.batcher import ENVELOPE_BYTES, EVENT_BYTES, BatchPolicy
 from headrace.delivery import Attempt, Work
 from headrace.destination import Destination, Payload
 from headrace.doing import Words
+from headrace.ending import cancelled
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
@@ -153,7 +154,7 @@ class Mapping:
                 stop = group.create_task(self._stopping.wait())
                 await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
                 stop.cancel()
-                await _cancelled(opening)
+                await cancelled(opening)  # else it would go on taking shards
         except ExceptionGroup as failed:
             self._say_failed(_first(failed))
             self._abandon()
@@ -274,13 +275,6 @@ class Mapping:
             tally = running.work.tally
             tally.abandoned += tally.in_flight
             tally.in_flight = 0
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel *task* until it has ended: a library may swallow a cancellation, and it would go on taking shards."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=1)
 
 
 def _open(connector: Connector, opening: Opening) -> Source:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from zlib import crc32
 
 from headrace.delivery import Work
+from headrace.ending import cancelled
 from headrace.model import Keep, LaneEnded, LaneLost, Order, Record
 from headrace.strand import Strand
 from headrace.windowed import WindowedStrand
@@ -84,8 +85,7 @@ class Pipeline:
                 await asyncio.wait({self._carrying})
                 if self._carrying.cancelled():  # at the drain deadline, perhaps before the lane was halted
                     await self._halt()
-                for task in beside:
-                    task.cancel()
+                await cancelled(*beside)
         except* LaneLost:
             self._lost = True
         finally:
@@ -121,7 +121,13 @@ class Pipeline:
                 self._fetching.cancel()
 
     async def _end_strands(self, fetching: asyncio.Task[None]) -> None:
-        await asyncio.wait({fetching})
+        stop = asyncio.ensure_future(self._work.stopping.wait())
+        try:
+            await asyncio.wait({fetching, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        if self._work.stopping.is_set():
+            await cancelled(fetching)
         for strand in self._strands:
             strand.end()
         if self._work.stopping.is_set():

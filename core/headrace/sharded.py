@@ -174,7 +174,7 @@ class ShardedSource:
         if holding is None:
             return None
         lease, capacity = holding.lease, self._opening.settings.capacity or LEAST_CAPACITY
-        self._known = graph.taken(self._known, lease)
+        self._upkeep.known = graph.taken(self._upkeep.known, lease)
         self._log.info("lease.taken", lane=shard, epoch=lease.epoch, position=lease.position, crashes=lease.crashes)
         lane = LogLane(
             shard,

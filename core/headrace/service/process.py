@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from headrace.clock import SYSTEM
 from headrace.config import Config
+from headrace.ending import cancelled
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
 from headrace.leases import Leases
@@ -177,8 +178,7 @@ class Service:
                 await self._stop.wait()
             finally:  # a cancellation drains too, and is then passed on
                 await self._drain(running)
-                for task in beside:
-                    task.cancel()
+                await cancelled(*beside)
 
     async def _run_mapping(self, mapping: Mapping) -> None:
         await mapping.run()
