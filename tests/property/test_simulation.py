@@ -204,8 +204,13 @@ class Simulation:
             self.produced,
             parents={shard.name: shard.parents for shard in self.fleet.stream.shards.values()},
             broken=self.broken(),
-            writes=self.fleet.ledger.writes if not any(what == "store emptied" for _, what in self.troubles) else (),
+            writes=self.writes(),
         )
+
+    def writes(self) -> list[Write]:
+        """What the ledger took; of one that was emptied only who let go: its positions went back."""
+        emptied = any(what == "store emptied" for _, what in self.troubles)
+        return [one for one in self.fleet.ledger.writes if not emptied or one.verb == "release"]
 
     def broken(self) -> dict[tuple[str, int], str]:
         """What befell the leases that were not let go of: the trouble that came within them."""
