@@ -17,6 +17,12 @@ START = 1_000.0
 EPOCH = 1_750_000_000.0
 """Unix time at virtual second 0."""
 
+TURNS = 10_000
+"""Turns of the loop at one moment after which time passes all the same, by `HAIR`: as it does on a real machine."""
+
+HAIR = 1e-6
+"""Seconds. What waits for a moment that a rounded float misses by less would otherwise wait for ever."""
+
 PATIENCE = 10.0
 """Real seconds that the loop waits for a thread when no timer is set, before it calls that a deadlock."""
 
@@ -31,6 +37,7 @@ class _Jumping(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = START
+        self._turns = 0
         self.every_turn: Callable[[], object] = lambda: None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -39,8 +46,15 @@ class _Jumping(selectors.DefaultSelector):
         if not events:
             if timeout is None:
                 raise DeadlockError("every task waits, no timer is set and no thread reports")
-            self.now += max(timeout, 0.0)
+            self._pass(timeout)
         return events
+
+    def _pass(self, seconds: float) -> None:
+        before = self.now
+        self.now += max(seconds, 0.0)
+        self._turns = self._turns + 1 if self.now == before else 0
+        if self._turns > TURNS:
+            self.now += HAIR
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
