@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -17,17 +19,25 @@ async def test_hours_pass_at_once():
 
 
 @virtual
-async def test_time_passes_for_what_waits_for_a_hair():
-    """Mutation: no time passes between turns: what a rounded float misses by a hair is waited for without end."""
+async def test_time_passes_for_several_that_wait_for_a_hair():
+    """Mutation: no time passes between turns. A timer may fire a nanosecond early; while others run, time stands."""
     clock = FakeClock()
-    due = clock.boot() + 1e-13  # too little to be added to the loop's own time
-    while clock.boot() < due:
-        try:
-            async with asyncio.timeout(due - clock.boot()):
-                await asyncio.Event().wait()
-        except TimeoutError:
-            pass
+    due = clock.boot() + 2e-13
+
+    async def wait() -> None:
+        while clock.boot() < due:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(due - clock.boot()):
+                    await asyncio.Event().wait()
+
+    await asyncio.gather(*[wait() for _ in range(4)], sleepless(wait))
     assert clock.boot() == pytest.approx(due)
+
+
+async def sleepless(wait: Callable[[], Awaitable[None]]) -> None:
+    """Out of step with the others."""
+    await asyncio.sleep(0)
+    await wait()
 
 
 def test_what_can_never_come_is_a_deadlock(monkeypatch):
