@@ -11,6 +11,7 @@ import itertools
 import os
 import random
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ class Simulation:
         self.troubles: list[tuple[float, str]] = []
         self.killed: dict[str, float] = {}
 
-    async def handle(self, names: list[str], context: Any) -> Any:
+    async def handle(self, worker: int, names: list[str], context: Any) -> Any:
         rng, call = self.rng, str(next(self.calls))
         now = asyncio.get_running_loop().time
         lane, epoch, began = context.headrace.lane, context.headrace.epoch, now()
@@ -92,7 +93,7 @@ class Simulation:
                 number=int(name),
                 message_id=name,
                 count=0,
-                pid=0,
+                pid=worker,
                 call=call,
                 begun=began,
                 group="",
@@ -140,7 +141,8 @@ class Simulation:
             await self.rng.choice([self.kill, self.start, self.stop, self.lose_store, self.lose_stream, self.flush])()
 
     def start_one(self) -> None:
-        self.workers.append(self.fleet.worker(f"w{next(self.names)}", behave=self.handle).start())
+        number = next(self.names)
+        self.workers.append(self.fleet.worker(f"w{number}", behave=partial(self.handle, number)).start())
 
     async def start(self) -> None:
         if len(self.workers) < 4:

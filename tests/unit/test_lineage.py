@@ -98,6 +98,18 @@ def test_a_lease_that_was_let_go_of_above_a_gap_explains_what_lay_above_it() -> 
     assert "repeat" in kinds(check_stream(settled, records, parents={}, writes=[released]))
 
 
+def test_what_an_earlier_lease_settled_and_never_committed_is_a_gap_of_the_next_that_did_not() -> None:
+    """The first was broken; the second let go of before 1 was handled again. Simulation, seed 1912."""
+    records = [RECORDS[0], replace(RECORDS[1], key="other")]
+    history = [attempt(1, 1), attempt(2, 3, epoch=2), attempt(1, 5, epoch=3), attempt(2, 5, epoch=3)]
+    more = {"parents": {}, "broken": {("a", 1): "kill"}}
+    released = wrote(4, None, epoch=2, verb="release")
+    below = wrote(0.5, 5)
+    assert check_stream(history, records, writes=[below, released], **more).repeats == {"kill": 1, "above a gap": 1}
+    committed = wrote(3.9, 10, epoch=2)
+    assert "repeat" in kinds(check_stream(history, records, writes=[below, committed, released], **more))
+
+
 def test_a_later_one_that_begins_before_an_earlier_of_its_key_is_settled_overtakes_it() -> None:
     assert kinds(look([HELD[0], attempt(2, 1.2), HELD[2]])) == {"overtaken"}
 

@@ -7,8 +7,9 @@ shard and sequence number.
 * **lost**: produced, and neither handled to the end nor given up.
 * **repeat**: handled to the end, and begun again: explained when its call failed (in a sequence, what follows a failure
   comes again with it), when its lease was not let go of in order, by the name of what was done to it, or when an
-  earlier record of its shard was not settled as the lease was let go of (several keys at a time: the position stays
-  below the gap). Nothing else explains one. A store that was emptied may give an epoch out twice, to two processes.
+  earlier record of its shard was not settled under that lease as it was let go of (several keys at a time: the position
+  stays below the gap). Nothing else explains one. A store that was emptied may give an epoch out twice, to two
+  processes.
 * **overtaken**: begun while an earlier number of its key was not settled, and would still be.
 * **early child**: begun before all of its shard's parents had every record settled.
 * **gap**: a position that was committed above a record that was not settled.
@@ -26,6 +27,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from headrace.testing.history import Attempt, Fate, Judge, by_end, by_number
+
+INFINITE = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,7 @@ class _Books:
     ) -> None:
         self.history, self.records, self.judge = history, records, judge
         self.attempts = by_number(history)
+        self.given_up = given_up
         self.settled_at: dict[int, float] = dict(given_up)
         for attempt in history:
             if judge(attempt) is Fate.SETTLED and attempt.number in records:
@@ -114,29 +118,54 @@ class _Books:
                 self.settled_at[attempt.number] = min(known, attempt.ended)
 
     def settled_by(self, number: int, at: float) -> bool:
-        return self.settled_at.get(number, float("inf")) <= at
+        return self.settled_at.get(number, INFINITE) <= at
+
+    def settled_under(self, number: int, epoch: int | None, at: float) -> bool:
+        """Given up, or handled to the end in that epoch of its shard (None: in any), by that time."""
+        if epoch is None or number in self.given_up:
+            return self.settled_by(number, at)
+        return any(
+            one.epoch == epoch and one.ended <= at and self.judge(one) is Fate.SETTLED
+            for one in self.attempts.get(number, ())
+        )
 
 
 def _repeats(books: _Books, broken: Mapping[tuple[str, int], str], writes: Sequence[Write], found: Lineage) -> None:
-    released = {(write.shard, write.epoch): write.at for write in writes if write.verb == "release"}
-    for number, attempts in books.attempts.items():
-        for before, after in pairwise(attempts):
-            cause = broken.get((before.lane, before.epoch))
+    gaps = _gaps(books, writes)
+    for number, record in books.records.items():
+        for before, after in pairwise(books.attempts.get(number, ())):
+            lease = (before.lane, before.epoch)
+            cause = broken.get(lease)
             if books.judge(before) is Fate.RETURNS:
                 found.repeats["failed"] += 1
             elif (before.pid, before.epoch) != (after.pid, after.epoch) and cause is not None:
                 found.repeats[cause] += 1
-            elif before.epoch != after.epoch and _above_gap(books, number, released.get((before.lane, before.epoch))):
+            elif before.epoch != after.epoch and gaps.get(lease, INFINITE) < record.sequence:
                 found.repeats["above a gap"] += 1
             else:
                 found.breaches.append(("repeat", f"{number}: epoch {before.epoch}, then {after.epoch}"))
 
 
-def _above_gap(books: _Books, number: int, at: float | None) -> bool:
-    """True when an earlier record of its shard was not settled at that time."""
-    me = books.records[number]
-    shard = (one for one in books.records.values() if one.shard == me.shard and one.sequence < me.sequence)
-    return at is not None and any(not books.settled_by(one.number, at) for one in shard)
+def _gaps(books: _Books, writes: Sequence[Write]) -> dict[tuple[str, int], float]:
+    """By lease that was let go of: the lowest sequence number above its position which was not settled under it.
+
+    Without any position in *writes*, one that was not settled at all.
+    """
+    commits = [(one.shard, one.at, one.position) for one in writes if one.position is not None]
+    gaps = {}
+    for write in writes:
+        if write.verb == "release":
+            reached = max((to for shard, at, to in commits if shard == write.shard and at <= write.at), default=-1)
+            epoch = write.epoch if commits else None
+            left = (
+                one.sequence
+                for one in books.records.values()
+                if one.shard == write.shard
+                and one.sequence > reached
+                and not books.settled_under(one.number, epoch, write.at)
+            )
+            gaps[write.shard, write.epoch] = min(left, default=INFINITE)
+    return gaps
 
 
 def _order(books: _Books, found: Lineage) -> None:
