@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from typing import Any
 
 from headrace.errors import LedgerUnavailable
@@ -135,6 +136,14 @@ class Store(MemoryLedger):
 
     def flush(self) -> None:
         self._rows = type(self._rows)()
+
+    def copy(self) -> Any:
+        """As a replica has it that lags behind."""
+        return deepcopy(self._rows)
+
+    def fail_over(self, copy: Any) -> None:
+        """What was written since *copy* was made is lost."""
+        self._rows = copy
 
 
 class _Dead:
