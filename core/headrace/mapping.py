@@ -18,6 +18,7 @@ from headrace.functions.context import Delivery
 from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source, Traits
 from headrace.observe import Tally
 from headrace.outlet import Outlet
+from headrace.pausing import FINISHING, Pause
 from headrace.pipeline import End, Ending, Pipeline
 from headrace.plan import Plan
 from headrace.plugins import Connector, Opening
@@ -90,16 +91,40 @@ class Mapping:
         self._source: Source | None = None
         self._destination: Destination | None = None
         self._stopping = asyncio.Event()
+        self._pause = Pause(opening.clock)
         self._drain_by = 0.0
         self._problem = Condition("starting", "not begun yet", opening.clock.wall())
 
     @property
     def condition(self) -> Condition:
-        """Polling when every lane polls; else the state and reason of the first that does not, or of the source."""
+        """Polling when every lane polls; else the state and reason of the first that does not, or of the source.
+
+        One that is paused here says so, whatever its lanes are at.
+        """
+        if paused := self._pause.condition:
+            return paused
         conditions = [running.condition for running in list(self.lanes.values())]
         if conditions:
             return next((c for c in conditions if not c.ready), conditions[0])
         return self._problem if self._source is None else self._source.condition
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether its positions, and with them its pauses, are the ledger's."""
+        return self._connector.shards is not None
+
+    def pause(self, *, paused: bool) -> bool:
+        """Receive nothing more, finish what is at the handler and rest; or go on. False where that changes nothing.
+
+        What was received and not begun goes back to the source. A pause ends with the process. *paused* false goes on
+        once what was begun before the pause is finished.
+        """
+        changed = self._pause.ask(paused=paused)
+        if changed and paused and self._source is not None:
+            self._pause.finishing = True
+            for running in self.lanes.values():
+                running.pipeline.stop(FINISHING)
+        return changed
 
     def stop(self, seconds: float) -> None:
         """Drain every lane; what is still at a handler after *seconds* is left."""
@@ -145,16 +170,21 @@ class Mapping:
         return "" if running is None else running.words.text()
 
     async def _run_once(self) -> bool:
-        """True when every lane has ended; false when it failed after a good while: then back-off begins anew."""
+        """True when every lane has ended; false when it is to begin anew, without back-off.
+
+        That is after a pause, and when it failed after a good while.
+        """
         began = self._opening.clock.boot()
         source = self._source = _open(self._connector, self._opening)
         try:
             async with asyncio.TaskGroup() as group:
                 opening = group.create_task(self._open_lanes(source, group))
-                stop = group.create_task(self._stopping.wait())
-                await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
-                stop.cancel()
+                await self._first_of(opening, self._stopping, self._pause.begun)
                 await cancelled(opening)  # else it would go on taking shards
+            if self._pause.holds:
+                self._pause.finishing = False  # the source stays open: it is still asked for its lag
+                await self._first_of(None, self._stopping, self._pause.over)
+                return False
         except ExceptionGroup as failed:
             self._say_failed(_first(failed))
             self._abandon()
@@ -165,8 +195,18 @@ class Mapping:
             return True
         finally:
             self.lanes.clear()
+            self._pause.finishing = False
             self._source = None
             await source.close()
+
+    @staticmethod
+    async def _first_of(task: asyncio.Task[None] | None, *events: asyncio.Event) -> None:
+        """Until *task* has ended or one of *events* is set."""
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            await asyncio.wait([*waits, *([task] if task else [])], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancelled(*waits)
 
     def _say_failed(self, error: Exception) -> None:
         """What nobody expected is told every time, with where it came from."""
@@ -195,6 +235,8 @@ class Mapping:
     async def _carry(self, running: RunningLane) -> None:
         if self._stopping.is_set():
             running.pipeline.stop(self._drain_by - asyncio.get_running_loop().time())
+        elif self._pause.holds:
+            running.pipeline.stop(FINISHING)
         self._log.info("lane.opened", lane=running.lane.name)
         ending = await running.pipeline.run()
         self._log.info("lane.closed", lane=running.lane.name, how=ending.how.value, left=ending.left)

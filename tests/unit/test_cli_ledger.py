@@ -147,16 +147,22 @@ def test_a_seek_that_cannot_be_done_moves_nothing(shop: Shop, arguments: list[st
     assert shop.graph == before
 
 
-@pytest.mark.parametrize("command", ["seek", "pause", "resume"])
-def test_what_has_no_positions_is_refused_with_the_mend(shop: Shop, command: str) -> None:
-    to = ["--to", "LATEST"] if command == "seek" else []
-    status, _, err = shop.run(command, "orders", *to)
+def test_what_has_no_positions_cannot_be_moved(shop: Shop) -> None:
+    status, _, err = shop.run("seek", "orders", "--to", "LATEST")
     assert status == 2
     assert "mappings.orders: sqs keeps no positions here: what is not deleted comes again by itself; " in err
-    mend = {"seek": "send it again", "pause": "stop the service", "resume": "was not paused"}
-    assert mend[command] in err
-    status, _, err = shop.run(command, "click", *to)
-    assert (status, err) == (2, "there is no mapping 'click'; did you mean clicks?")
+    assert "send it again" in err
+    for command, to in (("seek", ["--to", "LATEST"]), ("pause", []), ("resume", [])):
+        status, _, err = shop.run(command, "click", *to)
+        assert (status, err) == (2, "there is no mapping 'click'; did you mean clicks?")
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_a_queue_whose_service_does_not_run_cannot_be_paused(shop: Shop, command: str) -> None:
+    """Mutation: a pause that is claimed, and that nobody heard of."""
+    status, out, err = shop.run(command, "orders")
+    assert (status, out) == (2, "")
+    assert "is the service running?; a pause of orders is known only to the process that runs it: start it" in err
 
 
 def test_a_mapping_that_was_never_begun(shop: Shop) -> None:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 import pytest
 
 from headrace.errors import ConfigError
-from headrace.service.http import Response, Server, as_json
+from headrace.service.http import Response, Routes, Server, as_json
 
 
 class Lines:
@@ -28,11 +28,14 @@ def fail(headers):
     raise ValueError("secret")
 
 
-ROUTES = {
-    "/ok": lambda headers: as_json({"fine": True}),
-    "/text": lambda headers: Response(HTTPStatus.OK, (headers.get("Accept") or "").encode(), "text/plain"),
-    "/bad": fail,
-}
+ROUTES = Routes(
+    get={
+        "/ok": lambda headers: as_json({"fine": True}),
+        "/text": lambda headers: Response(HTTPStatus.OK, (headers.get("Accept") or "").encode(), "text/plain"),
+        "/bad": fail,
+    },
+    post={"/do": lambda headers: as_json({"done": True})},
+)
 
 
 @pytest.fixture
@@ -84,7 +87,27 @@ def test_other_methods_are_refused(server, method):
 def test_other_paths_are_not_found(server):
     status, headers, body = ask(server, "GET", "/nothing")
     assert (status, headers["Content-Type"]) == (404, "application/json")
-    assert json.loads(body)["paths"] == sorted(ROUTES)
+    assert json.loads(body)["paths"] == sorted([*ROUTES.get, *ROUTES.post])
+
+
+def test_what_is_done_is_posted(server):
+    status, headers, body = ask(server, "POST", "/do?x=1")
+    assert (status, headers["Connection"], json.loads(body)) == (200, "close", {"done": True})
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        status, headers, _ = ask(server, method, "/do")
+        assert (status, headers["Allow"]) == (405, "POST"), method
+    assert ask(server, "POST", "/nothing")[0] == 404
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
+def test_a_page_in_a_browser_commands_nothing(log, origin):
+    """Browsers mark a POST with its page's origin. Mutation: the header is not looked at, or an empty one passes."""
+    done = []
+    routes = Routes(get={}, post={"/do": lambda headers: as_json(done.append(1))})
+    with Server("127.0.0.1:0", routes, log) as running:
+        status, _, body = ask(running, "POST", "/do", headers={"Origin": origin})
+    assert (status, done) == (403, [])
+    assert b"Origin" in body
 
 
 def test_a_route_that_fails_is_one_line_of_log(server, log):
@@ -121,7 +144,10 @@ def test_a_taken_port_is_a_warning_and_a_free_one(server):
 
 
 def test_an_address_of_another_machine_is_a_fault_of_the_config(log):
-    with pytest.raises(ConfigError, match=r"service\.listen: 192\.0\.2\.1:8480: "), Server("192.0.2.1:8480", {}, log):
+    with (
+        pytest.raises(ConfigError, match=r"service\.listen: 192\.0\.2\.1:8480: "),
+        Server("192.0.2.1:8480", ROUTES, log),
+    ):
         pass
 
 

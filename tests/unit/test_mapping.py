@@ -234,3 +234,54 @@ async def test_a_filter_that_fails_keeps_its_record() -> None:
     assert len(line["ids"]) == 1
     (tally,) = mapping.tallies.values()
     assert (tally.filtered_out, tally.succeeded, tally.balance) == (1, 1, 0)
+
+
+@virtual
+async def test_a_pause_finishes_what_it_has_and_receives_nothing() -> None:
+    """Mutations: handlers are cancelled; fetching goes on; the messages read ahead stay hidden; no way back."""
+    queue, done = MemoryQueue(visibility=3000.0), []
+    source = Source(queue)
+
+    async def slow(event: Any, context: Any) -> None:
+        await asyncio.sleep(2)
+        done.extend(str(record) for record in event["Records"])
+
+    mapping, _ = mapping_of(source, slow)
+    queue.send(["a", "b", "c", "d"])
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(1)
+    assert mapping.pause(paused=True)
+    assert not mapping.pause(paused=True)
+    assert (mapping.condition.state, mapping.condition.reason[:16]) == ("paused", "receives nothing")
+    await asyncio.sleep(86_400)
+    assert (len(done), mapping.lanes, source.opened) == (2, {}, 1)
+    assert (mapping.condition.state, mapping.condition.reason[:15]) == ("paused", "headrace resume")
+    assert mapping.pause(paused=False)
+    await asyncio.sleep(60)
+    assert (len(set(done)), len(done), mapping.condition.state) == (4, 4, "polling")
+    mapping.pause(paused=True)
+    mapping.stop(1)
+    await running
+    assert mapping.report.clean
+
+
+@virtual
+async def test_a_resume_before_all_is_finished() -> None:
+    """Mutation: a second lane beside the first, or none: what was begun ends first, then it goes on."""
+    queue, at_once = MemoryQueue(visibility=3000.0), []
+
+    async def slow(event: Any, context: Any) -> None:
+        at_once.append(len(mapping.lanes))
+        await asyncio.sleep(2)
+
+    mapping, _ = mapping_of(source := Source(queue), slow)
+    queue.send([*"abcdef"])
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(1)
+    for paused in (True, False, True, False):
+        mapping.pause(paused=paused)
+    assert (mapping.condition.state, mapping.condition.reason[:7]) == ("paused", "resumed")
+    await asyncio.sleep(60)
+    assert (len(at_once), set(at_once), source.opened, mapping.condition.state) == (6, {1}, 2, "polling")
+    mapping.stop(1)
+    await running

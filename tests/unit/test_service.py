@@ -1,6 +1,7 @@
 """The process: what runs, when it ends, what is left."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,32 @@ async def test_endpoints_of_a_service(config):
     assert b"stopping" in (await asyncio.to_thread(endpoints.ready, None)).body
     await running
     assert endpoints.mappings(None).status == 200  # the loop answers no more
+
+
+async def test_a_pause_over_http(config):
+    """Mutation: a paused mapping that is not ready; a pause of what does not run here that is claimed."""
+    service = Service(config, functions(okay), only=["clicks"])
+    routes = Endpoints(service).routes().post
+    running = asyncio.ensure_future(service.run())
+    await settled(service, 5)
+
+    async def told(path):
+        answer = await asyncio.to_thread(routes[path], {})
+        return answer.status, json.loads(answer.body)
+
+    yes = {"service": "shop", "mapping": "clicks", "paused": True, "changed": True}
+    assert await told("/v1/mappings/clicks/pause") == (200, yes)
+    assert await told("/v1/mappings/clicks/pause") == (200, {**yes, "changed": False})
+    (view,) = [view for view in service.snapshot().mappings if view.mapping == "clicks"]
+    assert (view.state, view.ready) == ("paused", True)
+    assert await told("/v1/mappings/clicks/resume") == (200, {**yes, "paused": False})
+    status, answer = await told("/v1/mappings/lost/pause")
+    assert status == 409
+    assert "does not run here" in answer["error"]
+    service.stop()
+    status, answer = await told("/v1/mappings/clicks/pause")
+    assert (status, answer) == (409, {"error": "the service is stopping"})
+    await running
 
 
 class Waiting:

@@ -19,14 +19,6 @@ PATIENCE: Final = 15.0
 """Seconds that the store and the source may take together."""
 
 
-MENDS: Final = {
-    "seek": "to handle again what was handled, send it again",
-    "pause": "to stop it, stop the service, or start it with enabled: false",
-    "resume": "it was not paused",
-}
-"""What to do of a source without positions instead."""
-
-
 class Refused(Exception):  # noqa: N818 - it says why a command was not carried out
     """Why not, for people."""
 
@@ -48,8 +40,8 @@ async def opened(config: Config) -> AsyncIterator[Ledger]:
         await ledger.close()
 
 
-def log_of(config: Config, name: str, command: str) -> MappingConfig:
-    """The mapping *name*, which must have positions in the ledger for *command*.
+def log_of(config: Config, name: str) -> MappingConfig:
+    """The mapping *name*, which must have positions in the ledger.
 
     Raises:
         ConfigError: there is none of that name, or it has none.
@@ -58,7 +50,8 @@ def log_of(config: Config, name: str, command: str) -> MappingConfig:
     if mapping.connector.shards is None:
         kind, redelivers = mapping.connector.type, mapping.connector.traits.redelivers
         why = "what is not deleted comes again by itself" if redelivers else "its broker has them"
-        raise ConfigError([Fault(f"mappings.{name}", f"{kind} keeps no positions here: {why}; {MENDS[command]}")])
+        mend = "to handle again what was handled, send it again"
+        raise ConfigError([Fault(f"mappings.{name}", f"{kind} keeps no positions here: {why}; {mend}")])
     return mapping
 
 

@@ -1,14 +1,20 @@
-"""`headrace pause` and `headrace resume`: through the ledger, so that every copy of a fleet obeys."""
+"""`headrace pause` and `headrace resume`: through the ledger, so that every copy of a fleet obeys.
+
+A source without positions in the ledger, a queue, is paused in the process that runs it, over HTTP.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
+import time
 from functools import partial
 from typing import Final
 
 from headrace.cli import common
-from headrace.cli.ledgers import carried_out, log_of, opened
+from headrace.cli.asking import Declined, NoAnswer, ask, tell
+from headrace.cli.ledgers import carried_out, opened
 from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.ledger import Ledger
@@ -16,12 +22,16 @@ from headrace.ledger import Ledger
 SETTLING: Final = 10.0
 """Seconds for which `pause` waits until every copy has let go: it tells what became of it, and changes nothing."""
 
+LASTING: Final = "until headrace resume, or until it is started again"
+
 DESCRIPTION = {
-    "pause": "Has every copy finish what is at its handlers, commit, let go of the mapping's shards and take none, and "
-    "waits for that, but no longer than 10 s. It outlives restarts; headrace resume ends it. Exit status 0, or 1 with "
-    "the reason why not.",
-    "resume": "Ends a pause: the mapping's shards are read on from where they were committed. Exit status 0, or 1 with "
-    "the reason why not.",
+    "pause": "Of a stream: has every copy finish what is at its handlers, commit, let go of the mapping's shards and "
+    "take none; that is written in the ledger and outlives restarts. Of a queue: has the copy that answers at "
+    "service.listen receive nothing more, and finish what is at its handlers; other copies go on, and so does this one "
+    "once it is started again. Waits for that, but no longer than 10 s. headrace resume ends it. Exit status 0, or 1 "
+    "with the reason why not; 2 when a queue's service does not answer.",
+    "resume": "Ends a pause: a stream's shards are read on from where they were committed, a queue is received from "
+    "again. Exit status 0, or 1 with the reason why not; 2 when a queue's service does not answer.",
 }
 
 
@@ -35,8 +45,43 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(word: str, arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files])
-    log_of(config, arguments.mapping, word)
-    return carried_out(lambda: _set(config, arguments.mapping, paused=word == "pause"))
+    name = common.one_of("mapping", arguments.mapping, config.mappings)
+    if config.mappings[name].connector.shards is None:
+        return _tell(config, name, word)
+    return carried_out(lambda: _set(config, name, paused=word == "pause"))
+
+
+def _tell(config: Config, name: str, word: str) -> int:
+    """Have the service do it that runs with *config*."""
+    try:
+        already = "" if tell(config, name, word) else " already"
+        left = _finished(config, name) if word == "pause" else 0
+    except NoAnswer as why:
+        how = f"a pause of {name} is known only to the process that runs it: start it, and give service.listen"
+        print(f"headrace: {why}; {how}", file=sys.stderr)
+        return 2
+    except Declined as why:
+        print(f"headrace: {why}", file=sys.stderr)
+        return 1
+    if word == "resume":
+        print(f"{name} was not paused" if already else f"{name} is resumed")
+    elif left is None:
+        print(f"{name} is paused{already}: the copy at {config.service.listen} receives nothing, {LASTING}")
+    else:
+        print(f"{name} is to be paused{already}: {left} records at work still; headrace status shows when it is")
+    return 0
+
+
+def _finished(config: Config, name: str) -> int | None:
+    """Wait until nothing is at work and nothing is received; None, or how many records still are at work."""
+    give_up = SYSTEM.boot() + SETTLING
+    while True:
+        (view,) = [view for view in ask(config)["mappings"] if view["mapping"] == name]
+        if not view["in_flight"] and all(lane["state"] == "closed" for lane in view["lanes"]):
+            return None
+        if SYSTEM.boot() >= give_up:
+            return int(view["in_flight"])
+        time.sleep(0.2)
 
 
 async def _set(config: Config, name: str, *, paused: bool) -> int:

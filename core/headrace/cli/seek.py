@@ -48,12 +48,12 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files])
-    log_of(config, arguments.mapping, "seek")
+    log_of(config, arguments.mapping)
     return carried_out(lambda: _seek(config, arguments.mapping, arguments.to, arguments.shard))
 
 
 async def _seek(config: Config, name: str, to: str, shard: str | None) -> int:
-    mapping = log_of(config, name, "seek")
+    mapping = log_of(config, name)
     assert mapping.connector.shards is not None  # noqa: S101 - log_of has seen to it
     async with AsyncExitStack() as stack:
         shards = mapping.connector.shards(config.opening(name))

@@ -1,17 +1,20 @@
-"""What a running service tells over HTTP: health, readiness, metrics, and the view of every mapping."""
+"""What a running service tells over HTTP (health, readiness, metrics, every mapping), and the pauses that it takes."""
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict
 from email.message import Message
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
+from urllib.parse import quote
 
 from headrace.clock import SYSTEM
-from headrace.service.http import Response, Route, as_json
+from headrace.service.http import Response, Routes, as_json
 from headrace.service.metrics import exposition
-from headrace.service.process import Service
+from headrace.service.process import NotPausable, Service
 from headrace.service.status import MappingView, Snapshot
 
 WEDGED: Final = 5.0
@@ -22,6 +25,8 @@ PATIENCE: Final = 0.5
 
 TRIES: Final = 5
 
+T = TypeVar("T")
+
 
 class Endpoints:
     """The routes of one service. Called in threads of the HTTP server, never on the loop."""
@@ -29,13 +34,21 @@ class Endpoints:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def routes(self) -> dict[str, Route]:
-        return {
-            "/healthz": self.health,
-            "/readyz": self.ready,
-            "/metrics": self.metrics,
-            "/v1/mappings": self.mappings,
-        }
+    def routes(self) -> Routes:
+        """What is read, and a `pause` and a `resume` for every mapping of the config."""
+        return Routes(
+            get={
+                "/healthz": self.health,
+                "/readyz": self.ready,
+                "/metrics": self.metrics,
+                "/v1/mappings": self.mappings,
+            },
+            post={
+                pause_path(name, word): partial(self.pause, name, paused=word == "pause")
+                for name in self._service.known
+                for word in ("pause", "resume")
+            },
+        )
 
     def health(self, _: Message) -> Response:
         silent = SYSTEM.boot() - self._service.heartbeat
@@ -65,26 +78,50 @@ class Endpoints:
     def mappings(self, _: Message) -> Response:
         return as_json({"service": self._service.name, "mappings": [asdict(view) for view in self._views()]})
 
+    def pause(self, name: str, _: Message, *, paused: bool) -> Response:
+        """Answers as soon as it is asked for; `/v1/mappings` shows what has come of it."""
+        try:
+            changed = self._on_loop(partial(self._service.pause, name, paused=paused), WEDGED)
+        except NotPausable as error:
+            return as_json({"error": str(error)}, HTTPStatus.CONFLICT)
+        except TimeoutError:
+            why = "the loop does not answer, so nothing was changed; see /healthz"
+            return as_json({"error": why}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return as_json({"service": self._service.name, "mapping": name, "paused": paused, "changed": changed})
+
     def _views(self) -> tuple[MappingView, ...]:
         return self._look().mappings
 
     def _look(self) -> Snapshot:
         """As seen by the loop between two steps; from outside where it does not answer."""
-        seen: Future[Snapshot] = Future()
+        try:
+            return self._on_loop(self._service.snapshot, PATIENCE)
+        except TimeoutError:
+            return self._from_outside()
 
-        def look() -> None:
-            if seen.set_running_or_notify_cancel():
+    def _on_loop(self, call: Callable[[], T], patience: float) -> T:
+        """What *call* answers between two steps of the loop.
+
+        Raises:
+            TimeoutError: the loop did not come to it; the call was not made, and will not be.
+        """
+        answer: Future[T] = Future()
+
+        def make() -> None:
+            if answer.set_running_or_notify_cancel():
                 try:
-                    seen.set_result(self._service.snapshot())
+                    answer.set_result(call())
                 except Exception as error:  # noqa: BLE001 - raised where it is waited for
-                    seen.set_exception(error)
+                    answer.set_exception(error)
 
-        if SYSTEM.boot() - self._service.heartbeat < WEDGED and self._service.soon(look):
-            try:
-                return seen.result(PATIENCE)
-            except (TimeoutError, CancelledError):
-                seen.cancel()
-        return self._from_outside()
+        if SYSTEM.boot() - self._service.heartbeat >= WEDGED or not self._service.soon(make):
+            raise TimeoutError
+        try:
+            return answer.result(patience)
+        except TimeoutError:
+            if answer.cancel():
+                raise
+            return answer.result()  # it has begun meanwhile, and waits for nothing
 
     def _from_outside(self) -> Snapshot:
         for _ in range(TRIES):
@@ -93,3 +130,8 @@ class Endpoints:
             except RuntimeError:  # a dict changed its size meanwhile
                 continue
         return self._service.snapshot()
+
+
+def pause_path(name: str, word: str) -> str:
+    """Where a mapping is told *word*, `pause` or `resume`."""
+    return f"/v1/mappings/{quote(name, safe='')}/{word}"

@@ -40,21 +40,32 @@ class Response:
 
 
 Route: TypeAlias = Callable[[Message], Response]
-"""Answers a GET; is told the request's headers. Called in a thread of the server."""
+"""Answers a GET or a POST; is told the request's headers. Called in a thread of the server."""
 
 
 def as_json(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(status, json.dumps(value, indent=2).encode() + b"\n")
 
 
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """By path: what is read with GET, and what is done with POST. A path is in one of them."""
+
+    get: Mapping[str, Route]
+    post: Mapping[str, Route]
+
+
 class Server:
     """Serves *routes* on *listen* from enter to exit. A taken port is a warning, and a free one.
+
+    A POST that a browser sends for a page, which it marks with `Origin`, is refused: whoever opens a page in a browser
+    beside the service must not thereby command it.
 
     Raises:
         ConfigError: this machine cannot listen there.
     """
 
-    def __init__(self, listen: str, routes: Mapping[str, Route], log: Log) -> None:
+    def __init__(self, listen: str, routes: Routes, log: Log) -> None:
         self._address, self._routes, self._log = host_and_port(listen), routes, log
         self._http: _Http | None = None
         self.url = ""
@@ -121,25 +132,37 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = IDLE
 
-    def __init__(self, routes: Mapping[str, Route], log: Log, *rest: Any) -> None:
+    def __init__(self, routes: Routes, log: Log, *rest: Any) -> None:
         self._routes, self._log = routes, log
         super().__init__(*rest)
 
     def do_GET(self) -> None:
-        self._answer(body=True)
+        self._answer(self._routes.get, body=True)
 
     def do_HEAD(self) -> None:
-        self._answer(body=False)
+        self._answer(self._routes.get, body=False)
+
+    def do_POST(self) -> None:
+        self.close_connection = True  # a body that is not read would be taken for a request
+        if "Origin" in self.headers:
+            self.send_error(HTTPStatus.FORBIDDEN, "not from a page in a browser (Origin); use curl or headrace")
+            return
+        self._answer(self._routes.post, body=True)
 
     def _refuse_method(self) -> None:
         self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method  # noqa: N815 - the base class's names
+    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method  # noqa: N815 - the base class's names
 
-    def _answer(self, *, body: bool) -> None:
-        route = self._routes.get(self.path.partition("?")[0])
+    @property
+    def _path(self) -> str:
+        return self.path.partition("?")[0]
+
+    def _answer(self, routes: Mapping[str, Route], *, body: bool) -> None:
+        route = routes.get(self._path)
         if route is None:
-            self.send_error(HTTPStatus.NOT_FOUND)
+            known = self._path in {*self._routes.get, *self._routes.post}
+            self.send_error(HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND)
             return
         try:
             response = route(self.headers)
@@ -154,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(response.body)))
         self.send_header("Cache-Control", "no-store")
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.send_header("Allow", "GET, HEAD")
+            self.send_header("Allow", "POST" if self._path in self._routes.post else "GET, HEAD")
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
@@ -165,7 +188,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Answers in JSON, and ends the connection: a body that was not read would be taken for a request."""
         status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
         self.close_connection = True
-        error = {"error": message or status.description or status.phrase, "paths": sorted(self._routes)}
+        error = {
+            "error": message or status.description or status.phrase,
+            "paths": sorted([*self._routes.get, *self._routes.post]),
+        }
         self._send(as_json(error, status), body=getattr(self, "command", None) != "HEAD")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name

@@ -14,7 +14,7 @@ from typing import Any, Final
 from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.ending import cancelled
-from headrace.errors import ConfigError, Fault
+from headrace.errors import ConfigError, Fault, HeadraceError
 from headrace.functions import Function
 from headrace.leases import Leases
 from headrace.ledger import LedgerOpening
@@ -57,6 +57,10 @@ class Outcome:
         return lines
 
 
+class NotPausable(HeadraceError):  # noqa: N818 - it says why not
+    """Why this process cannot pause or resume a mapping, and the mend."""
+
+
 class Service:
     """Every enabled mapping of a config, or of those that *only* names. Run once.
 
@@ -79,6 +83,7 @@ class Service:
         self.stopping = False
         self._watchdog: Watchdog | None = None
         self._exit_when_idle, self._sample_every = exit_when_idle, sample_every
+        self.known = tuple(config.mappings)
         self._functions, self._log = functions, log(service=self.name)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
@@ -131,6 +136,24 @@ class Service:
             mappings=(*views, *self._disabled),
             histograms=tuple(one for mapping in mappings for one in status.histograms(mapping)),
         )
+
+    def pause(self, name: str, *, paused: bool) -> bool:
+        """Pause or resume a mapping whose source has no ledger; false where that changes nothing. On the loop only.
+
+        Raises:
+            NotPausable: it is not for this process to do.
+        """
+        mapping = self._mappings.get(name)
+        if mapping is None:
+            raise NotPausable(f"{name} does not run here: it is disabled, or --mapping leaves it out")
+        if mapping.has_ledger:
+            raise NotPausable(f"{name} is paused and resumed in the ledger, for every copy: use headrace pause")
+        if self.stopping:
+            raise NotPausable("the service is stopping")
+        changed = mapping.pause(paused=paused)
+        if changed:
+            self._log.info("mapping.paused" if paused else "mapping.resumed", mapping=name)
+        return changed
 
     def outcomes(self) -> list[Outcome]:
         """What each mapping came to; while it runs, what would be left if it ended now."""

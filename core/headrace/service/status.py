@@ -78,8 +78,8 @@ class MappingView:
 
     @property
     def ready(self) -> bool:
-        """True while it polls; one that is disabled is not waited for."""
-        return not self.enabled or self.state == "polling"
+        """True while it polls; one that is disabled or paused is not waited for: somebody asked for that."""
+        return not self.enabled or self.state in {"polling", "paused"}
 
 
 @dataclass(slots=True)
