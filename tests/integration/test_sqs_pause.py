@@ -33,7 +33,7 @@ async def test_a_queue_is_paused_and_resumed(
     tmp_path: Path, new_queue: Callable[..., Awaitable[str]], sqs: Any, aws_env: dict[str, str]
 ) -> None:
     """Nothing is received, what was begun is finished, and a resume goes on. Mutation: handlers that are dropped."""
-    url, listen = await new_queue(), f"127.0.0.1:{free_port()}"
+    url, listen = await new_queue(visibility_timeout=3), f"127.0.0.1:{free_port()}"
     (tmp_path / "gate.py").write_text(HANDLER)
     gate = {"work": {"handler": "gate.work", "path": str(tmp_path)}}
     settings = config({"orders": mapping(url, batch_size=1)}, functions=gate, listen=listen)
@@ -70,7 +70,8 @@ async def test_a_queue_is_paused_and_resumed(
         assert await service.answers("/readyz", 200) == {"ready": True}
         status, said = await asyncio.to_thread(told, "status")
         assert "paused" in said
-        assert (noted("began"), await counts(sqs, url)) == (["1"], (2, 0, 0))
+        # what a receive that was cut off has taken at the server comes again with its visibility
+        assert (noted("began"), sum(await counts(sqs, url))) == (["1"], 2)
         assert await asyncio.to_thread(told, "resume", "orders") == (0, "orders is resumed\n")
         await until(lambda: sorted(noted("ended")) == ["1", "2", "3"], why=service.log_text)
         assert await asyncio.to_thread(told, "resume", "orders") == (0, "orders was not paused\n")
