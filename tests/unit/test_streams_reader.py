@@ -146,10 +146,15 @@ async def test_an_expired_iterator_is_asked_for_anew_from_the_last_page() -> Non
 
 @virtual
 async def test_iterators_that_expire_at_once_are_not_asked_for_in_a_rush() -> None:
+    """And it is said meanwhile. Mutation: a state that stays `polling`, or that is `unavailable`."""
     expired = AwsError("ExpiredIteratorException", "old")
     calls = Calls(*[expired] * 20, page(1))
     reading = Watched(calls)
-    assert await reading.ids() == ["r1"]
+    asked = asyncio.ensure_future(reading.ids())
+    await asyncio.sleep(3)
+    assert reading.reader.condition.state == "iterator expired"
+    assert await asked == ["r1"]
+    assert reading.reader.condition.ready
     assert calls.log[-1][2] - calls.log[0][2] > 5
 
 

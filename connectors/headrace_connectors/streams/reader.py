@@ -143,6 +143,7 @@ class PagedReader:
                 if refusal(error) is not Refusal.EXPIRED:
                     raise
                 self._log.info("iterator.expired", shard=self._shard)
+                self._say(Refusal.EXPIRED, f"asking for another after {self._after}")
                 self._iterator = None
         self._iterator = await self._calls.iterator(self._after)
         return await self._calls.page(self._iterator)
@@ -165,9 +166,9 @@ class PagedReader:
             case Refusal.TRIMMED | Refusal.GONE as what:
                 self._iterator = None
                 return self._trimmed(what, error)
-            case Refusal.EXPIRED | Refusal.INVALID:
+            case Refusal.EXPIRED | Refusal.INVALID as what:
                 self._iterator = None
-                self._say(Refusal.UNAVAILABLE, error)
+                self._say(Refusal.UNAVAILABLE if what is Refusal.INVALID else what, error)
             case what:
                 self._say(what, error)
         return False

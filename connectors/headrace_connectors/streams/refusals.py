@@ -15,7 +15,7 @@ class Refusal(StrEnum):
     records after the position are gone; `GONE`: the whole shard is; the others wait, with back-off.
     """
 
-    EXPIRED = "expired"
+    EXPIRED = "iterator expired"
     INVALID = "invalid"
     TRIMMED = "trimmed"
     GONE = "gone"
