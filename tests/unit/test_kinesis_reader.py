@@ -134,7 +134,7 @@ async def test_an_expired_iterator_is_asked_for_again_from_the_last_record():
         ("KMSAccessDeniedException", "key unavailable"),
         ("AccessDeniedException", "denied"),
         ("InternalFailure", "unavailable"),
-        ("ExpiredIteratorException", "unavailable"),
+        ("ExpiredIteratorException", "iterator expired"),
     ],
 )
 async def test_a_refusal_is_a_condition_and_tried_again(code, state):
