@@ -266,3 +266,11 @@ def test_a_ledger_that_cannot_be_asked(shop: Shop, command: list[str]) -> None:
         assert status == 1, state
         if command != ["status"] or state != "memory:":  # of that, status asks the running copy
             assert said in err, state
+
+
+def test_status_makes_no_file(shop: Shop) -> None:
+    """Mutation: a look that leaves an empty ledger behind, which is then taken for one that was begun."""
+    status, out, err = shop.run("status")
+    assert (status, "never begun" in out) == (0, True)
+    assert "shop.db is not there: nothing was ever run with it" in err
+    assert not (shop.folder / "shop.db").exists()

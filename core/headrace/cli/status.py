@@ -21,6 +21,7 @@ from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.service.live import seconds
 from headrace.service.shardview import ShardView, shard_views
+from headrace.sqlite import path_of
 
 COLUMNS: Final = ("mapping", "lanes", "state", "reason", "lag", "lag time", "in flight", "failed", "dropped")
 SHARD_COLUMNS: Final = ("shard", "state", "for", "reason", "owner", "behind", "held", "position")
@@ -72,6 +73,11 @@ def _sharded(config: Config) -> list[str]:
 
 
 async def _read(config: Config, shards: dict[str, list[ShardView]]) -> int:
+    file = path_of(config.state) if config.state.startswith("sqlite:") else None
+    if file is not None and file.parent.is_dir() and not file.exists():  # looking makes no file
+        print(f"headrace: {file} is not there: nothing was ever run with it", file=sys.stderr)
+        shards.update((name, []) for name in _sharded(config))
+        return 0
     async with opened(config) as ledger:
         for name in _sharded(config):
             shards[name] = shard_views(await ledger.rows(name))
