@@ -56,11 +56,12 @@ class Shop:
         (self.folder / "c.yaml").write_text(yaml.safe_dump(config))
 
     def run(self, command: str, *arguments: str) -> tuple[int, str, str]:
-        """The exit status, and what was said on either output, but for the config's warnings."""
+        """The exit status, and what was said: none of the config's warnings, which `check` and `run` show."""
         status = main([command, str(self.folder / "c.yaml"), *arguments])
         said = self.capsys.readouterr()
         assert "Traceback" not in said.out + said.err
-        return status, said.out, "\n".join(line for line in said.err.splitlines() if not line.startswith("warning: "))
+        assert not [line for line in said.err.splitlines() if line.startswith("warning: ")]
+        return status, said.out, said.err.rstrip("\n")
 
     def ledger(self, work: Callable[[Ledger], Awaitable[Any]]) -> Any:
         async def opened() -> Any:

@@ -48,14 +48,15 @@ def catalog() -> Catalog:
         raise ConfigError([Fault("", message)]) from error
 
 
-def read(files: Sequence[Path], known: Catalog | None = None) -> Config:
-    """The config in *files*; its warnings are printed.
+def read(files: Sequence[Path], known: Catalog | None = None, *, warn: bool = True) -> Config:
+    """The config in *files*; its warnings are printed, unless what is to be seen is something else (*warn*).
 
     Raises:
         ConfigError: with every fault.
     """
     config = load(files, known or catalog())
-    complain(config.warnings, "warning: ")
+    if warn:
+        complain(config.warnings, "warning: ")
     return config
 
 

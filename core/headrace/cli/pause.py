@@ -44,7 +44,7 @@ def add(commands: common.Commands) -> None:
 
 
 def carry_out(word: str, arguments: argparse.Namespace) -> int:
-    config = common.read([arguments.files])
+    config = common.read([arguments.files], warn=False)
     name = common.one_of("mapping", arguments.mapping, config.mappings)
     if config.mappings[name].connector.shards is None:
         return _tell(config, name, word)

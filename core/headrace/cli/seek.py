@@ -47,7 +47,7 @@ def add(commands: common.Commands) -> None:
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
-    config = common.read([arguments.files])
+    config = common.read([arguments.files], warn=False)
     log_of(config, arguments.mapping)
     return carried_out(lambda: _seek(config, arguments.mapping, arguments.to, arguments.shard))
 

@@ -49,7 +49,7 @@ def add(commands: common.Commands) -> None:
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
-    config = common.read([arguments.files])
+    config = common.read([arguments.files], warn=False)
     shards: dict[str, list[ShardView]] = {}
     asked = _sharded(config) and config.state != "memory:"
     failed = carried_out(lambda: _read(config, shards)) if asked else 0
