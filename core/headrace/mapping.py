@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
-from headrace.batcher import ENVELOPE_BYTES, EVENT_BYTES, BatchPolicy
 from headrace.delivery import Attempt, Work
 from headrace.destination import Destination, Payload
 from headrace.doing import Words
@@ -15,21 +14,18 @@ from headrace.ending import cancelled
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
-from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source, Traits
+from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source
 from headrace.observe import Tally
 from headrace.outlet import Outlet
 from headrace.pausing import FINISHING, Pause
 from headrace.pipeline import End, Ending, Pipeline
-from headrace.plan import Plan
+from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
-from headrace.policy import FailurePolicy
 from headrace.retry import again
-from headrace.settings import LEAST_CAPACITY, MappingSettings
 from headrace.settling import Discarder, Outcome, no_destination
 from headrace.sharded import ShardedSource
 from headrace.slots import Slots
 from headrace.verdict import Rules, judge
-from headrace.windows import LIMIT as STATE_BYTES
 from headrace.windows import Tumbling
 
 STEADY = 60.0
@@ -326,32 +322,6 @@ def _open(connector: Connector, opening: Opening) -> Source:
     return connector.open(opening)
 
 
-def plan_of(settings: MappingSettings, traits: Traits) -> Plan:
-    """The engine's plan for effective *settings*."""
-    batch_size = settings.batch_size or 10
-    strands = settings.parallelization_factor or 1
-    backoff = settings.retry_backoff
-    return Plan(
-        batch=BatchPolicy(
-            size=batch_size,
-            window=float(settings.maximum_batching_window_in_seconds or 0),
-            nbytes=EVENT_BYTES - ENVELOPE_BYTES - (STATE_BYTES if settings.tumbling_window_in_seconds else 0),
-        ),
-        failure=FailurePolicy(
-            retries=_limit(settings.maximum_retry_attempts),
-            bisect=bool(settings.bisect_batch_on_function_error),
-            backoff=backoff.initial if backoff else (None if traits.redelivers else 1.0),
-            ceiling=backoff.maximum if backoff else 60.0,
-            max_age=_limit(settings.maximum_record_age_in_seconds),
-            strict=settings.response_mode == "strict",
-        ),
-        strands=strands,
-        concurrency=settings.maximum_concurrency,
-        capacity=settings.capacity or LEAST_CAPACITY,
-        capacity_bytes=settings.capacity_bytes,
-    )
-
-
 def _last_moment(records: Sequence[Record]) -> float:
     """After it a handler that began would run beside another owner's attempt at the same records."""
     return min(record.until for record in records)
@@ -361,8 +331,3 @@ def _first(group: BaseExceptionGroup[Exception]) -> Exception:
     """The first error of a group that is not a group itself."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _limit(value: int | None) -> int | None:
-    """Lambda writes "no limit" as -1."""
-    return None if value is None or value < 0 else value
