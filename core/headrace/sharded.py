@@ -20,6 +20,11 @@ from headrace.shards import Shards
 from headrace.upkeep import Upkeep
 from headrace.windows import Tumbling
 
+LOOKS_OF_SOURCE, LOOKS_OF_STORE = 16, 2
+"""One look in so many is made at least while it is away. A store may come back empty: who knows what was in it must be
+there before anybody begins anew, which waits for three looks.
+"""
+
 REST = 600.0
 """Seconds without a record after which the position of a quiet shard is moved on to a time."""
 
@@ -90,7 +95,7 @@ class ShardedSource:
     # the shards that are ours
 
     async def lanes(self) -> AsyncIterator[LogLane]:
-        failures = 0
+        failures, most = 0, LOOKS_OF_SOURCE
         while True:
             self._news.clear()
             try:
@@ -101,7 +106,8 @@ class ShardedSource:
             except (SourceUnavailable, LedgerError) as error:
                 self._unavailable(error, failures)
                 failures += 1
-            await self._pause(self._look_every * min(2**failures, 16) * random.uniform(0.75, 1))
+                most = LOOKS_OF_STORE if isinstance(error, LedgerError) else LOOKS_OF_SOURCE
+            await self._pause(self._look_every * min(2**failures, most) * random.uniform(0.75, 1))
 
     def _unavailable(self, error: Exception, failures: int) -> None:
         if failures % 10 == 0:

@@ -78,11 +78,20 @@ class Upkeep:
         if seen.generation is None:
             await self._begin(ledger)
             return None
+        if self.known is not None and self._begun_anew(self.known, seen):
+            was = {row.shard: row.position for row in self.known.rows if not row.ended}
+            mend = "seek to where each shard was; what came before the new start is not read otherwise"
+            self._log.error("graph.begun_anew", identity=seen.identity, was=was, mend=mend)
         self.known = seen
         if await self._audited(ledger, seen):
             self._news.set()
             return None
         return seen
+
+    @staticmethod
+    def _begun_anew(known: Graph, seen: Graph) -> bool:
+        """The store was emptied while we could not look, and somebody who knew nothing of it wrote a first graph."""
+        return known.generation != seen.generation and known.identity == seen.identity
 
     async def _begin(self, ledger: Ledger) -> None:
         """Write the first graph, as of the first look, but not before who else may be alive had time to restore one."""
