@@ -207,6 +207,7 @@ class Simulation:
             parents={shard.name: shard.parents for shard in self.fleet.stream.shards.values()},
             broken=self.broken(),
             writes=self.writes(),
+            taken=self.fleet.ledger.writes,
         )
 
     def writes(self) -> list[Write]:

@@ -82,19 +82,21 @@ def check_stream(
     given_up: Mapping[int, float] | None = None,
     broken: Mapping[tuple[str, int], str] | None = None,
     writes: Sequence[Write] = (),
+    taken: Sequence[Write] | None = None,
     judge: Judge = by_end,
 ) -> Lineage:
     """Look for breaches.
 
     *parents* are those of each shard; *given_up* says when a destination took a record, or it was dropped; *broken*
-    names what was done to each lease, by (shard, epoch), that was not let go of in order.
+    names what was done to each lease, by (shard, epoch), that was not let go of in order. *taken* are all writes, of a
+    store that was emptied, of which *writes* can hold no more than those that do not go back: they explain repeats.
     """
     records = {one.number: one for one in produced}
     books = _Books(history, records, given_up or {}, judge)
     found = Lineage(produced=len(records), settled=len(books.settled_at))
     found.breaches += [("lost", str(number)) for number in sorted(records.keys() - books.settled_at.keys())]
     found.breaches += [("stranger", str(number)) for number in sorted(books.attempts.keys() - records.keys())]
-    _repeats(books, broken or {}, writes, found)
+    _repeats(books, broken or {}, writes if taken is None else taken, found)
     _order(books, found)
     _generations(books, parents, found)
     _positions(books, writes, found)
