@@ -1,1 +1,1 @@
-"""Kafka: topics as sources, and in the event shapes of other sources."""
+"""Kafka: topics as sources, also in the event shapes of other sources, and as destinations."""
