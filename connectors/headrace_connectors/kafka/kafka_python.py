@@ -108,7 +108,8 @@ class KafkaPythonClient:
         self._consumer.seek(Theirs(*part), offset)
 
     def position(self, part: TopicPartition) -> int | None:
-        return self._consumer.position(Theirs(*part), timeout_ms=0)
+        offset: int | None = self._consumer.position(Theirs(*part), timeout_ms=0)
+        return offset
 
     def commit(self, offsets: Mapping[TopicPartition, Offset], seconds: float) -> None:
         try:
@@ -145,7 +146,7 @@ class KafkaPythonClient:
         return {**younger, **(self.ends(none, seconds) if none else {})}
 
     def silence(self) -> float:
-        """Counted from the last heartbeat that was answered, and from when it was sent; none while the group rebalances.
+        """Since the last heartbeat that was answered was sent; none while the group rebalances.
 
         A member that waits for the others to join is counted in by the coordinator, and sends no heartbeats.
         """
@@ -163,7 +164,7 @@ class KafkaPythonClient:
         self._consumer.close(autocommit=False, timeout_ms=_ms(seconds))
 
 
-class _Listener(AsyncConsumerRebalanceListener):
+class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] - kafka-python has no types
     """Passes on what becomes of partitions, and holds the group up until they are let go."""
 
     def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:

@@ -35,7 +35,7 @@ LOOK_EVERY = 1.0
 OF_THE_INTERVAL = 0.8
 """Of `max_poll_interval_ms`: what lanes have to finish in when they are to be let go; the rest is for the commit."""
 
-GIVEN_AWAY = "the group gives it to another"
+GIVEN_AWAY = "let go, for the group or for good"
 COUNTED_OUT = "the group counts us in no more"
 
 
@@ -144,7 +144,9 @@ class KafkaSource:
         try:
             begin = await self._beginning.of(partition)
             if begin is None:
-                self._set_condition("waiting", f"for where {partition.part.topic} begins: who owns its partition 0 says")
+                self._set_condition(
+                    "waiting", f"for where {partition.part.topic} begins: who owns its partition 0 says"
+                )
                 return None
             cursor = self._cursors[partition] = OffsetCursor(
                 partition, begin, self._owner, self._commit, lambda: self._contact.deadline
@@ -235,7 +237,8 @@ class KafkaSource:
             return
         partition.set_condition(
             "trimmed",
-            f"the record at offset {offset} comes next and is not there: retention took it, or the topic was made again; "
+            f"the record at offset {offset} comes next and is not there: retention took it, or the topic "
+            "was made again; "
             "set on_trimmed: skip to go on at the oldest that is left, or move the group's offset",
         )
 

@@ -1,0 +1,5 @@
+"""Temporary."""
+
+
+def words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
