@@ -48,11 +48,11 @@ class Opening:
     """All that a connector is told when a mapping opens it.
 
     `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
-    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `folder` is
-    what relative paths are relative to. `on_failure` is the failure destination, if there is one. `tally` gives the
-    counts of a lane by its name, and `words` what it is doing, for people. `leases` are the process's own, for
-    sharded sources; `shared` is one dictionary for all mappings of a process, for what they must share (a rate that a
-    source allows once). `commit_interval` is in seconds.
+    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `folder` is what
+    relative paths are relative to; `section_folders` has the sections' own. `on_failure` is the failure destination, if
+    there is one. `tally` gives the counts of a lane by its name, and `words` what it is doing, for people. `leases` are
+    the process's own, for sharded sources; `shared` is one dictionary for all mappings of a process, for what they must
+    share (a rate that a source allows once). `commit_interval` is in seconds.
     """
 
     service: str
@@ -63,6 +63,7 @@ class Opening:
     function_timeout: float
     log: Log
     folder: Path = Path()
+    section_folders: Mapping[str, Path] = field(default_factory=dict)
     on_failure: Destined | None = None
     clock: Clock = SYSTEM
     tally: Callable[[str], Tally] = lambda _: Tally()

@@ -169,6 +169,7 @@ def _opening(
         service=name,
         catalog=catalog,
         sections={name: _section(one) for name, one in sections.items()},
+        section_folders={},
         functions={name: FunctionSettings(handler="library.handler", timeout=timeout)},
     )
     entry = Entry(validator, around, name, written, Path.cwd())

@@ -17,7 +17,7 @@ MERGED: Final = ("functions", "mappings")
 
 @dataclass(slots=True)
 class Bundle:
-    """What the files say together. `folders`: of the file that names each function and mapping."""
+    """What the files say together. `folders`: of the file that names each block, and each function and mapping."""
 
     base: Path
     value: dict[str, Any] = field(default_factory=dict)
@@ -36,6 +36,8 @@ class Bundle:
             mine = self.value.setdefault(top, {} if _is_merged(top, block) else block)
             if _is_merged(top, block) and isinstance(mine, dict):
                 mine.update((name, one) for name, one in block.items() if (top, name) not in refused)
+        for top in value:
+            self.folders.setdefault((top,), path.parent)
         for top in MERGED:
             if isinstance(named := value.get(top), dict):
                 self.folders |= {(top, name): path.parent for name in named if (top, name) not in refused}

@@ -27,7 +27,7 @@ from headrace.settings import FunctionSettings, MappingSettings, Settings
 class MappingConfig:
     """One mapping. `settings` are effective; `origin` says of each: `file`, `default` or `default of sqs`.
 
-    `folder` is that of the file which names it.
+    `folder` is that of the file which names it, `section_folders` those of the files which have the sections.
     """
 
     name: str
@@ -37,6 +37,7 @@ class MappingConfig:
     settings: MappingSettings
     origin: Mapping[str, str]
     folder: Path
+    section_folders: Mapping[str, Path]
     on_failure: Destined | None = None
 
     def opening(
@@ -52,6 +53,7 @@ class MappingConfig:
             function_timeout=function_timeout,
             log=log(mapping=self.name),
             folder=self.folder,
+            section_folders=self.section_folders,
             on_failure=self.on_failure,
             **process,
         )
@@ -64,6 +66,7 @@ class Around:
     service: str
     catalog: Catalog
     sections: Mapping[str, Part[Any]]
+    section_folders: Mapping[str, Path]
     functions: Mapping[str, FunctionSettings | None] | None
 
 
@@ -111,6 +114,7 @@ class Entry:
             settings=settings,
             origin=origin,
             folder=self.folder,
+            section_folders=self.around.section_folders,
             on_failure=destination,
         )
 

@@ -92,14 +92,16 @@ class _Loader:
         }
         sections |= {name: nothing(self.catalog.sections[name]) for name in meant & sections.keys()}
         functions = {name: self._function(name, value) for name, value in self._block("functions").items()}
+        folders = self.bundle.folders
         around = Around(
             service=service.name if service else "",
             catalog=self.catalog,
             sections=sections,
+            section_folders={name: folders[name,] for name in sections if (name,) in folders},
             functions=None if "functions" in meant else functions,
         )
         entries = {
-            name: Entry(self.validator, around, name, value, self.bundle.folders["mappings", name])
+            name: Entry(self.validator, around, name, value, folders["mappings", name])
             for name, value in self._block("mappings").items()
         }
         mappings = {name: entry.read() for name, entry in entries.items()}

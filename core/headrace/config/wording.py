@@ -21,7 +21,8 @@ from headrace.errors import Fault
 Model = TypeVar("Model", bound=BaseModel)
 
 _RANGE: Final = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
-_SENSITIVE: Final = re.compile(r"password|passwd|passphrase|secret|token|credential", re.IGNORECASE)
+_SENSITIVE: Final = re.compile(r"password|passwd|passphrase|secret|token(?!_endpoint)|credential", re.IGNORECASE)
+"""OAuth's token endpoint is a place that everybody may know."""
 _LONGEST: Final = 40
 
 
