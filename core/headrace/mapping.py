@@ -305,6 +305,8 @@ class Mapping:
             full=full,
             payload=destined.kind.payload or (Payload.OBJECT if full else Payload.OMITTED),
             log=self._log,
+            singly=destined.kind.singly,
+            form=destined.kind.form,
         )
 
     def _abandon(self) -> None:
