@@ -41,7 +41,7 @@ BARE_BYTES: Final = 8 + len(
         }
     )
 )
-"""The most that a message takes in the event beside its topic, key, value and headers; their padding and a comma too."""
+"""The most that a message takes in the event beside its topic, key, value and headers; padding and a comma too."""
 
 
 class KafkaRecord(Record):
