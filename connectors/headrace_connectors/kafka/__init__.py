@@ -1,1 +1,1 @@
-"""Kafka: topics as sources, and in the event shapes of other sources."""
+"""Apache Kafka, and whatever speaks its protocol."""
