@@ -22,7 +22,7 @@ class Record:
 
     Attributes:
         id: what a handler names when it reports the record as failed.
-        raw: the source's own dict, from which the event is rendered.
+        raw: what the source's client handed over, from which the event is rendered; read by its connector alone.
         at: when the record arrived at its source, in Unix seconds.
         size: an upper bound of the bytes that it takes in the event, as JSON in UTF-8.
         key: what orders it among others, where its source orders by key.
@@ -37,7 +37,7 @@ class Record:
     def __init__(  # noqa: PLR0917 - made for every record, and positions are the cheapest way
         self,
         id: str,  # noqa: A002 - the word that Lambda, SQS and Kinesis use
-        raw: dict[str, Any],
+        raw: Any,
         at: float,
         size: int,
         key: str | None = None,
@@ -234,11 +234,13 @@ class Origin:
         info: lane or queue, ids or positions, times.
         payload: the records whole, where that is another event than `Source.render` makes of them (a queue's, before
             anything was unwrapped); None: it is that one.
+        key: of a single record, its key in bytes, where its source has keys of bytes.
     """
 
     block: str
     info: dict[str, Any]
     payload: Event | None = None
+    key: bytes | None = None
 
 
 class Source(Protocol):

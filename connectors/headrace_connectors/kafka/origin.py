@@ -1,0 +1,71 @@
+"""What a failure record says of Kafka messages, and how it looks in a topic. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from headrace.failure import iso, to_json
+from headrace.model import Origin, Record
+from headrace.policy import EXHAUSTED
+from headrace_connectors.kafka.event import name_of, render
+from headrace_connectors.kafka.message import Message
+
+BLOCK: Final = "KafkaBatchInfo"
+
+LATEST: Final = ":$LATEST"
+
+EXHAUSTED_IN_TOPIC: Final = "RetriesExhausted"
+"""AWS's sample has this word of asynchronous invocations; for an age it has none, so that stays as it is elsewhere."""
+
+
+def origin(records: Sequence[Record], *, bootstrap_servers: str) -> Origin:
+    """Of *records* together, which are of one partition and in its order (lambda-semantics 6.4).
+
+    `payloadSize` is the bytes of their event as JSON. `eventSourceArn` is MSK's alone.
+    """
+    first, last = records[0].raw, records[-1].raw
+    info: dict[str, Any] = {
+        "batchSize": len(records),
+        "bootstrapServers": bootstrap_servers,
+        "payloadSize": len(to_json(render(records, bootstrap_servers=bootstrap_servers))),
+        "recordsInfo": {
+            name_of(first): {
+                "firstRecordOffset": str(first.offset),
+                "lastRecordOffset": str(last.offset),
+                "firstRecordTimestamp": _time(first),
+                "lastRecordTimestamp": _time(last),
+            }
+        },
+    }
+    return Origin(block=BLOCK, info=info, key=first.key if len(records) == 1 else None)
+
+
+def _time(message: Message) -> str | None:
+    """ISO 8601; null where there is none, and the number where no calendar has it: producers set what they like."""
+    if message.timestamp is None or message.timestamp < 0:
+        return None
+    with suppress(ValueError, OverflowError, OSError):
+        return iso(message.timestamp / 1000)
+    return str(message.timestamp)
+
+
+def in_topic(record: dict[str, Any]) -> dict[str, Any]:
+    """A failure record of one record, of any source, as a Kafka topic is sent it (lambda-semantics 6.5).
+
+    The function's ARN has its version, the condition another word, and `recordInfo` stands for `recordsInfo`.
+    """
+    context = record["requestContext"]
+    condition = EXHAUSTED_IN_TOPIC if context["condition"] == EXHAUSTED else context["condition"]
+    arn = context["functionArn"].removesuffix(LATEST) + LATEST
+    shown = {**record, "requestContext": {**context, "functionArn": arn, "condition": condition}}
+    if BLOCK in record:
+        shown[BLOCK] = _of_one(record[BLOCK])
+    return shown
+
+
+def _of_one(info: dict[str, Any]) -> dict[str, Any]:
+    rest = {name: value for name, value in info.items() if name != "recordsInfo"}
+    (place,) = info["recordsInfo"].values()
+    return {**rest, "recordInfo": {"offset": place["firstRecordOffset"], "timestamp": place["firstRecordTimestamp"]}}
