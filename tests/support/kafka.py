@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,11 +19,10 @@ from typing import Any
 from kafka import KafkaAdminClient
 
 from headrace.errors import ServerUnavailable
-from headrace_connectors.testbed import installation
+from headrace_connectors.testbed import brokers, installation
 from headrace_connectors.testbed.apache import ApacheKafka
 from headrace_connectors.testbed.installed import Installation
 from headrace_connectors.testbed.jars import VERSION
-from headrace_connectors.testbed.java import find_java, find_maven
 from headrace_connectors.testbed.tansu import Tansu
 from support import install
 
@@ -38,14 +36,8 @@ PROMPT = {
 
 
 def why_not_apache() -> str | None:
-    """Why there is no Apache Kafka on this machine; None where there is. Asks the machine alone, not the network."""
-    try:
-        find_java()
-        if not installation.at_hand(install.CACHE):
-            find_maven()
-    except ServerUnavailable as error:
-        return str(error)
-    return None
+    """Why there is no Apache Kafka on this machine; None where there is."""
+    return brokers.why_not_apache(install.CACHE)
 
 
 def header() -> str:

@@ -20,7 +20,7 @@ from headrace.errors import ServerUnavailable
 from headrace_connectors.testbed import jars
 from headrace_connectors.testbed.apache import ApacheKafka
 from headrace_connectors.testbed.installed import Installation
-from headrace_connectors.testbed.jars import Progress
+from headrace_connectors.testbed.jars import Progress, silent
 from headrace_connectors.testbed.java import find_java
 from headrace_connectors.testbed.properties import BROKER, CONTROLLER, server_properties, text
 
@@ -33,7 +33,7 @@ def at_hand(cache: Path) -> bool:
     return jars.complete(_home(cache) / "jars")
 
 
-def prepare(cache: Path, progress: Progress = lambda _what, _done, _of: None) -> Installation:
+def prepare(cache: Path, progress: Progress = silent) -> Installation:
     """What a broker needs, in `cache`; fetched and made at the first time. Several processes may ask at once.
 
     Raises:
@@ -45,6 +45,7 @@ def prepare(cache: Path, progress: Progress = lambda _what, _done, _of: None) ->
     with _alone(home):
         if not jars.complete(found.jars):
             jars.fetch(found.jars, progress)
+            archive.unlink(missing_ok=True)  # it knows the old jars by their time
         if not found.formatted.exists():
             _format(found, progress)
         if not archive.exists():
