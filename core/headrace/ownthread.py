@@ -32,6 +32,10 @@ class OwnThread:
         Raises:
             RuntimeError: the thread is closed.
         """
+        return await self.begin(work)
+
+    def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """As `run`, and nobody need wait for it."""
         if self.closed:
             raise RuntimeError(f"{self._name} is closed")
         if not self._started:
@@ -40,7 +44,7 @@ class OwnThread:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.put((loop, future, work))
-        return await future
+        return future
 
     def close(self) -> None:
         """The thread ends behind what it was given. May be called twice."""

@@ -1,1 +1,1 @@
-"""Apache Kafka, and whatever speaks its protocol."""
+"""Kafka: topics as sources, also in the event shapes of other sources, and as destinations."""

@@ -1,0 +1,203 @@
+"""A member of a group by kafka-python: pure Python, on every machine.
+
+What is leant on, seen on Apache Kafka 4.1 with both protocols (tests/integration/test_kafka_client.py): the listener's
+coroutine may wait as long as `max_poll_interval_ms` while heartbeats go on; commits are taken meanwhile from another
+thread; on the cooperative protocol it is told of what is revoked when the new generation stands, on the eager one
+before it joins. kafka-python's own thread runs the listener, and must never be blocked.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+
+from kafka import KafkaConsumer
+from kafka import TopicPartition as Theirs
+from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.errors import CommitFailedError, CorruptRecordError, OffsetOutOfRangeError
+from kafka.future import Future
+from kafka.structs import OffsetAndMetadata
+
+from headrace_connectors.kafka.client import (
+    Done,
+    Fenced,
+    Membership,
+    Offset,
+    OutOfRange,
+    TopicPartition,
+    Unreadable,
+)
+from headrace_connectors.kafka.message import Message
+from headrace_connectors.kafka.options import KafkaOptions
+
+ASSIGNORS: Final = {
+    "cooperative-sticky": CooperativeStickyAssignor,
+    "range": RangePartitionAssignor,
+    "roundrobin": RoundRobinPartitionAssignor,
+}
+
+_CORRUPT: Final = re.compile(
+    r"partition TopicPartition\(topic='(?P<topic>[^']+)', partition=(?P<partition>\d+)\) at offset (?P<offset>\d+)"
+)
+
+MOST_A_POLL: Final = 2000
+"""Records: few polls for many records, and no long stay in one of them."""
+
+
+class KafkaPythonClient:
+    """As `KafkaClient`. *settings* are those of the connection, in kafka-python's words."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        options: KafkaOptions,
+        *,
+        group: str,
+        membership: Membership,
+    ) -> None:
+        self._heard = time.monotonic()
+        self._consumer = KafkaConsumer(
+            **settings,
+            group_id=group,
+            group_instance_id=options.group_instance_id,
+            session_timeout_ms=options.session_timeout_ms,
+            heartbeat_interval_ms=min(3000, options.session_timeout_ms // 4),
+            max_poll_interval_ms=options.max_poll_interval_ms,
+            metadata_max_age_ms=options.metadata_max_age_ms,
+            partition_assignment_strategy=(ASSIGNORS[options.partition_assignment_strategy],),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            fetch_max_wait_ms=100,
+            bootstrap_timeout_ms=10_000,
+        )
+        self._consumer.subscribe(options.topics, listener=_Listener(self._consumer, membership))
+
+    def poll(self, seconds: float) -> Mapping[TopicPartition, Sequence[Message]]:
+        try:
+            found: Mapping[TopicPartition, Sequence[Message]] = self._consumer.poll(
+                timeout_ms=_ms(seconds), max_records=MOST_A_POLL
+            )
+        except OffsetOutOfRangeError as error:
+            raise OutOfRange({TopicPartition(*part): offset for part, offset in error.args[0].items()}) from error
+        except CorruptRecordError as error:
+            raise self._unreadable(error) or error from error
+        return found
+
+    def _unreadable(self, error: CorruptRecordError) -> Unreadable | None:
+        """Which record that is: kafka-python says so in words alone, and of a batch only where it begins."""
+        said = _CORRUPT.search(str(error))
+        if said is None:
+            return None
+        part = TopicPartition(said["topic"], int(said["partition"]))
+        return Unreadable(part, max(int(said["offset"]), self.position(part) or 0), "its checksum is wrong")
+
+    def pause(self, part: TopicPartition) -> None:
+        self._consumer.pause(Theirs(*part))
+
+    def resume(self, part: TopicPartition) -> None:
+        self._consumer.resume(Theirs(*part))
+
+    def seek(self, part: TopicPartition, offset: int) -> None:
+        self._consumer.seek(Theirs(*part), offset)
+
+    def position(self, part: TopicPartition) -> int | None:
+        return self._consumer.position(Theirs(*part), timeout_ms=0)
+
+    def commit(self, offsets: Mapping[TopicPartition, Offset], seconds: float) -> None:
+        try:
+            self._consumer.commit(
+                {Theirs(*part): OffsetAndMetadata(one.next, one.metadata, -1) for part, one in offsets.items()},
+                timeout_ms=_ms(seconds),
+            )
+        except CommitFailedError as error:
+            raise Fenced(str(error)) from error
+
+    def committed(self, parts: Sequence[TopicPartition], seconds: float) -> Mapping[TopicPartition, Offset]:
+        found = {}
+        for part in parts:
+            one = self._consumer.committed(Theirs(*part), metadata=True, timeout_ms=_ms(seconds))
+            if one is not None:
+                found[part] = Offset(one.offset, one.metadata or "")
+        return found
+
+    def partitions(self, topic: str) -> Sequence[int]:
+        """As of the last metadata: the public call would ask for every topic of the cluster, and wait for ever."""
+        return sorted(self._consumer._cluster.partitions_for_topic(topic) or ())  # noqa: SLF001
+
+    def beginnings(self, parts: Sequence[TopicPartition], seconds: float) -> Mapping[TopicPartition, int]:
+        return _ours(self._consumer.beginning_offsets([Theirs(*part) for part in parts], timeout_ms=_ms(seconds)))
+
+    def ends(self, parts: Sequence[TopicPartition], seconds: float) -> Mapping[TopicPartition, int]:
+        return _ours(self._consumer.end_offsets([Theirs(*part) for part in parts], timeout_ms=_ms(seconds)))
+
+    def at(self, parts: Sequence[TopicPartition], time: float, seconds: float) -> Mapping[TopicPartition, int]:
+        times = {Theirs(*part): int(time * 1000) for part in parts}
+        found = self._consumer.offsets_for_times(times, timeout_ms=_ms(seconds))
+        none = [part for part in parts if found.get(part) is None]
+        younger = {TopicPartition(*part): one.offset for part, one in found.items() if one is not None}
+        return {**younger, **(self.ends(none, seconds) if none else {})}
+
+    def silence(self) -> float:
+        """Counted from the last heartbeat that was answered, and from when it was sent; none while the group rebalances.
+
+        A member that waits for the others to join is counted in by the coordinator, and sends no heartbeats.
+        """
+        coordinator, now = self._consumer._coordinator, time.monotonic()  # noqa: SLF001 - its metrics tell of sending only
+        beats = coordinator.heartbeat
+        if coordinator.rebalance_in_progress():
+            self._heard = now
+        elif beats.last_receive >= beats.last_send:
+            self._heard = max(self._heard, beats.last_send, beats.last_reset)
+        else:
+            self._heard = max(self._heard, beats.last_reset)
+        return now - self._heard
+
+    def close(self, seconds: float) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=_ms(seconds))
+
+
+class _Listener(AsyncConsumerRebalanceListener):
+    """Passes on what becomes of partitions, and holds the group up until they are let go."""
+
+    def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:
+        self._consumer, self._membership = consumer, membership
+
+    async def on_partitions_assigned(self, assigned: Collection[Theirs]) -> None:
+        for part in assigned:
+            self._consumer.pause(part)
+            self._consumer.seek(part, 0)  # or it would look for where to begin by itself
+        self._membership.assigned(_named(assigned))
+
+    async def on_partitions_revoked(self, revoked: Collection[Theirs]) -> None:
+        await self._until_done(self._membership.revoked, revoked)
+
+    async def on_partitions_lost(self, lost: Collection[Theirs]) -> None:
+        await self._until_done(self._membership.lost, lost)
+
+    async def _until_done(
+        self, tell: Callable[[Sequence[TopicPartition], Done], None], parts: Collection[Theirs]
+    ) -> None:
+        """A future that another thread resolves does not wake kafka-python's loop: it is resolved there."""
+        if parts:
+            future, loop = Future(), self._consumer._net  # noqa: SLF001 - it has no public way to wake it
+            tell(_named(parts), lambda: loop.call_soon_threadsafe(lambda: future.success(None)))
+            await future
+
+
+def _named(parts: Collection[Theirs]) -> list[TopicPartition]:
+    return sorted(TopicPartition(*part) for part in parts)
+
+
+def _ours(offsets: Mapping[Theirs, int]) -> dict[TopicPartition, int]:
+    return {TopicPartition(*part): offset for part, offset in offsets.items()}
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -1,0 +1,75 @@
+"""What stands beside a committed offset: whose it is, and what was lost there (design rule 13). Pure.
+
+Kafka keeps a short text with each committed offset. It does for a partition what a ledger's row does for a shard: an
+owner that was lost leaves its name there, and one that let go takes it out.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from headrace.ledger import Mark
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """The text as values.
+
+    Attributes:
+        owner: who reads on from here; empty: it was let go.
+        epoch: raised with every change of owner.
+        crashes: how many owners in a row were lost at this offset.
+        mark: the record that is being tried alone.
+    """
+
+    owner: str = ""
+    epoch: int = 0
+    crashes: int = 0
+    mark: Mark | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """What *text* says; nothing, where other tools wrote it or a newer headrace did."""
+        try:
+            match json.loads(text or "null"):
+                case {"headrace": 1, "owner": str(owner), "epoch": int(epoch), "crashes": int(crashes), **more}:
+                    return cls(owner=owner, epoch=epoch, crashes=crashes, mark=_mark(more.get("mark")))
+        except ValueError:
+            pass
+        return cls()
+
+    def text(self) -> str:
+        said: dict[str, object] = {
+            "headrace": FORMAT,
+            "owner": self.owner,
+            "epoch": self.epoch,
+            "crashes": self.crashes,
+        }
+        if self.mark is not None:
+            said["mark"] = [self.mark.position, self.mark.attempt]
+        return json.dumps(said, separators=(",", ":"))
+
+    def taken(self, owner: str) -> Note:
+        """As the next owner writes it: one whose name still stands there was lost, unless it is the same."""
+        lost = bool(self.owner) and self.owner != owner
+        kept = self if self.owner else replace(self, crashes=0, mark=None)
+        return replace(kept, owner=owner, epoch=self.epoch + 1, crashes=kept.crashes + lost)
+
+    def moved(self) -> Note:
+        """As it stands beside another offset."""
+        return replace(self, crashes=0, mark=None)
+
+    def left(self) -> Note:
+        """As it is let go."""
+        return replace(self, owner="", crashes=0, mark=None)
+
+
+def _mark(said: object) -> Mark | None:
+    match said:
+        case [str(position), int(attempt)]:
+            return Mark(position=position, attempt=attempt)
+    return None

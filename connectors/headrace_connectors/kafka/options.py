@@ -1,0 +1,123 @@
+"""What may be written about a Kafka source, and what is wrong or dangerous in it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from headrace.errors import Fault
+from headrace.plugins import Opening
+from headrace.times import unix
+from headrace_connectors.kafka.connecting import KafkaSettings
+
+OnTrimmed = Literal["fail", "skip"]
+Strategy = Literal["cooperative-sticky", "range", "roundrobin"]
+
+DEFAULTS: Final[Mapping[str, object]] = {
+    "batch_size": 100,
+    "maximum_batching_window_in_seconds": 0.5,
+    "bisect_batch_on_function_error": False,
+    "maximum_record_age_in_seconds": -1,
+    "maximum_retry_attempts": -1,
+    "parallelization_factor": 1,
+    "starting_position": "TRIM_HORIZON",
+}
+"""As recorded of a fresh mapping on AWS, and its window of 500 ms (lambda-semantics 1.1, 1.2)."""
+
+LATER = "is not built yet for Kafka; take it out until it is (nothing is accepted and ignored)"
+
+REFUSES: Final[Mapping[str, str]] = {
+    "scaling_config": "a partition's batches go in order: set parallelization_factor for several at once",
+    "tumbling_window_in_seconds": "a window's state has no place beside a committed offset; AWS has windows for streams",
+    "idempotency": LATER,
+    "redact": LATER,
+}
+
+
+def _topics(topics: list[str]) -> list[str]:
+    """By Lambda's pattern and length (lambda-semantics 1.1)."""
+    for topic in topics:
+        if not re.fullmatch(r"[^.][a-zA-Z0-9_.-]{0,248}", topic, re.ASCII) or topic == "..":
+            raise ValueError(f"{topic!r} is no topic: 1 to 249 letters, digits, _ . and -, not beginning with a dot")
+    if len(set(topics)) < len(topics):
+        raise ValueError("names a topic twice")
+    return topics
+
+
+class KafkaOptions(KafkaSettings):
+    """`source: {type: kafka, …}`."""
+
+    topics: Annotated[list[str], Field(min_length=1), AfterValidator(_topics)] = Field(
+        description="Topics to read. Required. AWS takes exactly one."
+    )
+    consumer_group_id: str | None = Field(
+        None, min_length=1, max_length=200, description="The consumer group. Default: the mapping's UUID."
+    )
+    group_instance_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=249,
+        description="Static membership: a copy that starts again within session_timeout_ms gets its partitions back "
+        "without a rebalance. Each copy needs its own.",
+    )
+    partition_assignment_strategy: Strategy = Field(
+        "cooperative-sticky",
+        description="How partitions are shared. All members of a group need one of the same protocol: "
+        "cooperative-sticky moves only what must move, the others stop the whole group for each change.",
+    )
+    session_timeout_ms: int = Field(
+        45_000, ge=1000, le=1_800_000, description="Milliseconds of silence after which a copy's partitions move."
+    )
+    max_poll_interval_ms: int = Field(
+        300_000,
+        ge=1000,
+        description="Milliseconds that a rebalance waits for what is at the handler; then the partitions move anyway.",
+    )
+    metadata_max_age_ms: int = Field(
+        30_000, ge=100, description="Milliseconds after which new topics and partitions are looked for."
+    )
+    on_trimmed: OnTrimmed = Field(
+        "fail",
+        description="When the next record is no longer there: fail stops the partition and says so, skip goes on at "
+        "the oldest that is left and counts a gap.",
+    )
+
+
+def check(opening: Opening) -> Iterator[Fault]:
+    """What AWS, Kafka or we refuse."""
+    options: KafkaOptions = opening.options
+    where, settings = "starting_position_timestamp", opening.settings
+    start, written = settings.starting_position, settings.starting_position_timestamp
+    if start == "AT_TIMESTAMP" and written is None:
+        yield Fault(where, "is required with starting_position: AT_TIMESTAMP")
+    elif start != "AT_TIMESTAMP" and written is not None:
+        yield Fault(where, "is only for starting_position: AT_TIMESTAMP; take it out")
+    elif written is not None and unix(written) > opening.clock.wall():
+        yield Fault(where, "lies in the future; give a time that is past, or starting_position: LATEST")
+    if options.max_poll_interval_ms < options.session_timeout_ms:
+        yield Fault(
+            "source.max_poll_interval_ms",
+            f"is less than session_timeout_ms ({options.session_timeout_ms}): raise it, or lower that",
+        )
+
+
+def warn(opening: Opening) -> Iterator[Fault]:
+    """Dangerous, but legal."""
+    options: KafkaOptions = opening.options
+    settings = opening.settings
+    limits = (settings.maximum_retry_attempts, settings.maximum_record_age_in_seconds)
+    if opening.on_failure is None and all(limit is None or limit < 0 for limit in limits):
+        yield Fault(
+            "maximum_retry_attempts",
+            "there is no limit and no failure destination: a batch that always fails holds its partition until the "
+            "topic drops its records; set maximum_retry_attempts and destination_config.on_failure",
+        )
+    if opening.function_timeout * 1000 >= options.max_poll_interval_ms:
+        yield Fault(
+            "source.max_poll_interval_ms",
+            f"is not longer than the function's timeout ({opening.function_timeout:g} s): a call that takes so long "
+            "when partitions move comes again elsewhere; raise it",
+        )
