@@ -21,8 +21,9 @@ setup: .venv/installed      ## the virtual environment, with pinned packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . --group dev
 	@touch $@
 
-servers: setup  ## the SQS and Redis servers and the fault proxy that tests and demo run against, in their own environments
+servers: setup  ## the servers and the fault proxy that tests and demo run against, in their own environments
 	@$(BIN)/python tests/support/install.py
+	@PYTHONPATH=tests $(BIN)/python -W ignore -m support.kafka
 
 test: setup servers     ## the suite, against real servers
 	$(BIN)/python -m pytest -n $(WORKERS)

@@ -5,6 +5,9 @@
 | ministack | session | the running SQS server, shared: never stop it; for that make your own `Ministack()` |
 | microburst | test | the running fault proxy before that server, without rules |
 | kinesis_local, roto | session | the running Kinesis servers, shared: each test makes a stream of its own |
+| kafka | test | the broker that support/kafka.py chose, shared by all workers, with names of this test's own |
+| apache_kafka | test | the same, and Apache Kafka for sure: elsewhere the test is skipped with the reason |
+| tansu | test | the same on the broker from PyPI |
 | account | test | twelve digits: the access key that keeps this test's queues apart |
 | aws_env | test | the environment variables with which a process of ours reaches the server as this account |
 | sqs | test | an aiobotocore client for it |
@@ -21,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from support import kafka as brokers
 from support.kinesis import KinesisLocal, Roto
 from support.queues import client_of, make_queue, sqs_client
 from support.servers import Microburst, Ministack, aws_environment, random_account
@@ -69,6 +73,46 @@ def kinesis_local() -> Iterator[KinesisLocal]:
 def roto() -> Iterator[Roto]:
     with Roto() as server:
         yield server
+
+
+def pytest_report_header() -> str:
+    return brokers.header()
+
+
+@pytest.fixture(scope="session")
+def _apache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address; "" where there is none."""
+    reason = brokers.why_not_apache()
+    if reason is not None:
+        assert not os.environ.get("CI"), reason
+        yield ""
+        return
+    run = tmp_path_factory.getbasetemp()
+    with brokers.shared(run.parent if os.environ.get("PYTEST_XDIST_WORKER") else run) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def _tansu() -> Iterator[str]:
+    with brokers.tansu() as broker:
+        yield broker.bootstrap_servers
+
+
+@pytest.fixture
+def apache_kafka(_apache: str) -> brokers.Cluster:
+    if not _apache:
+        pytest.skip(f"needs Apache Kafka: {brokers.why_not_apache()}")
+    return brokers.Cluster(_apache)
+
+
+@pytest.fixture
+def tansu(_tansu: str) -> brokers.Cluster:
+    return brokers.Cluster(_tansu)
+
+
+@pytest.fixture
+def kafka(_apache: str, request: pytest.FixtureRequest) -> brokers.Cluster:
+    return brokers.Cluster(_apache or request.getfixturevalue("_tansu"))
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class Message:
         body: JSON in UTF-8, without a line break; when it is sent again, the same byte for byte.
         lane: whose records it is about: a queue's name, a shard's id, a topic and partition.
         at: when they were given up, in Unix seconds.
+        source_key: of a single record, its key in bytes, where its source has keys of bytes.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Message:
     body: bytes
     lane: str
     at: float
+    source_key: bytes | None = None
 
 
 class Payload(StrEnum):

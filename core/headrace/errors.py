@@ -6,6 +6,7 @@ HeadraceError
 ├── FunctionUnavailable  a handler cannot be loaded: Lambda's error type, and why
 ├── SourceUnavailable    a source cannot be reached, or refuses us; the service goes on trying
 ├── DestinationUnavailable   the same of a destination; what it is to take is held meanwhile
+├── ServerUnavailable    a server that we were to start cannot be had, or does not start: why, and the mend
 └── LedgerError          a ledger cannot be used as it is: what is wrong with it, and the mend
     ├── LedgerUnavailable  its store cannot be reached now; says whether the write may have happened
     ├── GraphChanged       it has another graph than was meant, or none
@@ -81,6 +82,10 @@ class SourceUnavailable(HeadraceError):  # noqa: N818 - as above
 
 class DestinationUnavailable(HeadraceError):  # noqa: N818 - as above
     """A destination cannot be reached, or did not take what it was sent."""
+
+
+class ServerUnavailable(HeadraceError):  # noqa: N818 - as above
+    """A server that we were to start cannot be had, or does not start."""
 
 
 def _step(step: str | int) -> str:

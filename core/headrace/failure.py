@@ -59,7 +59,7 @@ def _response(outcome: Outcome, *, full: bool) -> dict[str, Any]:
     return said
 
 
-def message(gone: Discarded, record: dict[str, Any], *, apart: bool) -> Message:
+def message(gone: Discarded, record: dict[str, Any], *, apart: bool, source_key: bytes | None = None) -> Message:
     """*record* on its way: one line of JSON.
 
     A queue's message (*apart*) has one id however often it is given up, so that a destination can tell a repeat.
@@ -74,6 +74,7 @@ def message(gone: Discarded, record: dict[str, Any], *, apart: bool) -> Message:
         body=to_json(record),
         lane=gone.lane,
         at=gone.at,
+        source_key=source_key,
     )
 
 

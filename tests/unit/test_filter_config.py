@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
@@ -12,10 +13,10 @@ import pytest
 from headrace import config
 from headrace.config import explain
 from headrace.errors import ConfigError
-from headrace.plugins import NO_VIEW, Connector
+from headrace.plugins import NO_VIEW, Catalog, Connector
 from headrace.settings import Settings
 from headrace_connectors import SqsPoller
-from support.fake_catalog import CATALOG, LOG, QUEUE, write
+from support.fake_catalog import CATALOG, LOG, QUEUE, LogOptions, write
 
 BASE = """\
 service: {name: shop}
@@ -133,6 +134,37 @@ def test_a_field_that_no_record_has_is_a_warning():
     (warning,) = load("filters: [{pattern: {body: {a: [1]}}}, {pattern: {Body: {a: [1]}}}]").warnings
     assert warning.path == f"{AT}[1].pattern.Body"
     assert warning.message == "no record has a field Body: only exists: false finds that; did you mean body?"
+
+
+class ShownOptions(LogOptions):
+    shown_as: Literal["log", "queue"] = "log"
+
+
+def told_of(source: str, pattern: str) -> list[str]:
+    """Faults and warnings of a source whose records look as its options say."""
+    shown = replace(
+        LOG, options=ShownOptions, view=lambda options: (QUEUE if options.shown_as == "queue" else LOG).view
+    )
+    text = BASE.replace("SOURCE", source) + f"      filters: [{{pattern: {pattern}}}]\n"
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), text, "f.yaml")
+        try:
+            loaded = config.load([path], Catalog(connectors=[shown]), {})
+        except ConfigError as error:
+            return [fault.message for fault in (*error.faults, *error.warnings)]
+        return [warning.message for warning in loaded.warnings]
+
+
+def test_patterns_are_held_against_the_view_that_the_options_ask_for():
+    """Mutations: the view of the default options; none at all where the options have faults that leave no doubt."""
+    unknown = "no record has a field body: only exists: false finds that; its fields are data, id"
+    assert told_of("{type: log, stream: a}", "{data: [x]}") == [JSON_ONLY]
+    assert told_of("{type: log, stream: a}", "{body: {n: [1]}}") == [unknown]
+    assert told_of("{type: log, stream: a, shown_as: queue}", "{body: [x]}") == []
+    elsewhere = told_of("{type: log, stream: a, topics: []}", "{data: [x]}")
+    assert (len(elsewhere), JSON_ONLY in elsewhere) == (2, True)
+    broken = told_of("{type: log, stream: a, shown_as: both}", "{data: [x]}")
+    assert len(broken) == 1, "what it is shown as is in doubt"
 
 
 def test_a_source_without_a_view_refuses_filters():

@@ -57,7 +57,7 @@ class Source:
 
 
 def mapping_of(
-    source: Source, handler: Any, keep: Keep | None = None, view: View | None = None, **settings: Any
+    source: Source, handler: Any, keep: Keep | None = None, view: Any = None, **settings: Any
 ) -> tuple[Mapping, Told]:
     told = Told()
 
@@ -196,7 +196,7 @@ def body(record: Record) -> str:
     return str(record.raw["body"])
 
 
-async def filtered(*bodies: str) -> tuple[MemoryQueue, Mapping, Told, list[str]]:
+async def filtered(*bodies: str, of_options: bool = False) -> tuple[MemoryQueue, Mapping, Told, list[str]]:
     """A queue of *bodies* behind `{"body": {"n": [1]}}`, drained; and what the handler saw."""
     queue, seen = MemoryQueue(visibility=30), list[str]()
     queue.send(bodies)
@@ -206,12 +206,21 @@ async def filtered(*bodies: str) -> tuple[MemoryQueue, Mapping, Told, list[str]]
         seen.extend(record["body"] for record in event["Records"])
 
     criteria = {"filters": [{"pattern": {"body": {"n": [1]}}}]}
-    mapping, told = mapping_of(Source(queue), handler, view=view, filter_criteria=criteria)
+    mapping, told = mapping_of(
+        Source(queue), handler, view=(lambda _: view) if of_options else view, filter_criteria=criteria
+    )
     running = asyncio.ensure_future(mapping.run())
     await asyncio.sleep(20)
     mapping.stop(1)
     await running
     return queue, mapping, told, seen
+
+
+@virtual
+async def test_what_filters_see_may_depend_on_the_options() -> None:
+    """Mutation: the connector's function taken for the view, so that nothing is filtered."""
+    *_, seen = await filtered('{"n": 1}', '{"n": 2}', of_options=True)
+    assert seen == ['{"n": 1}']
 
 
 @virtual

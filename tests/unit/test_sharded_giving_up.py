@@ -38,12 +38,12 @@ class Shelf:
 
     async def close(self) -> None: ...
 
-    def destined(self, payload: Payload | None = None) -> Destined:
+    def destined(self, payload: Payload | None = None, **more: Any) -> Destined:
         async def probe(*_: object) -> Probe:
             return Probe()
 
         kind = DestinationKind(
-            type="shelf", summary="", options=Settings, open=lambda *_: self, probe=probe, payload=payload
+            type="shelf", summary="", options=Settings, open=lambda *_: self, probe=probe, payload=payload, **more
         )
         return Destined(kind=kind, options=Settings())
 
@@ -127,3 +127,16 @@ async def test_the_payload_goes_as_the_mapping_and_the_kind_say(
     if keys:
         event = json.loads(record["payload"]) if kind is Payload.TEXT else record["payload"]
         assert [one["id"] for one in event["Records"]] == ["a", BAD, "z"]
+
+
+@virtual
+async def test_a_kind_may_ask_for_each_record_by_itself_and_have_a_form_of_its_own() -> None:
+    """Mutation: what the kind says does not reach the way out."""
+    fleet, shelf = Fleet(1), Shelf()
+    fleet.stream.put(["a", BAD, "z"])
+    to = shelf.destined(singly=True, form=lambda record: {"form": "theirs", **record})
+    worker = fleet.worker("w", behave=boom, on_failure=to, maximum_retry_attempts=0).start()
+    await fleet.until(lambda: len(shelf.kept) == 3)
+    await worker.stop()
+    assert [record["MemoryBatchInfo"]["first"] for record in shelf.kept] == ["a", BAD, "z"]
+    assert {record["form"] for record in shelf.kept} == {"theirs"}

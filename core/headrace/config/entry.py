@@ -18,6 +18,7 @@ from headrace.config.shape import nearest, shape, stand_ins
 from headrace.config.together import agreed, of_opening, of_settings
 from headrace.config.wording import Validator, no_such_type, not_a_mapping
 from headrace.errors import Fault
+from headrace.filters import View
 from headrace.observe import log
 from headrace.plugins import Catalog, Connector, Destined, Opening
 from headrace.settings import FunctionSettings, MappingSettings, Settings
@@ -89,10 +90,10 @@ class Entry:
         if connector is None:
             self._settings(self.value, {})
             return None
-        filters = Filters(self.validator, connector, self.where)
+        options = self._options(connector)
+        filters = Filters(self.validator, _view(connector, options), self.where)
         allowed = filters.check(self._allowed(connector))
         settings = self._settings(allowed, dict.fromkeys(shape(connector.options).names(()), "it belongs in source"))
-        options = self._options(connector)
         block = written(allowed)
         target = None if block is None else self._target(block)
         self._check(connector, settings, options, *self._destinations(block, target))
@@ -214,3 +215,11 @@ class Entry:
         """A connector's fault, from inside the mapping out to the whole config."""
         where = (*self.where, *self.places.find(self.value, fault.path))
         return Fault(dotted(where), printable(self.places.scrub(fault.message)), self.places.place(where))
+
+
+def _view(connector: Connector, options: Part[Settings]) -> View | None:
+    """What its filters see of a record; None where faults of the options leave it open."""
+    if connector.view is None or isinstance(connector.view, View):
+        return connector.view
+    views = {connector.view_of(one) for one in options.models()}
+    return views.pop() if len(views) == 1 else None

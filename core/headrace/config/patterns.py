@@ -12,14 +12,16 @@ from headrace.config.wording import Validator
 from headrace.errors import Fault, PatternError
 from headrace.filters import Pattern, View, compile_pattern, faults
 from headrace.filters.view import Format
-from headrace.plugins import Connector
 
 
 class Filters:
-    """The `filter_criteria` of one mapping being read. Faults go to the validator; `warnings` are kept here."""
+    """The `filter_criteria` of one mapping being read. Faults go to the validator; `warnings` are kept here.
 
-    def __init__(self, validator: Validator, connector: Connector, where: Where) -> None:
-        self.validator, self.connector, self.where = validator, connector, (*where, "filter_criteria", "filters")
+    *view* is what they see of a record; None where nobody can say.
+    """
+
+    def __init__(self, validator: Validator, view: View | None, where: Where) -> None:
+        self.validator, self.view, self.where = validator, view, (*where, "filter_criteria", "filters")
         self.warnings: list[Fault] = []
 
     def check(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,8 +44,8 @@ class Filters:
             self._fault(where, fault, pattern)
         if found:
             return {**one, "pattern": ""}
-        if self.connector.view is not None:
-            self._against(self.connector.view, compile_pattern(pattern), where)
+        if self.view is not None:
+            self._against(self.view, compile_pattern(pattern), where)
         return one
 
     def _fault(self, where: Where, fault: PatternError, pattern: object) -> None:

@@ -1,0 +1,100 @@
+"""What a client's connections said last: both clients try again in silence, and only their time-out is heard.
+
+Each client is given a watch of its own: `kafka_client=watch.client` (kafka-python), or `error_cb=watch.told` and
+`logger=LIBRDKAFKA` (confluent_kafka, which calls it within its `poll`).
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+
+from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+
+from headrace_connectors.kafka import logs
+from headrace_connectors.kafka.refusals import tells
+
+_LIBRDKAFKA = "librdkafka"
+
+
+class Watch:
+    """Of one client. An error that tells a reason stands until one that tells another, or until things are well."""
+
+    def __init__(self) -> None:
+        self._errors: dict[object, Any] = {}
+        self._lock = Lock()
+        logs.set_up()
+
+    @property
+    def last(self) -> Any:
+        """kafka-python's exception, confluent_kafka's KafkaError, or None."""
+        with self._lock:
+            return next(reversed(self._errors.values()), None)
+
+    def told(self, error: object) -> None:
+        """confluent_kafka's callback. It never says that things are well again: who has an answer calls `well`."""
+        self._failed(_LIBRDKAFKA, error)
+
+    def well(self) -> None:
+        """An answer has come."""
+        with self._lock:
+            self._errors.clear()
+
+    def client(self, **configs: Any) -> KafkaNetClient:
+        """kafka-python's client, whose connections tell how they fare."""
+        net = NetworkSelector(**configs)
+        return KafkaNetClient(net=net, manager=_Watched(net, self, configs))
+
+    def follow(self, place: object, connection: Any) -> None:
+        """Hear of a connection that is being made, on kafka-python's own thread."""
+        close = connection.close
+
+        def closing(error: Exception | None = None) -> None:
+            """A broker that refuses answers and hangs up: where both come at once, only this is told of the answer."""
+            if error is not None:
+                self._failed(place, error)
+            close(error)
+
+        connection.close = closing
+        connection.init_future.add_callback(lambda _: self._made(place))
+        connection.init_future.add_errback(lambda error: self._failed(place, error))
+
+    def _failed(self, place: object, error: object) -> None:
+        with self._lock:
+            if place not in self._errors or tells(error):
+                self._errors.pop(place, None)
+                self._errors[place] = error
+
+    def _made(self, place: object) -> None:
+        with self._lock:
+            self._errors.pop(place, None)
+
+
+class _Watched(KafkaConnectionManager):  # type: ignore[misc]  # kafka ships no types
+    def __init__(self, net: NetworkSelector, watch: Watch, configs: dict[str, Any]) -> None:
+        super().__init__(net, **configs)
+        self._watch = watch
+
+    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
+        """kafka-python 3.0.12 drops what was read together with the end of the stream: a broker's reason for ending it.
+
+        The end is read again.
+        """
+        transport = await super()._build_transport(node, timeout_at=timeout_at)
+        receive = transport._sock_recv  # noqa: SLF001 - it offers no other way in
+
+        def received() -> tuple[bytes, Exception | None]:
+            data, error = receive()
+            return data, None if data else error
+
+        transport._sock_recv = received  # noqa: SLF001 - as above
+        return transport
+
+    def get_connection(self, node_id: object, *args: Any, **more: Any) -> Any:
+        before = self._conns.get(node_id)
+        connection = super().get_connection(node_id, *args, **more)
+        if connection is not before:
+            self._watch.follow(node_id, connection)
+        return connection
