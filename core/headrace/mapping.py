@@ -14,7 +14,7 @@ from headrace.ending import cancelled
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
-from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source
+from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source, Unreadable
 from headrace.observe import Tally
 from headrace.outlet import Outlet
 from headrace.pausing import FINISHING, Pause
@@ -25,7 +25,7 @@ from headrace.retry import again
 from headrace.settling import Discarder, Outcome, no_destination
 from headrace.sharded import ShardedSource
 from headrace.slots import Slots
-from headrace.verdict import Rules, judge
+from headrace.verdict import UNREADABLE, Rules, judge
 from headrace.windows import Tumbling
 
 STEADY = 60.0
@@ -260,7 +260,8 @@ class Mapping:
             try:
                 return all(test(record) for test in tests)
             except Exception:  # noqa: BLE001 - a record is never lost to a filter
-                self._log.exception("filter.failed", ids=[record.id])
+                if not isinstance(record, Unreadable):  # no filter can read it, and what comes next gives it up
+                    self._log.exception("filter.failed", ids=[record.id])
                 return True
 
         return keep if tests else None
@@ -284,6 +285,8 @@ class Mapping:
             try:
                 event = {**source.render(records), **keys}
             except Exception as error:  # noqa: BLE001 - a message of odd shape costs its batch, not the lane
+                if any(isinstance(record, Unreadable) for record in records):
+                    return Outcome(Answer(request_id="", duration=0.0), UNREADABLE)
                 self._log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
                 answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
             else:
