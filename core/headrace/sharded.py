@@ -87,7 +87,7 @@ class ShardedSource:
         if any(not row.ended and not row.held and row.shard not in ours for row in known.rows):
             return False
         lanes = [lane for shard, lane in self._lanes.items() if shard in ours]
-        return len(lanes) == len(ours) and all(lane.behind == 0 and not lane.held.records for lane in lanes)
+        return len(lanes) == len(ours) and all(_at_tip(lane) and not lane.held.records for lane in lanes)
 
     async def close(self) -> None:
         await self._shards.close()
@@ -134,12 +134,13 @@ class ShardedSource:
     def _rest(self, now: float) -> None:
         """Move the positions of quiet shards on: else a record's, trimmed meanwhile, would look like a loss.
 
-        What arrived before the time at which a shard was last seen to have polled as many as now, was polled.
+        What arrived before the time at which a shard was last seen to have polled as many as now, was polled: if it was
+        read to its tip since then. One that is refused records meanwhile has polled none, and shows its last tip still.
         """
         for shard, lane in self._lanes.items() if self._shards.rests else ():
             polled = self._opening.tally(shard).polled
             count, since = self._quiet.get(shard, (-1, now))
-            if count != polled or lane.behind != 0 or lane.held.records:
+            if count != polled or not _at_tip(lane) or lane.held.records:
                 self._quiet[shard] = polled, now
             elif now - since >= REST:
                 lane.rest(self._shards.at(since))
@@ -216,3 +217,8 @@ class ShardedSource:
     def _set_condition(self, state: str, reason: str = "") -> None:
         if (self.condition.state, self.condition.reason) != (state, reason):
             self.condition = Condition(state, reason, self._clock.wall())
+
+
+def _at_tip(lane: LogLane) -> bool:
+    """Whether nothing was left to read when its reader was answered last, and it is answered still."""
+    return lane.behind == 0 and lane.condition.ready

@@ -143,9 +143,7 @@ class FakeKinesis(KinesisStream):
 
     def _iterator(self, shard: Shard, index: int, stretches: int = 0) -> str:
         born = self.clock.wall()
-        return seal(
-            {"shard": shard.name, "index": index, "born": born, "stream": self.created, "stretches": stretches}
-        )
+        return seal({"shard": shard.name, "index": index, "born": born, "stream": self.created, "stretches": stretches})
 
     def _throttled(self, shard: Shard) -> AwsError:
         told = f"Rate exceeded for shard {shard.name} in stream {self.name} under account {ACCOUNT}."
