@@ -25,6 +25,11 @@ LOOKS_OF_SOURCE, LOOKS_OF_STORE = 16, 2
 there before anybody begins anew, which waits for three looks.
 """
 
+MOVING = 900.0
+"""Seconds that a planned move waits for what is at the handler, Lambda's longest call: let go of sooner, whoever takes
+the shard would begin the same records beside it.
+"""
+
 REST = 600.0
 """Seconds without a record after which the position of a quiet shard is moved on to a time."""
 
@@ -177,7 +182,7 @@ class ShardedSource:
         return "the stream has ended" if seen.rows else "the stream has no shards"
 
     async def _take(self, shard: str) -> LogLane | None:
-        holding = await self._leases.acquire(self._mapping, shard, allowed=self._leases.ttl * 3)
+        holding = await self._leases.acquire(self._mapping, shard, allowed=MOVING)
         if holding is None:
             return None
         lease, capacity = holding.lease, self._opening.settings.capacity or LEAST_CAPACITY
