@@ -30,6 +30,9 @@ MOVING = 900.0
 the shard would begin the same records beside it.
 """
 
+LEFT_ALONE = "waiting"
+"""The state of a source whose shards are not all taken, as calls of earlier leases still run."""
+
 REST = 600.0
 """Seconds without a record after which the position of a quiet shard is moved on to a time."""
 
@@ -168,12 +171,25 @@ class ShardedSource:
         ours = self._leases.holding(self._mapping)
         waited = {shard for shard, since in self._free_since.items() if now - since >= self._look_every}
         may_ask, owner = now >= self._ask_at, self._leases.owner
-        move = balance.choose(rows, owner, waited=waited, reserved=self._reserved, may_ask=may_ask)
+        running = {row.shard for row in rows if row.shard not in ours and self._opening.still_runs(row.shard)}
+        move = balance.choose(rows, owner, waited=waited, reserved={*self._reserved, *running}, may_ask=may_ask)
+        moved = balance.sought(rows, owner, {shard: one.epoch for shard, one in self._last.items()})
         if move.ask is not None:
             self._ask_at = now + self._ask_every * random.uniform(0.75, 1.5)
             await ledger.ask(self._mapping, move.ask, self._leases.owner)
-        self._set_condition("polling", self._without_lanes(seen, rows) if not ours and not move.take else "")
-        return [shard for shard in move.take if shard not in ours and shard not in self._lanes]
+        left_alone = sorted(row.shard for row in rows if row.shard in running and row.owner in {None, owner})
+        if left_alone:
+            self._leave_alone(left_alone)
+        else:
+            self._set_condition("polling", self._without_lanes(seen, rows) if not ours and not move.take else "")
+        return [shard for shard in (*moved, *move.take) if shard not in {*ours, *running, *self._lanes}]
+
+    def _leave_alone(self, shards: Sequence[str]) -> None:
+        """Say of these why nobody has them."""
+        why = "a call of an earlier lease still runs, and the next would run beside it with the same records"
+        if self.condition.state != LEFT_ALONE:
+            self._log.warning("shards.left_alone", lanes=shards, why=why)
+        self._set_condition(LEFT_ALONE, f"{', '.join(shards)} is left alone: {why}")
 
     @staticmethod
     def _without_lanes(seen: Graph, rows: Sequence[Row]) -> str:
