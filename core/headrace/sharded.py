@@ -13,7 +13,7 @@ from headrace.errors import LedgerError, SourceUnavailable
 from headrace.leases import Holding
 from headrace.ledger import Graph, Ledger, Row
 from headrace.log import LogLane
-from headrace.model import Condition, Event, Origin, Record
+from headrace.model import Condition, Event, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.settings import LEAST_CAPACITY
 from headrace.shards import Shards
@@ -32,6 +32,9 @@ the shard would begin the same records beside it.
 
 LEFT_ALONE = "waiting"
 """The state of a source whose shards are not all taken, as calls of earlier leases still run."""
+
+LETTING_GO = 10.0
+"""Seconds that may take; what is not let go of by then expires."""
 
 REST = 600.0
 """Seconds without a record after which the position of a quiet shard is moved on to a time."""
@@ -98,6 +101,11 @@ class ShardedSource:
         return len(lanes) == len(ours) and all(_at_tip(lane) and not lane.held.records for lane in lanes)
 
     async def close(self) -> None:
+        """Lanes that nobody carries, as something failed before they were begun, are let go of for others."""
+        for lane in list(self._lanes.values()):
+            with suppress(TimeoutError, LaneLost):
+                async with asyncio.timeout(LETTING_GO):
+                    await lane.close()
         await self._shards.close()
 
     # the shards that are ours

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from headrace.ledger import Shard
 from headrace.testing import virtual
 from support.fleet import Fleet
 
@@ -333,3 +334,22 @@ async def test_a_lease_that_is_lost_while_it_is_handed_over_ends_its_call() -> N
     await fleet.until(lambda: sorted(cancelled) == ["shard-000", "shard-001"], fleet.ttl)
     fleet.ledger.away = False
     await one.stop(1)
+
+
+@virtual
+async def test_a_shard_that_cannot_be_begun_is_let_go_of() -> None:
+    """Its window was written by a newer version, say. Mutation: a lease that is renewed for ever with nobody at it."""
+    fleet = Fleet(1)
+    fleet.stream.put(TEN)
+    await fleet.ledger.plan("m", fleet.stream.identity, [Shard(name="shard-000", position="beginning")])
+    lease = await fleet.ledger.acquire("m", "shard-000", "newer", 10)
+    assert lease is not None
+    await fleet.ledger.commit(lease, "beginning", memo=b'{"format": 2}')
+    await fleet.ledger.release(lease)
+    one = fleet.worker("a", tumbling_window_in_seconds=60).start()
+    await fleet.until(lambda: len(one.told.of("mapping.failed")) == 2, 60)
+    assert "another version" in one.mapping.condition.reason
+    other = fleet.worker("b").start()  # it drops windows that it has none of
+    await fleet.until(lambda: len(fleet.done) == len(TEN), 60)
+    await one.stop()
+    await other.stop()
