@@ -144,6 +144,8 @@ class Work(Settling):
         attempt = 0
         while not self.stopping.is_set():
             attempt += 1
+            if self.lane.care is not None:  # a call without records that kills its process is no record's doing
+                await self.lane.care.unmark()
             await self.still_ours([], set())
             with self.doing.now("handling", f"the end of a window, attempt {attempt}", self.clock.wall()):
                 outcome = await self.attempt([], attempt, tumbling.event(final=final, early=not final))

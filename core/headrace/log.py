@@ -113,7 +113,7 @@ class LogLane:
     ) -> None:
         self.name = name
         self._condition = Condition("polling", since=clock.wall())
-        self._reader, self._cursor, self._log = reader, cursor, logger or log()
+        self._reader, self._cursor, self._clock, self._log = reader, cursor, clock, logger or log()
         self._interval, self._commit_after = commit_interval, commit_after
         self._mark = Watermark()
         self._memo = memo
@@ -233,6 +233,9 @@ class LogLane:
             except TimeoutError:
                 pass
             self._much.clear()
+            if self._clock.boot() >= self.deadline:  # `leave` is not asked again once it had the lane drained
+                self._lost.set()
+                raise LaneLost(self.name)
             await self._commit()
 
     async def _commit(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from headrace.delivery import Attempt, Work
 from headrace.destination import Destination, Payload
@@ -23,7 +24,7 @@ from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
 from headrace.retry import again
 from headrace.settling import Discarder, Outcome, no_destination
-from headrace.sharded import ShardedSource
+from headrace.sharded import LEFT_ALONE, ShardedSource
 from headrace.slots import Slots
 from headrace.verdict import UNREADABLE, Rules, judge
 from headrace.windows import Tumbling
@@ -82,7 +83,8 @@ class Mapping:
         self.lanes: dict[str, RunningLane] = {}
         self.report = Report()
         self._connector, self._log = connector, opening.log
-        self._opening = replace(opening, tally=self._tally, words=self._words)
+        still_runs = partial(function.still_runs, self.name)
+        self._opening = replace(opening, tally=self._tally, words=self._words, still_runs=still_runs)
         self._wanted = connector.keep(opening)
         self._source: Source | None = None
         self._destination: Destination | None = None
@@ -95,14 +97,15 @@ class Mapping:
     def condition(self) -> Condition:
         """Polling when every lane polls; else the state and reason of the first that does not, or of the source.
 
-        One that is paused here says so, whatever its lanes are at.
+        One that is paused here says so, whatever its lanes are at; so does a source that leaves a lane alone.
         """
         if paused := self._pause.condition:
             return paused
+        own = self._problem if self._source is None else self._source.condition
         conditions = [running.condition for running in list(self.lanes.values())]
-        if conditions:
-            return next((c for c in conditions if not c.ready), conditions[0])
-        return self._problem if self._source is None else self._source.condition
+        if not conditions or own.state == LEFT_ALONE:
+            return own
+        return next((c for c in conditions if not c.ready), conditions[0])
 
     @property
     def has_ledger(self) -> bool:

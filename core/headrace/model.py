@@ -163,6 +163,14 @@ class Care(Protocol):
         """
         ...
 
+    async def unmark(self) -> None:
+        """What comes now is no record's doing: those that were tried have their verdict. Durable when it returns.
+
+        Raises:
+            LaneLost: another owner has the lane.
+        """
+        ...
+
 
 class Lane(Protocol):
     """One stream of records that is read, and settled, on its own.

@@ -50,9 +50,10 @@ class Opening:
     `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
     as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `folder` is what
     relative paths are relative to; `section_folders` has the sections' own. `on_failure` is the failure destination, if
-    there is one. `tally` gives the counts of a lane by its name, and `words` what it is doing, for people. `leases` are
-    the process's own, for sharded sources; `shared` is one dictionary for all mappings of a process, for what they must
-    share (a rate that a source allows once). `commit_interval` is in seconds.
+    there is one. `tally` gives the counts of a lane by its name, `words` what it is doing, for people, and `still_runs`
+    whether a call runs that a lane of that name has left behind. `leases` are the process's own, for sharded sources;
+    `shared` is one dictionary for all mappings of a process, for what they must share (a rate that a source allows
+    once). `commit_interval` is in seconds.
     """
 
     service: str
@@ -68,6 +69,7 @@ class Opening:
     clock: Clock = SYSTEM
     tally: Callable[[str], Tally] = lambda _: Tally()
     words: Callable[[str], str] = lambda _: ""
+    still_runs: Callable[[str], bool] = lambda _: False
     leases: Leases | None = None
     commit_interval: float = 1.0
     shared: dict[object, Any] = field(default_factory=dict)

@@ -296,6 +296,37 @@ async def test_records_that_are_trimmed_under_a_slow_reader_are_noticed(policy):
 
 
 @virtual
+async def test_a_refusal_near_the_edge_of_retention_is_no_trimming():
+    """Catches: a page that is asked for again by the last answer's iterator, which leads behind the position's record:
+    that record does not come first then, and a shard of which nothing is lost stops as trimmed."""
+    fake = FakeKinesis()
+    numbers = [fake.put("k", b"x" * 1_000_000) for _ in range(40)]
+    await asyncio.sleep(RETENTION - 600)
+    reader = over(fake).reader(SHARD)
+    first = await read(reader, 10)
+    fake.faults = [
+        ("GetRecords", AwsError("ProvisionedThroughputExceededException", "slow down")),
+        ("GetShardIterator", AwsError("ProvisionedThroughputExceededException", "slow down")),
+    ]
+    assert ids(first + await soon(reader, 60)) == numbers
+    assert reader.condition.ready
+
+
+@virtual
+async def test_a_quiet_stretch_at_the_edge_of_retention_is_passed():
+    """Kinesis passes over it by empty pages, one next iterator after the other.
+
+    Catches: an iterator that is asked for anew from the position, although nothing came: it begins again for ever.
+    """
+    fake = FakeKinesis()
+    numbers = [fake.put("k", "x")]
+    await asyncio.sleep(RETENTION - 600)
+    fake.stretches = 3
+    numbers += [fake.put("k", "x") for _ in range(3)]
+    assert ids(await soon(over(fake).reader(SHARD), 60)) == numbers
+
+
+@virtual
 @pytest.mark.parametrize("policy", ["fail", "skip"])
 async def test_a_shard_that_is_gone_with_its_records_follows_the_same_policy(policy):
     """Catches: a closed shard past retention whose children wait for ever behind a server that knows it no more."""

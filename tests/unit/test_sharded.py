@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from headrace.ledger import Shard
 from headrace.testing import virtual
 from support.fleet import Fleet
 
@@ -287,3 +288,68 @@ async def test_a_stream_that_cannot_be_listed_keeps_nobody_from_taking_a_dead_wo
     await fleet.until(lambda: len(two.shards) == 4)
     assert asyncio.get_running_loop().time() - dead <= fleet.ttl + 2
     await two.stop()
+
+
+@virtual
+async def test_a_hand_over_waits_for_a_call_that_is_within_its_time_out() -> None:
+    """Mutation: a shard that is let go of after three ttls: the next owner runs the same records beside the first."""
+    fleet = Fleet(2, batch_size=100)
+
+    async def behave(_: list[str], __: Any) -> None:
+        await asyncio.sleep(100)
+
+    one = fleet.worker("a", behave=behave).start()
+    await fleet.until(lambda: len(one.shards) == 2)
+    fleet.stream.put(MANY[:50])
+    await asyncio.sleep(5)
+    two = fleet.worker("b", behave=behave).start()
+    await fleet.until(lambda: len(two.shards) == 1)
+    await fleet.until(lambda: len(fleet.done) == 50)
+    await asyncio.sleep(60)
+    for worker in (one, two):
+        await worker.stop()
+    assert sorted(name for _, _, name in fleet.begun) == MANY[:50]
+
+
+@virtual
+async def test_a_lease_that_is_lost_while_it_is_handed_over_ends_its_call() -> None:
+    """Mutation: a lane that nobody watches any more once it was asked for."""
+    fleet = Fleet(2, batch_size=100)
+    cancelled: list[str] = []
+
+    async def behave(_: list[str], context: Any) -> None:
+        try:
+            await asyncio.sleep(500)
+        except asyncio.CancelledError:
+            cancelled.append(context.headrace.lane)
+            raise
+
+    one = fleet.worker("a", behave=behave).start()
+    await fleet.until(lambda: len(one.shards) == 2)
+    fleet.stream.put(MANY[:50])
+    await asyncio.sleep(5)
+    await fleet.ledger.ask("m", "shard-000", "another")
+    await fleet.until(lambda: one.told.of("lease.asked") != [])
+    fleet.ledger.away = True
+    await fleet.until(lambda: sorted(cancelled) == ["shard-000", "shard-001"], fleet.ttl)
+    fleet.ledger.away = False
+    await one.stop(1)
+
+
+@virtual
+async def test_a_shard_that_cannot_be_begun_is_let_go_of() -> None:
+    """Its window was written by a newer version, say. Mutation: a lease that is renewed for ever with nobody at it."""
+    fleet = Fleet(1)
+    fleet.stream.put(TEN)
+    await fleet.ledger.plan("m", fleet.stream.identity, [Shard(name="shard-000", position="beginning")])
+    lease = await fleet.ledger.acquire("m", "shard-000", "newer", 10)
+    assert lease is not None
+    await fleet.ledger.commit(lease, "beginning", memo=b'{"format": 2}')
+    await fleet.ledger.release(lease)
+    one = fleet.worker("a", tumbling_window_in_seconds=60).start()
+    await fleet.until(lambda: len(one.told.of("mapping.failed")) == 2, 60)
+    assert "another version" in one.mapping.condition.reason
+    other = fleet.worker("b").start()  # it drops windows that it has none of
+    await fleet.until(lambda: len(fleet.done) == len(TEN), 60)
+    await one.stop()
+    await other.stop()
