@@ -34,6 +34,7 @@ from headrace_connectors.kafka.client import (
 )
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.watching import Watch
 
 ASSIGNORS: Final = {
     "cooperative-sticky": CooperativeStickyAssignor,
@@ -59,10 +60,12 @@ class KafkaPythonClient:
         *,
         group: str,
         membership: Membership,
+        watch: Watch,
     ) -> None:
         self._heard = time.monotonic()
         self._consumer = KafkaConsumer(
             **settings,
+            kafka_client=watch.client,
             group_id=group,
             group_instance_id=options.group_instance_id,
             session_timeout_ms=options.session_timeout_ms,
@@ -164,7 +167,7 @@ class KafkaPythonClient:
         self._consumer.close(autocommit=False, timeout_ms=_ms(seconds))
 
 
-class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc] - kafka-python has no types
+class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka ships no types
     """Passes on what becomes of partitions, and holds the group up until they are let go."""
 
     def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:

@@ -12,6 +12,7 @@ from headrace.errors import Fault
 from headrace.plugins import Opening
 from headrace.times import unix
 from headrace_connectors.kafka.connecting import KafkaSettings
+from headrace_connectors.kafka.consistency import faults, warnings
 
 OnTrimmed = Literal["fail", "skip"]
 Strategy = Literal["cooperative-sticky", "range", "roundrobin"]
@@ -89,6 +90,7 @@ class KafkaOptions(KafkaSettings):
 def check(opening: Opening) -> Iterator[Fault]:
     """What AWS, Kafka or we refuse."""
     options: KafkaOptions = opening.options
+    yield from faults(options, options.connection(opening), "source")
     where, settings = "starting_position_timestamp", opening.settings
     start, written = settings.starting_position, settings.starting_position_timestamp
     if start == "AT_TIMESTAMP" and written is None:
@@ -107,6 +109,7 @@ def check(opening: Opening) -> Iterator[Fault]:
 def warn(opening: Opening) -> Iterator[Fault]:
     """Dangerous, but legal."""
     options: KafkaOptions = opening.options
+    yield from warnings(options.connection(opening), "source")
     settings = opening.settings
     limits = (settings.maximum_retry_attempts, settings.maximum_record_age_in_seconds)
     if opening.on_failure is None and all(limit is None or limit < 0 for limit in limits):

@@ -23,8 +23,10 @@ from headrace_connectors.kafka.joining import joining
 from headrace_connectors.kafka.member import CALL_SECONDS, Member
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.origin import origin
 from headrace_connectors.kafka.partition import Partition
-from headrace_connectors.kafka.words import words
+from headrace_connectors.kafka.refusals import sentence
+from headrace_connectors.kafka.watching import Watch
 
 ENDS_EVERY = 2.0
 """Seconds between two questions for the ends of our partitions."""
@@ -49,9 +51,12 @@ class KafkaSource:
         self._opening, self._log, self._clock = opening, opening.log, opening.clock
         options: KafkaOptions = opening.options
         self._options, self._owner = options, new_owner()
-        self._servers = ",".join(options.connection(opening).servers)
+        self._connection, self._watch = options.connection(opening), Watch()
+        self._servers = ",".join(self._connection.servers)
         self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
-        self._member = Member(opening.mapping, self, joining(opening), self._new_partition, self._to_records)
+        self._member = Member(
+            opening.mapping, self, joining(opening, self._watch), self._new_partition, self._to_records
+        )
         self._beginning = Beginning(self._member, opening.settings)
         self._ours: dict[TopicPartition, Partition] = {}
         self._cursors: dict[Partition, OffsetCursor] = {}
@@ -73,8 +78,8 @@ class KafkaSource:
     def render(self, records: Sequence[Record]) -> Event:
         return event.render(records, bootstrap_servers=self._servers)
 
-    def origin(self, lane: str, records: Sequence[Record]) -> Origin:
-        raise NotImplementedError
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - records name their partition
+        return origin(records, bootstrap_servers=self._servers)
 
     def identify(self, identifier: object) -> str | None:
         return event.identify(identifier)
@@ -135,8 +140,8 @@ class KafkaSource:
                 try:
                     await self._member.open()
                 except Exception as error:
-                    self._set_condition("unavailable", words(error))
-                    raise SourceUnavailable(words(error)) from error
+                    self._set_condition("unavailable", self._words(error))
+                    raise SourceUnavailable(self._words(error)) from error
         self._look()
 
     async def _open(self, partition: Partition) -> LogLane | None:
@@ -156,8 +161,8 @@ class KafkaSource:
             self._gone(partition)
             return None
         except Exception as error:  # noqa: BLE001 - whatever a cluster says, it is tried again
-            self._log.warning("source.unavailable", lane=partition.name, error=words(error))
-            self._set_condition("unavailable", words(error))
+            self._log.warning("source.unavailable", lane=partition.name, error=self._words(error))
+            self._set_condition("unavailable", self._words(error))
             return None
         self._set_condition("polling")
         return self._lane(partition, cursor, begin.next)
@@ -246,7 +251,7 @@ class KafkaSource:
         partition.set_condition("unreadable", str(fault))
 
     def polling(self, error: Exception | None) -> None:
-        state, reason = ("polling", "") if error is None else ("unavailable", words(error))
+        state, reason = ("polling", "") if error is None else ("unavailable", self._words(error))
         if error is not None:
             self._log.warning("source.unavailable", error=reason)
         self._set_condition(state, reason)
@@ -272,6 +277,9 @@ class KafkaSource:
         for part, end in ends.items():
             if (partition := self._ours.get(part)) is not None:
                 partition.tip = end
+
+    def _words(self, error: Exception) -> str:
+        return sentence(error, self._connection, self._watch.last)
 
     def _set_condition(self, state: str, reason: str = "") -> None:
         if (self.condition.state, self.condition.reason) != (state, reason):
