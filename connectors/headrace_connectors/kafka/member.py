@@ -21,6 +21,7 @@ from headrace_connectors.kafka.client import (
     TopicPartition,
     Unreadable,
 )
+from headrace_connectors.kafka.commits import Commits
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.partition import Partition
 
@@ -37,7 +38,7 @@ PATIENCE = 0.1
 AFTER_ERRORS = 0.5
 """Seconds of rest after a poll that failed; the client's own back-off is beside it."""
 
-CALL_SECONDS = 10.0
+CALL_SECONDS = 5.0
 """What one call may take, before it is said that the cluster does not answer."""
 
 
@@ -85,6 +86,7 @@ class Member:
         self._stuck: set[TopicPartition] = set()
         self._orders: SimpleQueue[Callable[[KafkaClient], None]] = SimpleQueue()
         self._told: dict[TopicPartition, int] = {}
+        self._commits = Commits(self._calls, CALL_SECONDS)
         self._ending, self._ended = Event(), asyncio.Event()
         self._error: Exception | None = None
 
@@ -101,25 +103,28 @@ class Member:
             Exception: the library's own; nothing is left open.
         """
         self._loop = asyncio.get_running_loop()
-        self._client = await self._calls.run(partial(self._open_client, self))
-        Thread(target=self._poll_until_closed, name=f"{self._name} poll", daemon=True).start()
+        await self._calls.run(self._connect)
+
+    def _connect(self) -> None:
+        """Whatever becomes of who waits for it: a client that nobody wants any more is closed by its own thread."""
+        self._client = self._open_client(self)
+        Thread(target=self._poll_until_closed, args=(self._client,), name=f"{self._name} poll", daemon=True).start()
 
     async def call(self, work: Callable[[KafkaClient], T]) -> T:
         """What *work* returns or raises, in the thread of calls."""
         return await self._calls.run(lambda: work(self.client))
 
-    def ask(self, work: Callable[[KafkaClient], T], tell: Callable[[T], None]) -> None:
-        """As `call`, and *tell* is called with what comes of it; what is raised is nobody's."""
+    def ask(self, work: Callable[[KafkaClient], T], tell: Callable[[T | None], None]) -> None:
+        """As `call`, and *tell* is called with what comes of it: None where something is raised, which is nobody's."""
 
         def over(future: asyncio.Future[T]) -> None:
-            if not future.cancelled() and future.exception() is None:
-                tell(future.result())
+            tell(None if future.cancelled() or future.exception() else future.result())
 
         self._calls.begin(lambda: work(self.client)).add_done_callback(over)
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """As `KafkaClient.commit`."""
-        await self.call(lambda client: client.commit(offsets, CALL_SECONDS))
+        await self._commits.write(self.client, offsets)
 
     def commit_soon(self, part: TopicPartition, offset: Offset) -> None:
         """The same, before anything that is asked for later; it need not succeed."""
@@ -156,16 +161,14 @@ class Member:
 
     # the poll thread
 
-    def _poll_until_closed(self) -> None:
-        client = self.client
+    def _poll_until_closed(self, client: KafkaClient) -> None:
+        while not self._ending.is_set():
+            self._turn(client)
         try:
-            while not self._ending.is_set():
-                self._turn(client)
-        finally:
-            try:
-                client.close(CALL_SECONDS)
-            finally:
-                self._tell(self._ended.set)
+            client.close(CALL_SECONDS)
+        except Exception as error:  # noqa: BLE001 - it is over all the same
+            self._say(error)
+        self._tell(self._ended.set)
 
     def _turn(self, client: KafkaClient) -> None:
         try:

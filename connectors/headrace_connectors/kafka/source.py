@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 from headrace.errors import SourceUnavailable
 from headrace.leases import new_owner
@@ -28,11 +29,16 @@ from headrace_connectors.kafka.partition import Partition
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.watching import Watch
 
+T = TypeVar("T")
+
 ENDS_EVERY = 2.0
 """Seconds between two questions for the ends of our partitions."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at partitions that cannot be read yet."""
+
+LEAST_BEFORE_ANEW = 60.0
+"""Seconds of nothing but failing polls after which another client is made."""
 
 OF_THE_INTERVAL = 0.8
 """Of `max_poll_interval_ms`: what lanes have to finish in when they are to be let go; the rest is for the commit."""
@@ -64,7 +70,9 @@ class KafkaSource:
         self._misplaced: dict[Partition, int] = {}
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
-        self._ends_at = 0.0
+        self._ends_at, self._asking = 0.0, False
+        self._failing_since: float | None = None
+        self._give_up_after = max(2 * options.session_timeout_ms / 1000, LEAST_BEFORE_ANEW)
         self.condition = Condition("connecting", since=self._clock.wall())
 
     def _new_partition(self, part: TopicPartition) -> Partition:
@@ -95,7 +103,15 @@ class KafkaSource:
             begin = committed | dict(client.beginnings(untouched, CALL_SECONDS) if untouched else {})
             return sum(max(0, ends[part] - begin[part]) for part in parts)
 
-        return await self._member.call(ask) if self._joined and parts else None
+        return await self._answer(ask) if self._joined and parts else None
+
+    async def _answer(self, ask: Callable[[KafkaClient], T]) -> T | None:
+        """None while the cluster gives none."""
+        try:
+            return await self._member.call(ask)
+        except Exception as error:  # noqa: BLE001 - whatever it says, it is asked again soon
+            self._log.warning("source.unavailable", error=self._words(error))
+            return None
 
     async def dead_lettered(self) -> int | None:
         return None
@@ -105,8 +121,8 @@ class KafkaSource:
         ours = dict(self._ours)
         if not self._joined or not all(map(self._at_rest, ours.values())):
             return False
-        ends = await self._member.call(lambda client: client.ends(list(ours), CALL_SECONDS)) if ours else {}
-        read = all((one.read_to or 0) >= ends[part] for part, one in ours.items())
+        ends = await self._answer(partial(_ends, parts=list(ours)))
+        read = ends is not None and all((one.read_to or 0) >= ends[part] for part, one in ours.items())
         return read and ours == self._ours and all(map(self._at_rest, ours.values()))
 
     def _at_rest(self, partition: Partition) -> bool:
@@ -125,6 +141,7 @@ class KafkaSource:
         await self._join()
         while True:
             self._news.clear()
+            self._begin_anew_if_failing()
             for partition in [one for one in self._ours.values() if one not in self._lanes and not one.closed]:
                 if lane := await self._open(partition):
                     yield lane
@@ -133,6 +150,11 @@ class KafkaSource:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY):
                     await self._news.wait()
+
+    def _begin_anew_if_failing(self) -> None:
+        """A client that is broken for good says the same for ever; another one may say something else."""
+        if self._failing_since is not None and self._clock.boot() - self._failing_since > self._give_up_after:
+            raise SourceUnavailable(self.condition.reason)
 
     async def _join(self) -> None:
         async for attempt in again(self._log, "source.unavailable", topics=self._options.topics):
@@ -251,6 +273,7 @@ class KafkaSource:
         partition.set_condition("unreadable", str(fault))
 
     def polling(self, error: Exception | None) -> None:
+        self._failing_since = None if error is None else self._failing_since or self._clock.boot()
         state, reason = ("polling", "") if error is None else ("unavailable", self._words(error))
         if error is not None:
             self._log.warning("source.unavailable", error=reason)
@@ -268,13 +291,14 @@ class KafkaSource:
             if self._at_rest(partition) and partition.read_to is not None:
                 lane.rest(position_of(partition.read_to))
         now = self._clock.boot()
-        if now - self._ends_at >= ENDS_EVERY:
-            self._ends_at = now
+        if now - self._ends_at >= ENDS_EVERY and not self._asking:
+            self._ends_at, self._asking = now, True
             self._member.ask(partial(_ends, parts=list(self._ours)), self._told_ends)
         self._looking = asyncio.get_running_loop().call_later(self._contact.every, self._look)
 
-    def _told_ends(self, ends: dict[TopicPartition, int]) -> None:
-        for part, end in ends.items():
+    def _told_ends(self, ends: dict[TopicPartition, int] | None) -> None:
+        self._asking = False
+        for part, end in (ends or {}).items():
             if (partition := self._ours.get(part)) is not None:
                 partition.tip = end
 
