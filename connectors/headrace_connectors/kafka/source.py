@@ -15,7 +15,7 @@ from headrace.model import Condition, Event, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.retry import again
 from headrace.settings import LEAST_CAPACITY
-from headrace_connectors.kafka import event
+from headrace_connectors.aws import AwsSettings
 from headrace_connectors.kafka.beginning import Beginning
 from headrace_connectors.kafka.client import KafkaClient, Offset, TopicPartition, Unreadable
 from headrace_connectors.kafka.contact import Contact
@@ -24,8 +24,8 @@ from headrace_connectors.kafka.joining import joining
 from headrace_connectors.kafka.member import CALL_SECONDS, Member
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
-from headrace_connectors.kafka.origin import origin
 from headrace_connectors.kafka.partition import Partition
+from headrace_connectors.kafka.presenting import shape_of
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.watching import Watch
 
@@ -58,7 +58,15 @@ class KafkaSource:
         options: KafkaOptions = opening.options
         self._options, self._owner = options, new_owner()
         self._connection, self._watch = options.connection(opening), Watch()
-        self._servers = ",".join(self._connection.servers)
+        aws = opening.sections.get("aws")
+        self._shape = shape_of(
+            options.present_as,
+            options.event_source_arn,
+            topic=options.topics[0],
+            bootstrap_servers=",".join(self._connection.servers),
+            region=aws.region if isinstance(aws, AwsSettings) else None,
+            windowed=bool(opening.settings.maximum_batching_window_in_seconds),
+        )
         self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
         self._member = Member(
             opening.mapping, self, joining(opening, self._watch), self._new_partition, self._to_records
@@ -79,18 +87,18 @@ class KafkaSource:
         return Partition(part, clock=self._clock)
 
     def _to_records(self, messages: Sequence[Message]) -> Sequence[Record]:
-        return event.records(messages, received=self._clock.wall())
+        return self._shape.records(messages, received=self._clock.wall())
 
     # what the engine asks of a source
 
     def render(self, records: Sequence[Record]) -> Event:
-        return event.render(records, bootstrap_servers=self._servers)
+        return self._shape.render(records)
 
     def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - records name their partition
-        return origin(records, bootstrap_servers=self._servers)
+        return self._shape.origin(records)
 
     def identify(self, identifier: object) -> str | None:
-        return event.identify(identifier)
+        return self._shape.identify(identifier)
 
     async def lag(self) -> int | None:
         """Records between what the group has committed of our partitions and their ends; holes count as records."""
