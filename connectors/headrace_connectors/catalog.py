@@ -6,10 +6,12 @@ from headrace.ledger import LedgerKind
 from headrace.plugins import Catalog
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations.file import file
+from headrace_connectors.destinations.kafka import kafka as to_kafka
 from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
 from headrace_connectors.dynamodb.source import dynamodb
+from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kinesis.source import kinesis
 from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
@@ -27,8 +29,9 @@ catalog = Catalog(
         to_sqs,
         sns,
         s3,
+        to_kafka,
         file,
     ],
     ledgers=dict.fromkeys(_REDIS, LedgerKind(open=open_redis, check=place)),
-    sections={"aws": AwsSettings},
+    sections={"aws": AwsSettings, "kafka": KafkaSettings},
 )

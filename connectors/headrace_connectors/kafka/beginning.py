@@ -41,7 +41,9 @@ class Beginning:
         def look(client: KafkaClient) -> dict[TopicPartition, Offset]:
             topic = partition.part.topic
             parts = [TopicPartition(topic, number) for number in client.partitions(topic)]
-            found = client.ends(parts, CALL_SECONDS) if self._time is None else client.at(parts, self._time, CALL_SECONDS)
+            found = (
+                client.ends(parts, CALL_SECONDS) if self._time is None else client.at(parts, self._time, CALL_SECONDS)
+            )
             return missing(parts, client.committed(parts, CALL_SECONDS), found)
 
         offsets = await self._member.call(look)

@@ -68,8 +68,14 @@ class Group(Protocol):
 class Member:
     """From `open` to `close`. A poll never waits for the loop, but for partitions that are to be let go."""
 
-    def __init__(self, name: str, group: Group, open_client: OpenClient, new: Callable[[TopicPartition], Partition],
-                 to_records: ToRecords) -> None:
+    def __init__(
+        self,
+        name: str,
+        group: Group,
+        open_client: OpenClient,
+        new: Callable[[TopicPartition], Partition],
+        to_records: ToRecords,
+    ) -> None:
         self._name, self._group, self._open_client = name, group, open_client
         self._new, self._to_records = new, to_records
         self._calls = OwnThread(f"{name} calls")
@@ -236,9 +242,7 @@ class Member:
     def lost(self, parts: Sequence[TopicPartition], done: Done) -> None:
         self._let_go(parts, self._group.lost, done)
 
-    def _let_go(
-        self, parts: Sequence[TopicPartition], tell: Callable[[Sequence[Partition]], None], done: Done
-    ) -> None:
+    def _let_go(self, parts: Sequence[TopicPartition], tell: Callable[[Sequence[Partition]], None], done: Done) -> None:
         gone = [partition for part in parts if (partition := self._ours.pop(part, None))]
         self._flowing -= set(parts)
         self._stuck -= set(parts)
@@ -246,9 +250,7 @@ class Member:
             self._told.pop(part, None)
         self._tell(partial(self._wait_for, gone, tell, done))
 
-    def _wait_for(
-        self, gone: Sequence[Partition], tell: Callable[[Sequence[Partition]], None], done: Done
-    ) -> None:
+    def _wait_for(self, gone: Sequence[Partition], tell: Callable[[Sequence[Partition]], None], done: Done) -> None:
         """On the loop: *done* when nothing of ours uses them, behind every commit that is on its way."""
         left = len(gone) + 1
 

@@ -144,7 +144,9 @@ class KafkaSource:
         try:
             begin = await self._beginning.of(partition)
             if begin is None:
-                self._set_condition("waiting", f"for where {partition.part.topic} begins: who owns its partition 0 says")
+                self._set_condition(
+                    "waiting", f"for where {partition.part.topic} begins: who owns its partition 0 says"
+                )
                 return None
             cursor = self._cursors[partition] = OffsetCursor(
                 partition, begin, self._owner, self._commit, lambda: self._contact.deadline

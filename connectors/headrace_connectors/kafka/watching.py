@@ -25,6 +25,7 @@ class Watch:
     def __init__(self) -> None:
         self._errors: dict[object, Any] = {}
         self._lock = Lock()
+        self._client: KafkaNetClient | None = None
         logs.set_up()
 
     @property
@@ -45,7 +46,13 @@ class Watch:
     def client(self, **configs: Any) -> KafkaNetClient:
         """kafka-python's client, whose connections tell how they fare."""
         net = NetworkSelector(**configs)
-        return KafkaNetClient(net=net, manager=_Watched(net, self, configs))
+        self._client = KafkaNetClient(net=net, manager=_Watched(net, self, configs))
+        return self._client
+
+    def abandon(self) -> None:
+        """End what kafka-python leaves running of a client whose making has failed."""
+        if self._client is not None:
+            self._client.close()
 
     def follow(self, place: object, connection: Any) -> None:
         """Hear of a connection that is being made, on kafka-python's own thread."""
