@@ -69,8 +69,8 @@ async def all_of(servers: str, topic: str) -> list[Any]:
     return await asyncio.to_thread(read, servers, topic)
 
 
-def failing(destination: Destination, names: str, *, key: bytes | None = None) -> Rig:
-    """A log whose handler fails its one batch; it is not tried again."""
+def failing(destination: Destination, names: str, *, key: bytes | None = None) -> tuple[Rig, MemoryLog]:
+    """A log, and what reads it: the handler fails its one batch; it is not tried again."""
 
     async def fail(*_: Any) -> Any:
         return error()
@@ -91,7 +91,7 @@ def failing(destination: Destination, names: str, *, key: bytes | None = None) -
     log.put(names)
     log.seal()
     batch = BatchPolicy(size=len(names))
-    return Rig(log.lane("shardId-7"), fail, discard=outlet, failure=FailurePolicy(retries=0), batch=batch)
+    return Rig(log.lane("shardId-7"), fail, discard=outlet, failure=FailurePolicy(retries=0), batch=batch), log
 
 
 async def until(true: Callable[[], Any], seconds: float = 60) -> None:
@@ -104,7 +104,7 @@ async def test_one_message_a_record_with_its_key(apache_kafka: Cluster) -> None:
     """6.5. Mutations: one message for all; the key left out; the payload as text."""
     topic = apache_kafka.topic(partitions=3)
     async with opened(apache_kafka.bootstrap_servers, topic) as destination:
-        rig = failing(destination, "abc", key=b"\xff\x00")
+        rig, log = failing(destination, "abc", key=b"\xff\x00")
         async with asyncio.timeout(60), rig.running() as running:
             await running
     found = await all_of(apache_kafka.bootstrap_servers, topic)
@@ -113,7 +113,7 @@ async def test_one_message_a_record_with_its_key(apache_kafka: Cluster) -> None:
     assert {(one.key, one.partition) for one in found} == {(b"\xff\x00", found[0].partition)}
     assert records[0]["requestContext"]["condition"] == "RetriesExhausted"
     assert records[0]["requestContext"]["functionArn"] == "arn:$LATEST"
-    assert (rig.tally.delivered, rig.lane.held.records) == (3, 0)
+    assert (rig.tally.delivered, log.finished) == (3, True)
 
 
 async def test_a_record_without_a_key_goes_to_any_partition_and_one_of_text_has_its_bytes(
@@ -180,15 +180,15 @@ async def test_a_broker_that_is_down_at_the_start_holds_the_position(broker: Apa
     topic = Cluster(broker.bootstrap_servers).topic()
     broker.stop()
     async with opened(broker.bootstrap_servers, topic) as destination:
-        rig = failing(destination, "abc")
+        rig, log = failing(destination, "abc")
         async with asyncio.timeout(120), rig.running() as running:
-            await until(lambda: rig.tally.delivery_errors)
-            assert (rig.tally.delivered, rig.lane.committed) == (0, None)
-            assert "cannot be reached at 127.0.0.1:" in str(rig.settling.unsent.condition(0.0))
+            await until(lambda: rig.work.unsent.condition(0.0))
+            assert (rig.tally.delivered, log.position) == (0, None)
+            assert "cannot be reached at 127.0.0.1:" in str(rig.work.unsent.condition(0.0))
             await asyncio.to_thread(broker.start)
             await running
-    assert [json.loads(one.value)["payload"] for one in await all_of(broker.bootstrap_servers, topic)]
-    assert (rig.tally.delivered, rig.lane.held.records) == (3, 0)
+    assert len(await all_of(broker.bootstrap_servers, topic)) == 3
+    assert (rig.tally.delivered, log.finished) == (3, True)
 
 
 async def test_a_broker_that_goes_down_in_the_middle_loses_nothing(broker: ApacheKafka) -> None:

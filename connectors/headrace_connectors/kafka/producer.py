@@ -36,6 +36,9 @@ WITHIN: Final = {
 }
 """All below `destination.PATIENCE`: what the producer has given up, nobody sends again but who asked."""
 
+CONNECTING: Final = 5.0
+"""Seconds until a cluster counts as away."""
+
 CLOSING: Final = 1.0
 """Seconds for an end, and for one more question."""
 
@@ -104,7 +107,7 @@ class Producer:
                     **of_kafka_python(self._settings),
                     **WITHIN,
                     kafka_client=self._watch.client,
-                    bootstrap_timeout_ms=int((_left(until) - CLOSING) * 1000),
+                    bootstrap_timeout_ms=int(min(CONNECTING, _left(until) - CLOSING) * 1000),
                     acks="all",
                     enable_idempotence=True,
                     max_request_size=LARGEST,
@@ -155,8 +158,9 @@ class Producer:
 
 def _runs(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
     """What may be too large goes by itself, the others together; their order stays."""
-    for alone, run in groupby(messages, key=lambda one: len(one.body) > SMALL):
-        yield from ([one] for one in run) if alone else [list(run)]
+    for alone, group in groupby(messages, key=lambda one: len(one.body) > SMALL):
+        run = list(group)
+        yield from ([one] for one in run) if alone else [run]
 
 
 def failed(messages: Sequence[Message], why: str) -> list[Reply]:
