@@ -11,7 +11,7 @@ from typing import TypeVar
 from headrace.errors import SourceUnavailable
 from headrace.leases import new_owner
 from headrace.log import LogLane
-from headrace.model import Condition, Event, LaneLost, Origin, Record
+from headrace.model import Condition, Event, Lane, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.retry import again
 from headrace.settings import LEAST_CAPACITY
@@ -28,6 +28,7 @@ from headrace_connectors.kafka.partition import Partition
 from headrace_connectors.kafka.presenting import shape_of
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.watching import Watch
+from headrace_connectors.kafka.wrapping import Bare, Wrapping
 
 T = TypeVar("T")
 
@@ -50,10 +51,12 @@ COUNTED_OUT = "the group counts us in no more"
 class KafkaSource:
     """A member of the group while it is open. Lanes come and go with what the group assigns.
 
-    `_ours` is what it has assigned; each has a cursor from when our name is written for it, and then a lane.
+    `_ours` is what it has assigned; each has a cursor from when our name is written for it, and then a lane. *wrapping*
+    is what is put round their lanes.
     """
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: Opening, wrapping: Wrapping | None = None) -> None:
+        self._wrapping = wrapping or Bare()
         self._opening, self._log, self._clock = opening, opening.log, opening.clock
         options: KafkaOptions = opening.options
         self._options, self._owner = options, new_owner()
@@ -87,7 +90,7 @@ class KafkaSource:
         return Partition(part, clock=self._clock)
 
     def _to_records(self, messages: Sequence[Message]) -> Sequence[Record]:
-        return self._shape.records(messages, received=self._clock.wall())
+        return self._wrapping.records(self._shape, messages, received=self._clock.wall())
 
     # what the engine asks of a source
 
@@ -142,10 +145,11 @@ class KafkaSource:
         if self._looking is not None:
             self._looking.cancel()
         await self._member.close()
+        await self._wrapping.close()
 
     # lanes
 
-    async def lanes(self) -> AsyncIterator[LogLane]:
+    async def lanes(self) -> AsyncIterator[Lane]:
         await self._join()
         while True:
             self._news.clear()
@@ -174,7 +178,7 @@ class KafkaSource:
                     raise SourceUnavailable(self._words(error)) from error
         self._look()
 
-    async def _open(self, partition: Partition) -> LogLane | None:
+    async def _open(self, partition: Partition) -> Lane | None:
         """The lane of *partition*, once it is known where it begins and the group has taken our name for it."""
         try:
             begin = await self._beginning.of(partition)
@@ -195,7 +199,7 @@ class KafkaSource:
             self._set_condition("unavailable", self._words(error))
             return None
         self._set_condition("polling")
-        return self._lane(partition, cursor, begin.next)
+        return self._wrapping.lane(partition, self._lane(partition, cursor, begin.next), self._clock)
 
     def _lane(self, partition: Partition, cursor: OffsetCursor, begin: int) -> LogLane:
         note, capacity = cursor.note, self._opening.settings.capacity or LEAST_CAPACITY
