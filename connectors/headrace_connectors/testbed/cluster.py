@@ -19,6 +19,12 @@ from headrace_connectors.kafka.watching import Watch
 LARGEST: Final = 16 * 2**20
 """Bytes of a message: a failure record holds its record whole, and so does a retry topic."""
 
+FETCH_MS: Final = 100
+LONGER_THAN_A_FETCH_MS: Final = 300
+
+AT_THE_END: Final = 100
+"""Polls at the end of topics, at most: others may be writing to them."""
+
 SECONDS: Final = 10.0
 """What a cluster may take to answer, before it is said that it does not."""
 
@@ -53,33 +59,32 @@ class Cluster:
                     admin.wait_for_topics(list(wanted))
 
     def sizes(self, topics: Sequence[str]) -> dict[str, int]:
-        """Messages in each; none in what is not there."""
+        """Messages that were ever written to each; none to what is not there."""
         with self._consumer() as consumer:
             found = {topic: _partitions(consumer, topic) for topic in topics}
-            every = [part for parts in found.values() for part in parts]
-            ends, begin = consumer.end_offsets(every), consumer.beginning_offsets(every)
-        return {topic: sum(ends[part] - begin[part] for part in parts) for topic, parts in found.items()}
+            ends = _ends(consumer, [part for parts in found.values() for part in parts])
+        return {topic: sum(ends[part] for part in parts) for topic, parts in found.items()}
 
     def waiting(self, group: str, topics: Sequence[str]) -> int:
         """Messages of *topics* that *group* has not settled."""
         with self._consumer(group_id=group) as consumer:
             parts = [part for topic in topics for part in _partitions(consumer, topic)]
-            ends, begin = consumer.end_offsets(parts), consumer.beginning_offsets(parts)
-            return sum(max(0, ends[part] - (consumer.committed(part) or begin[part])) for part in parts)
+            begin = consumer.beginning_offsets(parts)
+            settled = {part: consumer.committed(part) or begin[part] for part in parts}
+            return sum(max(0, end - settled[part]) for part, end in _ends(consumer, parts).items())
 
     def read(self, topic: str) -> Iterator[Message]:
         """What lies in *topic* now."""
         with self._consumer() as consumer:
             parts = _partitions(consumer, topic)
-            consumer.assign(parts)
+            ends = _ends(consumer, parts)
             consumer.seek_to_beginning(*parts)
-            ends = consumer.end_offsets(parts)
             while any(consumer.position(part) < ends[part] for part in parts):
                 for messages in consumer.poll(timeout_ms=500).values():
                     yield from messages
 
     def _consumer(self, **more: Any) -> Any:
-        return self._asked(KafkaConsumer, enable_auto_commit=False, fetch_max_wait_ms=100, **more)
+        return self._asked(KafkaConsumer, enable_auto_commit=False, fetch_max_wait_ms=FETCH_MS, **more)
 
     @contextmanager
     def _asked(self, kind: Any, **more: Any) -> Iterator[Any]:
@@ -104,3 +109,14 @@ class Cluster:
 
 def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+
+
+def _ends(consumer: Any, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the next message will be in each: the broker from PyPI says where its last batch begins, so it is read."""
+    consumer.assign(parts)
+    for part, end in consumer.end_offsets(parts).items() if parts else ():
+        consumer.seek(part, end)
+    for _ in range(AT_THE_END):
+        if not consumer.poll(timeout_ms=LONGER_THAN_A_FETCH_MS):
+            break
+    return {part: consumer.position(part) for part in parts}

@@ -110,12 +110,13 @@ def failed(message: Message) -> Failed:
     where: dict[str, Any] = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
     try:
         record = json.loads(message.value or b"")
-        context = record["requestContext"]
+        context = dict(record["requestContext"])
     except (ValueError, KeyError, TypeError):
         return Failed(**where, id="?", reason="no failure record")
     error = record.get("responsePayload") or {}
     why = f": {error['errorType']}: {error.get('errorMessage', '')}" if error.get("errorType") else ""
-    return Failed(**where, id=_id(record), reason=f"{context['condition']}{why}")
+    count = context.get("approximateInvokeCount")
+    return Failed(**where, id=_id(record), reason=f"{context.get('condition')} after {count} attempts{why}")
 
 
 def _id(record: Mapping[str, Any]) -> str:
