@@ -1,12 +1,16 @@
-"""A handler for the stream of a DynamoDB table: a stock below nothing is reported as failed."""
+# ruff: noqa: INP001 - handlers live in plain files, as on Lambda
+"""A DynamoDB stream's handler: a stock below nothing is reported as failed, and what follows it comes again."""
+
+from typing import Any
 
 from books import note
 
 
-def handler(event, context):
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any] | None:
     for record in event["Records"]:
-        image = record["dynamodb"].get("NewImage", {})
-        if float(image.get("count", {}).get("N", 0)) < 0:
-            return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
-        note("stock", [{"id": record["dynamodb"]["Keys"]["id"]["S"], "event": record["eventName"]}])
+        change = record["dynamodb"]
+        count = change.get("NewImage", {}).get("count", {"N": "0"})
+        if float(count["N"]) < 0:
+            return {"batchItemFailures": [{"itemIdentifier": change["SequenceNumber"]}]}
+        note("stock", [{"id": change["Keys"]["id"]["S"], "event": record["eventName"]}])
     return None
