@@ -30,8 +30,6 @@ T = TypeVar("T")
 OpenClient: TypeAlias = Callable[[Membership], KafkaClient]
 """Connects and joins; blocks, and raises the library's own errors."""
 
-ToRecords: TypeAlias = Callable[[Sequence[Message]], Sequence[Record]]
-
 PATIENCE = 0.1
 """Seconds that a poll waits at most: so long may something take that the poll thread is to do."""
 
@@ -43,7 +41,15 @@ CALL_SECONDS = 5.0
 
 
 class Group(Protocol):
-    """Is told on the loop what becomes of the member."""
+    """Is told on the loop what becomes of the member; makes records of what was polled, in the poll thread."""
+
+    def records(self, messages: Sequence[Message]) -> Sequence[Record]:
+        """Of *messages*, which are of one partition."""
+        ...
+
+    def unreadable(self, fault: Unreadable) -> Record:
+        """A record all the same, which no event can show: it goes its way to be given up."""
+        ...
 
     def assigned(self, partitions: Sequence[Partition]) -> None: ...
 
@@ -54,10 +60,6 @@ class Group(Protocol):
     def lost(self, partitions: Sequence[Partition]) -> None: ...
 
     def out_of_range(self, partition: Partition, offset: int) -> None:
-        """It is paused until it is moved."""
-        ...
-
-    def unreadable(self, partition: Partition, fault: Unreadable) -> None:
         """It is paused until it is moved."""
         ...
 
@@ -75,10 +77,9 @@ class Member:
         group: Group,
         open_client: OpenClient,
         new: Callable[[TopicPartition], Partition],
-        to_records: ToRecords,
     ) -> None:
         self._name, self._group, self._open_client = name, group, open_client
-        self._new, self._to_records = new, to_records
+        self._new = new
         self._calls = OwnThread(f"{name} calls")
         self._client: KafkaClient | None = None
         self._ours: dict[TopicPartition, Partition] = {}  # of the poll thread, and of the client's while that one waits
@@ -179,7 +180,7 @@ class Member:
             for part, offset in fault.offsets.items():
                 self._stop_at(client, part, partial(self._group.out_of_range, offset=offset))
         except Unreadable as fault:
-            self._stop_at(client, fault.part, partial(self._group.unreadable, fault=fault))
+            self._pass_over(client, fault)
         except Exception as error:  # noqa: BLE001 - whatever it is, the group is to be told and the member goes on
             self._say(error)
             self._ending.wait(AFTER_ERRORS)
@@ -207,14 +208,21 @@ class Member:
         """Nothing is assigned or revoked but within a poll: what it returned is of the assignment that holds now."""
         for part, messages in polled.items():
             if messages and (partition := self._ours.get(part)):
-                records = self._to_records(messages)
-                partition.polled(records)
-                self._tell(partial(partition.deliver, records))
+                self._deliver(partition, self._group.records(messages))
         for part in self._flowing:
             position = client.position(part)
             if position is not None and position != self._told.get(part):
                 self._told[part] = position
                 self._tell(partial(self._ours[part].passed, position))
+
+    def _deliver(self, partition: Partition, records: Sequence[Record]) -> None:
+        partition.polled(records)
+        self._tell(partial(partition.deliver, records))
+
+    def _pass_over(self, client: KafkaClient, fault: Unreadable) -> None:
+        if (partition := self._ours.get(fault.part)) is not None:
+            self._deliver(partition, [self._group.unreadable(fault)])
+            client.seek(fault.part, fault.offset + 1)
 
     def _stop_at(self, client: KafkaClient, part: TopicPartition, tell: Callable[[Partition], None]) -> None:
         if (partition := self._ours.get(part)) is not None:

@@ -48,6 +48,18 @@ def _topics(topics: list[str]) -> list[str]:
     return topics
 
 
+ARN: Final = re.compile(
+    r"arn:aws[a-z0-9-]*:(?P<service>sqs|kinesis|dynamodb):(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
+    r"(?:(?:stream|table)/)?(?P<name>[a-zA-Z0-9_.-]+)(?:/stream/[^\s/]+)?"
+)
+
+
+def _arn(arn: str | None) -> str | None:
+    if arn is not None and not ARN.fullmatch(arn):
+        raise ValueError("must be the ARN of an SQS queue, a Kinesis stream or a DynamoDB table's stream")
+    return arn
+
+
 class KafkaOptions(KafkaSettings):
     """`source: {type: kafka, …}`."""
 
@@ -80,6 +92,16 @@ class KafkaOptions(KafkaSettings):
     metadata_max_age_ms: int = Field(
         30_000, ge=100, description="Milliseconds after which new topics and partitions are looked for."
     )
+    present_as: Literal["sqs", "kinesis", "dynamodb"] | None = Field(
+        None,
+        description="Hand records over in the event shape of another source: handlers written for it run unchanged. "
+        "Kafka's order and retries hold.",
+    )
+    present_arn: Annotated[str | None, AfterValidator(_arn)] = Field(
+        None,
+        description="With present_as: the ARN of the queue, stream or table's stream that events name. Default: one of "
+        "account 000000000000 with the mapping's name.",
+    )
     on_trimmed: OnTrimmed = Field(
         "fail",
         description="When the next record is no longer there: fail stops the partition and says so, skip goes on at "
@@ -99,6 +121,9 @@ def check(opening: Opening) -> Iterator[Fault]:
         yield Fault(where, "is only for starting_position: AT_TIMESTAMP; take it out")
     elif written is not None and unix(written) > opening.clock.wall():
         yield Fault(where, "lies in the future; give a time that is past, or starting_position: LATEST")
+    if options.present_arn is not None and f":{options.present_as}:" not in options.present_arn:
+        as_what = f"is not of {options.present_as}" if options.present_as else "is only for present_as"
+        yield Fault("source.present_arn", f"{as_what}; take it out, or correct one of the two")
     if options.max_poll_interval_ms < options.session_timeout_ms:
         yield Fault(
             "source.max_poll_interval_ms",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from headrace.log import LOG_TRAITS
 from headrace.plugins import Connector, Opening, Probe
-from headrace_connectors.kafka.event import VIEW
 from headrace_connectors.kafka.options import DEFAULTS, REFUSES, KafkaOptions, check, warn
+from headrace_connectors.kafka.presenting import view_of
 from headrace_connectors.kafka.source import KafkaSource
 
 
@@ -25,5 +25,5 @@ kafka = Connector(
     refuses=REFUSES,
     check=check,
     warn=warn,
-    view=VIEW,
+    view=view_of,
 )

@@ -15,17 +15,17 @@ from headrace.model import Condition, Event, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.retry import again
 from headrace.settings import LEAST_CAPACITY
-from headrace_connectors.kafka import event
 from headrace_connectors.kafka.beginning import Beginning
 from headrace_connectors.kafka.client import KafkaClient, Offset, TopicPartition, Unreadable
 from headrace_connectors.kafka.contact import Contact
 from headrace_connectors.kafka.cursor import OffsetCursor, position_of
 from headrace_connectors.kafka.joining import joining
 from headrace_connectors.kafka.member import CALL_SECONDS, Member
-from headrace_connectors.kafka.message import Message
+from headrace_connectors.kafka.message import Message, PlainMessage
 from headrace_connectors.kafka.options import KafkaOptions
-from headrace_connectors.kafka.origin import origin
 from headrace_connectors.kafka.partition import Partition
+from headrace_connectors.kafka.present.shape import unreadable
+from headrace_connectors.kafka.presenting import shape_of
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.watching import Watch
 
@@ -58,11 +58,9 @@ class KafkaSource:
         options: KafkaOptions = opening.options
         self._options, self._owner = options, new_owner()
         self._connection, self._watch = options.connection(opening), Watch()
-        self._servers = ",".join(self._connection.servers)
+        self._shape = shape_of(opening, self._connection)
         self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
-        self._member = Member(
-            opening.mapping, self, joining(opening, self._watch), self._new_partition, self._to_records
-        )
+        self._member = Member(opening.mapping, self, joining(opening, self._watch), self._new_partition)
         self._beginning = Beginning(self._member, opening.settings)
         self._ours: dict[TopicPartition, Partition] = {}
         self._cursors: dict[Partition, OffsetCursor] = {}
@@ -78,19 +76,25 @@ class KafkaSource:
     def _new_partition(self, part: TopicPartition) -> Partition:
         return Partition(part, clock=self._clock)
 
-    def _to_records(self, messages: Sequence[Message]) -> Sequence[Record]:
-        return event.records(messages, received=self._clock.wall())
+    def records(self, messages: Sequence[Message]) -> Sequence[Record]:
+        """As the member asks it, in its poll thread."""
+        return self._shape.records(messages, received=self._clock.wall())
+
+    def unreadable(self, fault: Unreadable) -> Record:
+        """As the member asks it, in its poll thread."""
+        place = PlainMessage(fault.part.topic, fault.part.partition, fault.offset, None, None, None, None)
+        return unreadable(place, fault.why, received=self._clock.wall())
 
     # what the engine asks of a source
 
     def render(self, records: Sequence[Record]) -> Event:
-        return event.render(records, bootstrap_servers=self._servers)
+        return self._shape.render(records)
 
     def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - records name their partition
-        return origin(records, bootstrap_servers=self._servers)
+        return self._shape.origin(records)
 
     def identify(self, identifier: object) -> str | None:
-        return event.identify(identifier)
+        return self._shape.identify(identifier)
 
     async def lag(self) -> int | None:
         """Records between what the group has committed of our partitions and their ends; holes count as records."""
@@ -268,9 +272,6 @@ class KafkaSource:
             "was made again; "
             "set on_trimmed: skip to go on at the oldest that is left, or move the group's offset",
         )
-
-    def unreadable(self, partition: Partition, fault: Unreadable) -> None:
-        partition.set_condition("unreadable", str(fault))
 
     def polling(self, error: Exception | None) -> None:
         self._failing_since = None if error is None else self._failing_since or self._clock.boot()
