@@ -130,6 +130,15 @@ def taken(known: Graph | None, lease: Lease) -> Graph | None:
     return replace(known, rows=tuple(rows))
 
 
+def moved(known: Graph | None, lease: Lease) -> bool:
+    """True when *lease* is not the next of its row as it was seen: an operator, or another owner, was there meanwhile.
+
+    A row that its owner holds still is given to it under the same epoch.
+    """
+    rows = known.rows if known else ()
+    return any(row.shard == lease.shard and lease.epoch != row.epoch + (not row.held) for row in rows)
+
+
 def _last_known(known: Graph, held: Mapping[str, Kept]) -> Iterator[Row]:
     for row in known.rows:
         mine = held.get(row.shard)

@@ -215,6 +215,13 @@ class Holding:
             else:
                 await self._ledger.release(self.lease)
 
+    async def give_back(self) -> None:
+        """Let go of it at once, as nothing was begun under it."""
+        try:
+            await self.close(finished=False)
+        finally:
+            self.drop()
+
     @asynccontextmanager
     async def _fenced(self) -> AsyncIterator[None]:
         if self._lost:

@@ -58,8 +58,8 @@ async def _seek(config: Config, name: str, to: str, shard: str | None) -> int:
     async with AsyncExitStack() as stack:
         shards = mapping.connector.shards(config.opening(name))
         stack.push_async_callback(shards.close)
-        ledger = await stack.enter_async_context(opened(config))
         position = await _position(shards, to, shard)
+        ledger = await stack.enter_async_context(opened(config))
         graph = await ledger.rows(name)
         moved = _chosen(graph, name, shard)
         await ledger.seek(name, dict.fromkeys(moved, position))
