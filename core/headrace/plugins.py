@@ -20,6 +20,7 @@ from headrace.ledger import Ledger, LedgerKind, LedgerOpening
 from headrace.memory import open_memory
 from headrace.model import Keep, Source, Traits
 from headrace.observe import Log, Tally
+from headrace.seeking import Moved, Target
 from headrace.settings import MappingSettings, Settings
 from headrace.shards import Shards
 from headrace.sqlite import open_sqlite, path_of
@@ -111,6 +112,8 @@ class Connector:
         shards: the stream, where the source is a sharded log: core leases its shards, and asks them as a source.
         keep: which records are for a handler at all, before any filter of the user's; the others are settled as
             filtered out. None: all.
+        seek: carries out `headrace seek` of a log that keeps its positions itself, of all its lanes or of one; raises
+            SourceUnavailable.
     """
 
     type: str
@@ -126,6 +129,7 @@ class Connector:
     warn: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     keep: Callable[[Opening], Keep | None] = lambda _: None
     view: View | Callable[[Any], View] | None = None
+    seek: Callable[[Opening, Target, str | None], Awaitable[Sequence[Moved]]] | None = None
 
     def __post_init__(self) -> None:
         if (self.open is None) == (self.shards is None):

@@ -6,6 +6,7 @@ from headrace.log import LOG_TRAITS
 from headrace.plugins import Connector, Opening, Probe
 from headrace_connectors.kafka.options import DEFAULTS, REFUSES, KafkaOptions, check, warn
 from headrace_connectors.kafka.presenting import view_of
+from headrace_connectors.kafka.seeking import seek
 from headrace_connectors.kafka.source import KafkaSource
 
 
@@ -26,4 +27,5 @@ kafka = Connector(
     check=check,
     warn=warn,
     view=view_of,
+    seek=seek,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -17,16 +17,20 @@ from headrace.retry import again
 from headrace.settings import LEAST_CAPACITY
 from headrace_connectors.kafka.beginning import Beginning
 from headrace_connectors.kafka.client import KafkaClient, Offset, TopicPartition, Unreadable
+from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.contact import Contact
 from headrace_connectors.kafka.cursor import OffsetCursor, position_of
 from headrace_connectors.kafka.joining import joining
 from headrace_connectors.kafka.member import CALL_SECONDS, Member
 from headrace_connectors.kafka.message import Message, PlainMessage
+from headrace_connectors.kafka.note import Note
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.orders import Orders
 from headrace_connectors.kafka.partition import Partition
 from headrace_connectors.kafka.present.shape import unreadable
 from headrace_connectors.kafka.presenting import shape_of
 from headrace_connectors.kafka.refusals import sentence
+from headrace_connectors.kafka.requests import Request
 from headrace_connectors.kafka.watching import Watch
 
 T = TypeVar("T")
@@ -70,6 +74,9 @@ class KafkaSource:
         self._looking: asyncio.TimerHandle | None = None
         self._ends_at, self._asking = 0.0, False
         self._failing_since: float | None = None
+        self._sought: dict[TopicPartition, Request] = {}
+        group = options.consumer_group_id or str(opening.uuid)
+        self._orders = Orders(opening.mapping, of_kafka_python(self._connection), group, CALL_SECONDS)
         self._give_up_after = max(2 * options.session_timeout_ms / 1000, LEAST_BEFORE_ANEW)
         self.condition = Condition("connecting", since=self._clock.wall())
 
@@ -138,6 +145,7 @@ class KafkaSource:
         if self._looking is not None:
             self._looking.cancel()
         await self._member.close()
+        self._orders.close()
 
     # lanes
 
@@ -179,6 +187,7 @@ class KafkaSource:
                     "waiting", f"for where {partition.part.topic} begins: who owns its partition 0 says"
                 )
                 return None
+            begin = self._moved(partition.part, begin)
             cursor = self._cursors[partition] = OffsetCursor(
                 partition, begin, self._owner, self._commit, lambda: self._contact.deadline
             )
@@ -191,7 +200,15 @@ class KafkaSource:
             self._set_condition("unavailable", self._words(error))
             return None
         self._set_condition("polling")
+        self._sought.pop(partition.part, None)
         return self._lane(partition, cursor, begin.next)
+
+    def _moved(self, part: TopicPartition, begin: Offset) -> Offset:
+        """Where an operator wants *part* read from, or else *begin*."""
+        request = self._sought.get(part)
+        return (
+            begin if request is None else Offset(request.next, Note.of(begin.metadata).carried_out(request.id).text())
+        )
 
     def _lane(self, partition: Partition, cursor: OffsetCursor, begin: int) -> LogLane:
         note, capacity = cursor.note, self._opening.settings.capacity or LEAST_CAPACITY
@@ -295,7 +312,17 @@ class KafkaSource:
         if now - self._ends_at >= ENDS_EVERY and not self._asking:
             self._ends_at, self._asking = now, True
             self._member.ask(partial(_ends, parts=list(self._ours)), self._told_ends)
-        self._looking = asyncio.get_running_loop().call_later(self._contact.every, self._look)
+        self._orders.look(now, list(self._ours), self._told_orders)
+        self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
+
+    def _told_orders(self, found: Mapping[TopicPartition, Request]) -> None:
+        """A partition that an operator wants read from elsewhere is given up, and begun there."""
+        for part, request in found.items():
+            partition = self._ours.get(part)
+            if partition in self._lanes and self._cursors[partition].note.sought != request.id:
+                self._log.info("partition.sought", lane=part.name, to=request.next)
+                self._sought[part] = request
+                partition.lose("an operator has moved it")
 
     def _told_ends(self, ends: dict[TopicPartition, int] | None) -> None:
         self._asking = False
