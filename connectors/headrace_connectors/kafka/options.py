@@ -13,6 +13,8 @@ from headrace.plugins import Opening
 from headrace.times import unix
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.consistency import faults, warnings
+from headrace_connectors.kafka.present.shapes import Presentation
+from headrace_connectors.kafka.presenting import checked_arn, wrong_with
 
 OnTrimmed = Literal["fail", "skip"]
 Strategy = Literal["cooperative-sticky", "range", "roundrobin"]
@@ -48,18 +50,6 @@ def _topics(topics: list[str]) -> list[str]:
     return topics
 
 
-ARN: Final = re.compile(
-    r"arn:aws[a-z0-9-]*:(?P<service>sqs|kinesis|dynamodb):(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
-    r"(?:(?:stream|table)/)?(?P<name>[a-zA-Z0-9_.-]+)(?:/stream/[^\s/]+)?"
-)
-
-
-def _arn(arn: str | None) -> str | None:
-    if arn is not None and not ARN.fullmatch(arn):
-        raise ValueError("must be the ARN of an SQS queue, a Kinesis stream or a DynamoDB table's stream")
-    return arn
-
-
 class KafkaOptions(KafkaSettings):
     """`source: {type: kafka, …}`."""
 
@@ -92,15 +82,15 @@ class KafkaOptions(KafkaSettings):
     metadata_max_age_ms: int = Field(
         30_000, ge=100, description="Milliseconds after which new topics and partitions are looked for."
     )
-    present_as: Literal["sqs", "kinesis", "dynamodb"] | None = Field(
-        None,
-        description="Hand records over in the event shape of another source: handlers written for it run unchanged. "
-        "Kafka's order and retries hold.",
+    present_as: Presentation = Field(
+        "kafka",
+        description="The events are those of an SQS queue, a Kinesis stream or a DynamoDB stream: a handler that was "
+        "written for one runs as it is. Order and retries stay Kafka's.",
     )
-    present_arn: Annotated[str | None, AfterValidator(_arn)] = Field(
+    event_source_arn: Annotated[str | None, AfterValidator(checked_arn)] = Field(
         None,
-        description="With present_as: the ARN of the queue, stream or table's stream that events name. Default: one of "
-        "account 000000000000 with the mapping's name.",
+        description="With present_as: the ARN of the queue, stream or table that the events name. Default: one with "
+        "the topic's name, in the section aws's region, of account 000000000000.",
     )
     on_trimmed: OnTrimmed = Field(
         "fail",
@@ -113,6 +103,8 @@ def check(opening: Opening) -> Iterator[Fault]:
     """What AWS, Kafka or we refuse."""
     options: KafkaOptions = opening.options
     yield from faults(options, options.connection(opening), "source")
+    if said := wrong_with(options.event_source_arn, options.present_as):
+        yield Fault("source.event_source_arn", said)
     where, settings = "starting_position_timestamp", opening.settings
     start, written = settings.starting_position, settings.starting_position_timestamp
     if start == "AT_TIMESTAMP" and written is None:
@@ -121,9 +113,6 @@ def check(opening: Opening) -> Iterator[Fault]:
         yield Fault(where, "is only for starting_position: AT_TIMESTAMP; take it out")
     elif written is not None and unix(written) > opening.clock.wall():
         yield Fault(where, "lies in the future; give a time that is past, or starting_position: LATEST")
-    if options.present_arn is not None and f":{options.present_as}:" not in options.present_arn:
-        as_what = f"is not of {options.present_as}" if options.present_as else "is only for present_as"
-        yield Fault("source.present_arn", f"{as_what}; take it out, or correct one of the two")
     if options.max_poll_interval_ms < options.session_timeout_ms:
         yield Fault(
             "source.max_poll_interval_ms",

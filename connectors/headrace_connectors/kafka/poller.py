@@ -10,6 +10,7 @@ from headrace_connectors.aws import AwsSettings
 from headrace_connectors.catalog import catalog
 from headrace_connectors.kafka.connecting import SECTION, KafkaSettings, Mechanism, Protocol
 from headrace_connectors.kafka.options import OnTrimmed, Strategy
+from headrace_connectors.kafka.present.shapes import Presentation
 from headrace_connectors.kafka.registration import kafka
 
 
@@ -25,6 +26,8 @@ class KafkaPollerOptions(PollerOptions, total=False):
     max_poll_interval_ms: int
     metadata_max_age_ms: int
     on_trimmed: OnTrimmed
+    present_as: Presentation
+    event_source_arn: str
     client_id: str
     security_protocol: Protocol
     sasl_mechanism: Mechanism

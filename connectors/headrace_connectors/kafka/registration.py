@@ -5,7 +5,7 @@ from __future__ import annotations
 from headrace.log import LOG_TRAITS
 from headrace.plugins import Connector, Opening, Probe
 from headrace_connectors.kafka.options import DEFAULTS, REFUSES, KafkaOptions, check, warn
-from headrace_connectors.kafka.presenting import view_of
+from headrace_connectors.kafka.present.shapes import VIEWS
 from headrace_connectors.kafka.seeking import seek
 from headrace_connectors.kafka.source import KafkaSource
 
@@ -26,6 +26,6 @@ kafka = Connector(
     refuses=REFUSES,
     check=check,
     warn=warn,
-    view=view_of,
+    view=lambda options: VIEWS[options.present_as],
     seek=seek,
 )

@@ -11,10 +11,11 @@ from typing import TypeVar
 from headrace.errors import SourceUnavailable
 from headrace.leases import new_owner
 from headrace.log import LogLane
-from headrace.model import Condition, Event, LaneLost, Origin, Record
+from headrace.model import Condition, Event, Lane, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.retry import again
 from headrace.settings import LEAST_CAPACITY
+from headrace_connectors.aws import AwsSettings
 from headrace_connectors.kafka.beginning import Beginning
 from headrace_connectors.kafka.client import KafkaClient, Offset, TopicPartition, Unreadable
 from headrace_connectors.kafka.clients import of_kafka_python
@@ -32,6 +33,7 @@ from headrace_connectors.kafka.presenting import shape_of
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.requests import Request
 from headrace_connectors.kafka.watching import Watch
+from headrace_connectors.kafka.wrapping import Bare, Wrapping
 
 T = TypeVar("T")
 
@@ -54,15 +56,25 @@ COUNTED_OUT = "the group counts us in no more"
 class KafkaSource:
     """A member of the group while it is open. Lanes come and go with what the group assigns.
 
-    `_ours` is what it has assigned; each has a cursor from when our name is written for it, and then a lane.
+    `_ours` is what it has assigned; each has a cursor from when our name is written for it, and then a lane. *wrapping*
+    is what is put round their lanes.
     """
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: Opening, wrapping: Wrapping | None = None) -> None:
+        self._wrapping = wrapping or Bare()
         self._opening, self._log, self._clock = opening, opening.log, opening.clock
         options: KafkaOptions = opening.options
         self._options, self._owner = options, new_owner()
         self._connection, self._watch = options.connection(opening), Watch()
-        self._shape = shape_of(opening, self._connection)
+        aws = opening.sections.get("aws")
+        self._shape = shape_of(
+            options.present_as,
+            options.event_source_arn,
+            topic=options.topics[0],
+            bootstrap_servers=",".join(self._connection.servers),
+            region=aws.region if isinstance(aws, AwsSettings) else None,
+            windowed=bool(opening.settings.maximum_batching_window_in_seconds),
+        )
         self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
         self._member = Member(opening.mapping, self, joining(opening, self._watch), self._new_partition)
         self._beginning = Beginning(self._member, opening.settings)
@@ -85,7 +97,7 @@ class KafkaSource:
 
     def records(self, messages: Sequence[Message]) -> Sequence[Record]:
         """As the member asks it, in its poll thread."""
-        return self._shape.records(messages, received=self._clock.wall())
+        return self._wrapping.records(self._shape, messages, received=self._clock.wall())
 
     def unreadable(self, fault: Unreadable) -> Record:
         """As the member asks it, in its poll thread."""
@@ -146,10 +158,11 @@ class KafkaSource:
             self._looking.cancel()
         await self._member.close()
         self._orders.close()
+        await self._wrapping.close()
 
     # lanes
 
-    async def lanes(self) -> AsyncIterator[LogLane]:
+    async def lanes(self) -> AsyncIterator[Lane]:
         await self._join()
         while True:
             self._news.clear()
@@ -178,7 +191,7 @@ class KafkaSource:
                     raise SourceUnavailable(self._words(error)) from error
         self._look()
 
-    async def _open(self, partition: Partition) -> LogLane | None:
+    async def _open(self, partition: Partition) -> Lane | None:
         """The lane of *partition*, once it is known where it begins and the group has taken our name for it."""
         try:
             begin = await self._beginning.of(partition)
@@ -201,14 +214,13 @@ class KafkaSource:
             return None
         self._set_condition("polling")
         self._sought.pop(partition.part, None)
-        return self._lane(partition, cursor, begin.next)
+        return self._wrapping.lane(partition, self._lane(partition, cursor, begin.next), self._clock)
 
     def _moved(self, part: TopicPartition, begin: Offset) -> Offset:
         """Where an operator wants *part* read from, or else *begin*."""
-        request = self._sought.get(part)
-        return (
-            begin if request is None else Offset(request.next, Note.of(begin.metadata).carried_out(request.id).text())
-        )
+        if (request := self._sought.get(part)) is None:
+            return begin
+        return Offset(request.next, Note.of(begin.metadata).carried_out(request.id).text())
 
     def _lane(self, partition: Partition, cursor: OffsetCursor, begin: int) -> LogLane:
         note, capacity = cursor.note, self._opening.settings.capacity or LEAST_CAPACITY
