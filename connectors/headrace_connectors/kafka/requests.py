@@ -17,10 +17,12 @@ from kafka.errors import (
     IllegalGenerationError,
     NoError,
     RebalanceInProgressError,
+    RetriableError,
     UnknownMemberIdError,
 )
 from kafka.structs import OffsetAndMetadata
 
+from headrace.retry import while_busy
 from headrace_connectors.kafka.client import Offset, TopicPartition
 from headrace_connectors.kafka.watching import Watch
 
@@ -86,13 +88,15 @@ class Requests:
             made.close()
 
     def _offsets(self, group: str, parts: Sequence[TopicPartition]) -> list[tuple[TopicPartition, Offset]]:
-        found = self._admin().list_group_offsets({group: [Theirs(*part) for part in parts]})[group]
+        wanted = {group: [Theirs(*part) for part in parts]}
+        found = while_busy(lambda: self._admin().list_group_offsets(wanted)[group], _busy)
         known = {TopicPartition(*part): one for part, one in found.items() if one.offset >= 0}
         return [(part, Offset(one.offset, one.metadata or "")) for part, one in known.items()]
 
     def _alter(self, group: str, offsets: Mapping[TopicPartition, Offset]) -> bool:
         wanted = {Theirs(*part): OffsetAndMetadata(one.next, one.metadata, -1) for part, one in offsets.items()}
-        errors = set(self._admin().alter_group_offsets(group, wanted).values()) - {NoError}
+        answer = while_busy(lambda: self._admin().alter_group_offsets(group, wanted), _busy)
+        errors = set(answer.values()) - {NoError}
         for error in errors - HAS_MEMBERS:
             raise error(group)
         return not errors
@@ -111,6 +115,11 @@ class Requests:
                 watch.abandon()
                 raise
         return self._made
+
+
+def _busy(error: BaseException) -> bool:
+    """As of a coordinator that is only being made, or has just moved."""
+    return isinstance(error, RetriableError)
 
 
 def _id_of(metadata: str) -> str:
