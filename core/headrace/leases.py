@@ -90,6 +90,8 @@ class Leases:
         async with asyncio.timeout(self.ttl / 2):
             renewal = await ledger.renew({lease: one.words() for lease, one in held.items()}, self.ttl)
         for lease, holding in held.items():
+            if self._held.get(lease) is not holding:  # let go of meanwhile
+                continue
             if lease in renewal.lost:
                 holding.lose("the ledger has given it to another, or an operator has moved it")
                 continue

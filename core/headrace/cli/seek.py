@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from collections.abc import Sequence as Several
 from contextlib import AsyncExitStack
 from typing import Final, TypeAlias
@@ -12,7 +13,8 @@ from headrace.cli import common
 from headrace.cli.ledgers import Refused, carried_out, log_of, opened
 from headrace.clock import SYSTEM
 from headrace.config import Config
-from headrace.errors import ConfigError, Fault
+from headrace.errors import ConfigError, Fault, SourceUnavailable
+from headrace.graph import seekable
 from headrace.ledger import Graph
 from headrace.model import Position
 from headrace.plugins import Opening
@@ -22,13 +24,16 @@ from headrace.times import unix
 
 Seek: TypeAlias = Callable[[Opening, Target, str | None], Awaitable[Several[Moved]]]
 
+LISTING: Final = 5.0
+"""Seconds that the source has to say which shards it still has."""
+
 LONGEST_TIME: Final = 13
 """Digits of a time; a number with more is a sequence number."""
 
 DESCRIPTION: Final = """\
-Moves every shard of MAPPING, those that were read to their end too, or the one that --shard names. Whoever reads them
-is fenced at once, and reads from there within seconds; what is at a handler then may be handled again. Memo and crash
-counts are cleared.
+Moves every shard of MAPPING, those that were read to their end and are listed still, too, or the one that --shard
+names. Whoever reads them is fenced at once, and reads from there within seconds; what is at a handler then may be
+handled again. Memo and crash counts are cleared.
 
 TO is TRIM_HORIZON (the oldest that is kept), LATEST (now, by the source's own clock), a time (Unix seconds, or ISO
 8601, which is UTC where it names no zone), or a sequence number, which needs --shard: that record is the first to come.
@@ -82,12 +87,12 @@ async def _seek(config: Config, name: str, target: Target, shard: str | None) ->
         stack.push_async_callback(shards.close)
         position = await _position(shards, target)
         ledger = await stack.enter_async_context(opened(config))
-        graph = await ledger.rows(name)
-        moved = _chosen(graph, name, shard)
+        found = await ledger.rows(name)
+        moved = _chosen(found, name, shard, None if shard or not found.rows else await _listed(shards))
         await ledger.seek(name, dict.fromkeys(moved, position))
     for one, was in moved.items():
         print(f"{name}: {one}: from {was} to {position}")
-    if graph.paused:
+    if found.paused:
         print(f"{name} is paused: headrace resume has it read on")
     return 0
 
@@ -130,13 +135,22 @@ def _moment(to: str) -> float:
     return time
 
 
-def _chosen(graph: Graph, name: str, shard: str | None) -> Mapping[str, Position]:
+async def _listed(shards: Shards) -> Collection[str] | None:
+    """The names of the shards that the source still has; None where it cannot be asked."""
+    try:
+        async with asyncio.timeout(LISTING):
+            return {one.name for one in (await shards.list()).shards}
+    except (SourceUnavailable, TimeoutError):
+        return None
+
+
+def _chosen(found: Graph, name: str, shard: str | None, listed: Collection[str] | None) -> Mapping[str, Position]:
     """Where the shards that are meant stand now."""
-    rows = {row.shard: row.position for row in graph.rows}
+    rows = {row.shard: row.position for row in found.rows}
     if not rows:
         raise Refused(f"{name} was never begun: there is no position yet; starting_position says where it begins")
     if shard is None:
-        return rows
+        return {row.shard: row.position for row in seekable(found, listed)}
     return {(one := common.one_of("shard", shard, rows)): rows[one]}
 
 
