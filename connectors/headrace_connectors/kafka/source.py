@@ -323,6 +323,7 @@ class KafkaSource:
         now = self._clock.boot()
         if now - self._ends_at >= ENDS_EVERY and not self._asking:
             self._ends_at, self._asking = now, True
+            self._say_missing()
             self._member.ask(partial(_ends, parts=list(self._ours)), self._told_ends)
         self._orders.look(now, list(self._ours), self._told_orders)
         self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
@@ -335,6 +336,16 @@ class KafkaSource:
                 self._log.info("partition.sought", lane=part.name, to=request.next)
                 self._sought[part] = request
                 partition.lose("an operator has moved it")
+
+    def _say_missing(self) -> None:
+        """Kafka gives nothing of a topic that is not there, and says nothing about it."""
+        missing = [topic for topic in self._options.topics if not self._member.client.partitions(topic)]
+        if missing:
+            self._set_condition(
+                "unavailable", f"there is no topic {', '.join(missing)}; create it, or correct its name"
+            )
+        elif self.condition.reason.startswith("there is no topic "):
+            self._set_condition("polling")
 
     def _told_ends(self, ends: dict[TopicPartition, int] | None) -> None:
         self._asking = False
