@@ -36,7 +36,9 @@ mappings:
 """
 ARN = "arn:aws:sqs:eu-central-1:123456789012:failed"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:failed.fifo"
-FORMS = "{{type: sqs | sns | s3 | kafka | file, …}} or a queue's ARN or a topic's ARN or a bucket's ARN or kafka://TOPIC"
+FORMS = (
+    "{{type: sqs | sns | s3 | kafka | file, …}} or a queue's ARN or a topic's ARN or a bucket's ARN or kafka://TOPIC"
+)
 
 
 @pytest.fixture(autouse=True)
