@@ -1,5 +1,5 @@
-# ruff: noqa: INP001 - a script that the SQS server's image runs once it is ready; it sets credentials and endpoint
-"""Creates the demo's queues: orders, and the dead-letter queue that a message goes to after three receives."""
+# ruff: noqa: INP001 - a script that the AWS server's image runs once it is ready; it sets credentials and endpoint
+"""Creates the queues of configs/compose.yaml; an order goes to the dead-letter queue after three receives."""
 
 import json
 
@@ -10,3 +10,4 @@ dead = sqs.create_queue(QueueName="orders-dlq")["QueueUrl"]
 arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
 sqs.create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "5", "RedrivePolicy": policy})
+sqs.create_queue(QueueName="readings-failed")

@@ -9,6 +9,7 @@ but for refusals that a caller has named as final.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -249,6 +250,8 @@ async def aws_client(
     """
     session = get_session()
     session.user_agent_extra = "headrace"
+    if region := aws.region or os.environ.get("AWS_REGION"):  # botocore itself reads AWS_DEFAULT_REGION alone
+        session.set_config_variable("region", region)
     config = AioConfig(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,
@@ -258,7 +261,7 @@ async def aws_client(
     try:
         if aws.role_arn:
             await _assume(session, aws.role_arn)
-        client = session.create_client(service, region_name=aws.region, endpoint_url=aws.endpoint_url, config=config)
+        client = session.create_client(service, endpoint_url=aws.endpoint_url, config=config)
         entered = await client.__aenter__()
     except (BotoCoreError, ValueError) as error:
         raise AwsError(type(error).__name__, str(error)) from error

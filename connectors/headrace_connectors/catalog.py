@@ -11,7 +11,9 @@ from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
 from headrace_connectors.dynamodb.source import dynamodb
+from headrace_connectors.kafka.connecting import SECTION as KAFKA
 from headrace_connectors.kafka.connecting import KafkaSettings
+from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
 from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
@@ -24,6 +26,7 @@ catalog = Catalog(
         sqs,
         dynamodb,
         kinesis,
+        kafka,
     ],
     destinations=[
         to_sqs,
@@ -33,5 +36,5 @@ catalog = Catalog(
         file,
     ],
     ledgers=dict.fromkeys(_REDIS, LedgerKind(open=open_redis, check=place)),
-    sections={"aws": AwsSettings, "kafka": KafkaSettings},
+    sections={"aws": AwsSettings, KAFKA: KafkaSettings},
 )

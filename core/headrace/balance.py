@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -44,6 +44,14 @@ def choose(
         at_once = free[: max(fair - mine, 0)]
         return Move(take=(*at_once, *(shard for shard in free[len(at_once) :] if shard in waited)))
     return Move(ask=_wanted(rows, owner, held, mine) if may_ask else None)
+
+
+def sought(rows: Sequence[Row], owner: str, epochs: Mapping[str, int]) -> list[str]:
+    """Rows that are *owner*'s still under a later epoch than it had, by *epochs*: an operator moved them.
+
+    Nobody else may have them before they expire, and then its owner would look lost.
+    """
+    return [row.shard for row in rows if row.held and row.owner == owner and row.epoch > epochs.get(row.shard, -1)]
 
 
 def _wanted(rows: Sequence[Row], owner: str, held: Counter[str | None], mine: int) -> str | None:

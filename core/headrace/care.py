@@ -69,9 +69,10 @@ class Careful:
         await self._write(Mark(position=self._marked, attempt=attempt))
 
     async def unmark(self) -> None:
-        """The lane is let go with nothing at the handler: whatever was tried last has lost nobody."""
+        """As `Care.unmark`; so also when the lane is let go with nothing at the handler."""
         if self._marked is not None:
             await self._write(Mark(position=self._marked, attempt=0))
+            self._marked = None
 
 
 def _label(position: Position, place: int, suspects: Mapping[int, int]) -> Position:

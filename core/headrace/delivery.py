@@ -10,9 +10,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from headrace.model import KEEP, Answer, Event, Failure, Order, Record, Unchanged
+from headrace.model import KEEP, Answer, Event, Failure, Order, Record, Unchanged, Unreadable
 from headrace.pages import cut
-from headrace.policy import EXHAUSTED, EXPIRED, Bisect, Discard, GiveBack, Retry, halves, part
+from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE, Bisect, Discard, GiveBack, Retry, halves, part
 from headrace.settling import Outcome, Settling, ids_of
 from headrace.slots import Slots
 from headrace.verdict import Kind, Verdict
@@ -104,7 +104,7 @@ class Work(Settling):
         tally.invoked += count
         with self.doing.now("handling", f"{count} records at the handler, attempt {attempt}", wall):
             outcome = await self.attempt(records, attempt, self.tumbling.event() if self.tumbling else {})
-        if outcome.verdict.kind is Kind.LAPSED:
+        if outcome.verdict.kind in {Kind.LAPSED, Kind.UNREADABLE}:
             tally.invoked -= count
             return outcome
         tally.retried += count if attempt > 1 else sum([record.attempt > 1 for record in records])
@@ -144,6 +144,8 @@ class Work(Settling):
         attempt = 0
         while not self.stopping.is_set():
             attempt += 1
+            if self.lane.care is not None:  # a call without records that kills its process is no record's doing
+                await self.lane.care.unmark()
             await self.still_ours([], set())
             with self.doing.now("handling", f"the end of a window, attempt {attempt}", self.clock.wall()):
                 outcome = await self.attempt([], attempt, tumbling.event(final=final, early=not final))
@@ -187,8 +189,21 @@ class Work(Settling):
                 return []
             case Kind.LAPSED:  # to be parted from what is still ours
                 return [Piece(records, attempt)]
+            case Kind.UNREADABLE:
+                return await self._without_unreadable(records, attempt)
             case _:
                 return await self._after_failure(records, attempt, outcome)
+
+    async def _without_unreadable(self, records: Sequence[Record], attempt: int) -> list[Piece]:
+        """Give up what no event can show, each reason for itself, and try the rest."""
+        rest: list[Record] = []
+        unreadable: dict[str, list[Record]] = {}
+        for record in records:
+            (unreadable.setdefault(record.why, []) if isinstance(record, Unreadable) else rest).append(record)
+        for why, some in unreadable.items():
+            self.log.error("records.unreadable", lane=self.lane.name, ids=ids_of(some), records=len(some), error=why)
+            await self.give_up(some, UNREADABLE, attempt, _unreadable(why))
+        return [Piece(rest, attempt)] if rest else []
 
     async def _after_failure(self, records: Sequence[Record], attempt: int, outcome: Outcome) -> list[Piece]:
         """The same of a batch that failed."""
@@ -252,3 +267,9 @@ def _killed(attempts: int) -> Outcome:
     message = f"the process was lost during the last of {attempts} attempts at this record alone"
     failure = Failure(type="Runtime.ExitError", message=message)
     return Outcome(Answer(request_id="", duration=0.0, failure=failure), Verdict(Kind.ERROR, failure=failure))
+
+
+def _unreadable(why: str) -> Outcome:
+    """What records came to that no event can show."""
+    answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unreadable", message=why))
+    return Outcome(answer, Verdict(Kind.UNREADABLE, failure=answer.failure))

@@ -16,7 +16,7 @@ import orjson
 
 from headrace.destination import Message
 from headrace.model import Event, Origin
-from headrace.policy import EXPIRED
+from headrace.policy import EXPIRED, UNREADABLE
 from headrace.settling import Discarded, Outcome
 
 VERSION = "1.0"
@@ -41,7 +41,7 @@ def failure_record(
             "condition": gone.reason,
             "approximateInvokeCount": invoked,
         },
-        **(_response(gone.outcome, full=full) if gone.outcome and gone.reason != EXPIRED else {}),
+        **(_response(gone.outcome, gone.reason, full=full) if gone.outcome and gone.reason != EXPIRED else {}),
         "version": VERSION,
         "timestamp": iso(gone.at),
         origin.block: origin.info,
@@ -49,12 +49,15 @@ def failure_record(
     }
 
 
-def _response(outcome: Outcome, *, full: bool) -> dict[str, Any]:
-    """How the last call ended. The error itself is ours: AWS has it for asynchronous invocations only."""
+def _response(outcome: Outcome, reason: str, *, full: bool) -> dict[str, Any]:
+    """How the last call ended. The error itself is ours: AWS has it for asynchronous invocations only.
+
+    Where no event could be made there was no call, and the error is all there is to say.
+    """
     failure = outcome.answer.failure
     context = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" if failure else None}
-    said: dict[str, Any] = {"responseContext": context}
-    if full and (why := failure or outcome.verdict.failure):
+    said: dict[str, Any] = {} if reason == UNREADABLE else {"responseContext": context}
+    if (full or reason == UNREADABLE) and (why := failure or outcome.verdict.failure):
         said["responsePayload"] = {"errorType": why.type, "errorMessage": why.message[:LONGEST]}
     return said
 

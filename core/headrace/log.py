@@ -113,7 +113,7 @@ class LogLane:
     ) -> None:
         self.name = name
         self._condition = Condition("polling", since=clock.wall())
-        self._reader, self._cursor, self._log = reader, cursor, logger or log()
+        self._reader, self._cursor, self._clock, self._log = reader, cursor, clock, logger or log()
         self._interval, self._commit_after = commit_interval, commit_after
         self._mark = Watermark()
         self._memo = memo
@@ -168,11 +168,13 @@ class LogLane:
     def rest(self, position: Position) -> None:
         """Nothing came for a while, and all is settled: *position* is as good as that of the last record, and younger.
 
-        Of a log with anything above its mark this changes nothing.
+        Of a log with anything above its mark this changes nothing. A reader that keeps a position is told, too.
         """
         if not self._mark.above.records:
             self._mark.reached = position
             self._pass_memos()
+            if rest := getattr(self._reader, "rest", None):
+                rest(position)
 
     async def ack(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:
         self._still_ours()
@@ -233,6 +235,9 @@ class LogLane:
             except TimeoutError:
                 pass
             self._much.clear()
+            if self._clock.boot() >= self.deadline:  # `leave` is not asked again once it had the lane drained
+                self._lost.set()
+                raise LaneLost(self.name)
             await self._commit()
 
     async def _commit(self) -> None:

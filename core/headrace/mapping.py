@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from headrace.delivery import Attempt, Work
 from headrace.destination import Destination, Payload
@@ -14,7 +15,7 @@ from headrace.ending import cancelled
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
-from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source
+from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source, Unreadable
 from headrace.observe import Tally
 from headrace.outlet import Outlet
 from headrace.pausing import FINISHING, Pause
@@ -23,9 +24,9 @@ from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
 from headrace.retry import again
 from headrace.settling import Discarder, Outcome, no_destination
-from headrace.sharded import ShardedSource
+from headrace.sharded import LEFT_ALONE, ShardedSource
 from headrace.slots import Slots
-from headrace.verdict import Rules, judge
+from headrace.verdict import UNREADABLE, Rules, judge
 from headrace.windows import Tumbling
 
 STEADY = 60.0
@@ -82,7 +83,8 @@ class Mapping:
         self.lanes: dict[str, RunningLane] = {}
         self.report = Report()
         self._connector, self._log = connector, opening.log
-        self._opening = replace(opening, tally=self._tally, words=self._words)
+        still_runs = partial(function.still_runs, self.name)
+        self._opening = replace(opening, tally=self._tally, words=self._words, still_runs=still_runs)
         self._wanted = connector.keep(opening)
         self._source: Source | None = None
         self._destination: Destination | None = None
@@ -95,14 +97,15 @@ class Mapping:
     def condition(self) -> Condition:
         """Polling when every lane polls; else the state and reason of the first that does not, or of the source.
 
-        One that is paused here says so, whatever its lanes are at.
+        One that is paused here says so, whatever its lanes are at; so does a source that leaves a lane alone.
         """
         if paused := self._pause.condition:
             return paused
+        own = self._problem if self._source is None else self._source.condition
         conditions = [running.condition for running in list(self.lanes.values())]
-        if conditions:
-            return next((c for c in conditions if not c.ready), conditions[0])
-        return self._problem if self._source is None else self._source.condition
+        if not conditions or own.state == LEFT_ALONE:
+            return own
+        return next((c for c in conditions if not c.ready), conditions[0])
 
     @property
     def has_ledger(self) -> bool:
@@ -260,7 +263,8 @@ class Mapping:
             try:
                 return all(test(record) for test in tests)
             except Exception:  # noqa: BLE001 - a record is never lost to a filter
-                self._log.exception("filter.failed", ids=[record.id])
+                if not isinstance(record, Unreadable):  # no filter can read it, and what comes next gives it up
+                    self._log.exception("filter.failed", ids=[record.id])
                 return True
 
         return keep if tests else None
@@ -284,6 +288,8 @@ class Mapping:
             try:
                 event = {**source.render(records), **keys}
             except Exception as error:  # noqa: BLE001 - a message of odd shape costs its batch, not the lane
+                if any(isinstance(record, Unreadable) for record in records):
+                    return Outcome(Answer(request_id="", duration=0.0), UNREADABLE)
                 self._log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
                 answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
             else:

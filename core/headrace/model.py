@@ -59,6 +59,31 @@ class Record:
         return f"<Record {self.id}>"
 
 
+class Unreadable(Record):
+    """A record that no event can show, and why: it is given up when it would be tried, and those beside it go on.
+
+    Every render fails on its `raw`, which is how it is found. `of` is what its source has of it: `Source.origin` makes
+    the payload of it, as all that is left.
+    """
+
+    __slots__ = ("of", "why")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the record's word
+        why: str,
+        of: Any,
+        *,
+        at: float,
+        size: int,
+        key: str | None = None,
+        token: Any = None,
+    ) -> None:
+        super().__init__(id, object(), at, size, key, token)
+        self.why = why
+        self.of = of
+
+
 Keep: TypeAlias = Callable[[Record], bool]
 """Whether a record is for a handler; one that is not is settled at once."""
 
@@ -132,6 +157,14 @@ class Care(Protocol):
 
     async def mark(self, record: Record, attempt: int) -> None:
         """*record* is about to be tried alone, for the *attempt*-th time. Durable when it returns.
+
+        Raises:
+            LaneLost: another owner has the lane.
+        """
+        ...
+
+    async def unmark(self) -> None:
+        """What comes now is no record's doing: those that were tried have their verdict. Durable when it returns.
 
         Raises:
             LaneLost: another owner has the lane.

@@ -45,6 +45,8 @@ Decision: TypeAlias = GiveBack | Retry | Bisect | Discard
 
 EXHAUSTED = "RetryAttemptsExhausted"
 EXPIRED = "RecordAgeExceeded"
+UNREADABLE = "DESERIALIZATION_ERROR"
+"""Lambda's reason for a Kafka record that cannot be decoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class PollerOptions(TypedDict, total=False):
     """Keyword arguments of every poller: a mapping's settings in the config file, same names, types and defaults."""
 
     batch_size: int
-    maximum_batching_window_in_seconds: int
+    maximum_batching_window_in_seconds: float
     function_response_types: list[str]
     scaling_config: dict[str, int]
     response_mode: str

@@ -163,7 +163,7 @@ class MappingSettings(Settings):
 
     enabled: bool = Field(True, description="false keeps the mapping, and does not poll.")
     batch_size: int | None = Field(None, ge=1, le=10000, description="Records handed over at most together.")
-    maximum_batching_window_in_seconds: int | None = Field(
+    maximum_batching_window_in_seconds: int | float | None = Field(
         None, ge=0, le=300, description="Seconds to gather a batch, from its first record."
     )
     function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(

@@ -13,7 +13,7 @@ from headrace.errors import LedgerError, SourceUnavailable
 from headrace.leases import Holding
 from headrace.ledger import Graph, Ledger, Row
 from headrace.log import LogLane
-from headrace.model import Condition, Event, Origin, Record
+from headrace.model import Condition, Event, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.settings import LEAST_CAPACITY
 from headrace.shards import Shards
@@ -24,6 +24,17 @@ LOOKS_OF_SOURCE, LOOKS_OF_STORE = 16, 2
 """One look in so many is made at least while it is away. A store may come back empty: who knows what was in it must be
 there before anybody begins anew, which waits for three looks.
 """
+
+MOVING = 900.0
+"""Seconds that a planned move waits for what is at the handler, Lambda's longest call: let go of sooner, whoever takes
+the shard would begin the same records beside it.
+"""
+
+LEFT_ALONE = "waiting"
+"""The state of a source whose shards are not all taken, as calls of earlier leases still run."""
+
+LETTING_GO = 10.0
+"""Seconds that may take; what is not let go of by then expires."""
 
 REST = 600.0
 """Seconds without a record after which the position of a quiet shard is moved on to a time."""
@@ -87,9 +98,14 @@ class ShardedSource:
         if any(not row.ended and not row.held and row.shard not in ours for row in known.rows):
             return False
         lanes = [lane for shard, lane in self._lanes.items() if shard in ours]
-        return len(lanes) == len(ours) and all(lane.behind == 0 and not lane.held.records for lane in lanes)
+        return len(lanes) == len(ours) and all(_at_tip(lane) and not lane.held.records for lane in lanes)
 
     async def close(self) -> None:
+        """Lanes that nobody carries, as something failed before they were begun, are let go of for others."""
+        for lane in list(self._lanes.values()):
+            with suppress(TimeoutError, LaneLost):
+                async with asyncio.timeout(LETTING_GO):
+                    await lane.close()
         await self._shards.close()
 
     # the shards that are ours
@@ -134,12 +150,13 @@ class ShardedSource:
     def _rest(self, now: float) -> None:
         """Move the positions of quiet shards on: else a record's, trimmed meanwhile, would look like a loss.
 
-        What arrived before the time at which a shard was last seen to have polled as many as now, was polled.
+        What arrived before the time at which a shard was last seen to have polled as many as now, was polled: if it was
+        read to its tip since then. One that is refused records meanwhile has polled none, and shows its last tip still.
         """
         for shard, lane in self._lanes.items() if self._shards.rests else ():
             polled = self._opening.tally(shard).polled
             count, since = self._quiet.get(shard, (-1, now))
-            if count != polled or lane.behind != 0 or lane.held.records:
+            if count != polled or not _at_tip(lane) or lane.held.records:
                 self._quiet[shard] = polled, now
             elif now - since >= REST:
                 lane.rest(self._shards.at(since))
@@ -162,12 +179,25 @@ class ShardedSource:
         ours = self._leases.holding(self._mapping)
         waited = {shard for shard, since in self._free_since.items() if now - since >= self._look_every}
         may_ask, owner = now >= self._ask_at, self._leases.owner
-        move = balance.choose(rows, owner, waited=waited, reserved=self._reserved, may_ask=may_ask)
+        running = {row.shard for row in rows if row.shard not in ours and self._opening.still_runs(row.shard)}
+        move = balance.choose(rows, owner, waited=waited, reserved={*self._reserved, *running}, may_ask=may_ask)
+        moved = balance.sought(rows, owner, {shard: one.epoch for shard, one in self._last.items()})
         if move.ask is not None:
             self._ask_at = now + self._ask_every * random.uniform(0.75, 1.5)
             await ledger.ask(self._mapping, move.ask, self._leases.owner)
-        self._set_condition("polling", self._without_lanes(seen, rows) if not ours and not move.take else "")
-        return [shard for shard in move.take if shard not in ours and shard not in self._lanes]
+        left_alone = sorted(row.shard for row in rows if row.shard in running and row.owner in {None, owner})
+        if left_alone:
+            self._leave_alone(left_alone)
+        else:
+            self._set_condition("polling", self._without_lanes(seen, rows) if not ours and not move.take else "")
+        return [shard for shard in (*moved, *move.take) if shard not in {*ours, *running, *self._lanes}]
+
+    def _leave_alone(self, shards: Sequence[str]) -> None:
+        """Say of these why nobody has them."""
+        why = "a call of an earlier lease still runs, and the next would run beside it with the same records"
+        if self.condition.state != LEFT_ALONE:
+            self._log.warning("shards.left_alone", lanes=shards, why=why)
+        self._set_condition(LEFT_ALONE, f"{', '.join(shards)} is left alone: {why}")
 
     @staticmethod
     def _without_lanes(seen: Graph, rows: Sequence[Row]) -> str:
@@ -176,8 +206,12 @@ class ShardedSource:
         return "the stream has ended" if seen.rows else "the stream has no shards"
 
     async def _take(self, shard: str) -> LogLane | None:
-        holding = await self._leases.acquire(self._mapping, shard, allowed=self._leases.ttl * 3)
+        holding = await self._leases.acquire(self._mapping, shard, allowed=MOVING)
         if holding is None:
+            return None
+        if graph.moved(self._upkeep.known, holding.lease):  # its parents, too, perhaps: look again
+            with suppress(LaneLost):
+                await holding.give_back()
             return None
         lease, capacity = holding.lease, self._opening.settings.capacity or LEAST_CAPACITY
         self._upkeep.known = graph.taken(self._upkeep.known, lease)
@@ -216,3 +250,8 @@ class ShardedSource:
     def _set_condition(self, state: str, reason: str = "") -> None:
         if (self.condition.state, self.condition.reason) != (state, reason):
             self.condition = Condition(state, reason, self._clock.wall())
+
+
+def _at_tip(lane: LogLane) -> bool:
+    """Whether nothing was left to read when its reader was answered last, and it is answered still."""
+    return lane.behind == 0 and lane.condition.ready

@@ -24,13 +24,15 @@ class Kind(StrEnum):
     BAD_ANSWER = "bad_answer"
     ERROR = "error"
     LAPSED = "lapsed"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What an attempt means: for PARTIAL the ids that failed, for BAD_ANSWER and ERROR that all did, and why.
 
-    LAPSED was none: the records' time was over before the handler began.
+    LAPSED was none: the records' time was over before the handler began. Nor was UNREADABLE: no event could be made
+    with some of them.
     """
 
     kind: Kind
@@ -44,6 +46,7 @@ class Verdict:
 
 SUCCESS = Verdict(Kind.SUCCESS)
 LAPSED = Verdict(Kind.LAPSED)
+UNREADABLE = Verdict(Kind.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,25 @@ async def test_no_region_is_said() -> None:
             pass
 
 
+@pytest.mark.parametrize(
+    ("written", "environment", "region"),
+    [
+        (None, {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+        (None, {"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        (None, {"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ("eu-north-1", {"AWS_REGION": "eu-west-1"}, "eu-north-1"),
+    ],
+)
+async def test_the_region_is_the_environments_unless_it_is_written(
+    written: str | None, environment: dict[str, str], region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS's own tools read AWS_REGION, and botocore does not. Mutation: only what botocore reads."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    async with aws_client("sqs", AwsSettings(region=written)) as client:
+        assert client._client.meta.region_name == region
+
+
 async def test_a_final_refusal_is_not_asked_again_and_a_dated_operation_is_never_lean(
     roto: Roto, monkeypatch: pytest.MonkeyPatch
 ) -> None:

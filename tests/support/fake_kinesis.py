@@ -40,6 +40,8 @@ class FakeKinesis(KinesisStream):
         listing: how ListShards misbehaves; see `Listing`.
         empty_pages: how many of the next GetRecords that could answer records answer none, but a next iterator;
             `empty_chance`: how probably any other does so.
+        stretches: how many empty pages lie between where GetShardIterator begins and the first record, as in a shard
+            that was quiet for long: only who goes on by the next iterators comes past them.
         ends_with_records: the page with a closed shard's last records is also its end; if False, an empty one follows.
     """
 
@@ -58,6 +60,7 @@ class FakeKinesis(KinesisStream):
         super().__init__(name, **settings)
         self.listing = Listing()
         self.empty_pages, self.empty_chance = 0, 0.0
+        self.stretches = 0
         self.ends_with_records = True
         self._reads: defaultdict[str, Calls] = defaultdict(lambda: Calls(GET_RECORDS_A_SECOND))
         self._read_bytes: defaultdict[str, Volume] = defaultdict(lambda: Volume(BYTES_A_SECOND))
@@ -106,7 +109,7 @@ class FakeKinesis(KinesisStream):
             raise AwsError("ResourceNotFoundException", told)
         if not self._iterators[shard.name].admit(self.clock.wall()):
             raise self._throttled(shard)
-        return {"ShardIterator": self._iterator(shard, self._start(shard, params))}
+        return {"ShardIterator": self._iterator(shard, self._start(shard, params), self.stretches)}
 
     def _start(self, shard: Shard, params: Mapping[str, Any]) -> int:
         match params["ShardIteratorType"]:
@@ -138,8 +141,9 @@ class FakeKinesis(KinesisStream):
             raise AwsError("InvalidArgumentException", f"{told} {self.name} is invalid.")
         return int(str(number))
 
-    def _iterator(self, shard: Shard, index: int) -> str:
-        return seal({"shard": shard.name, "index": index, "born": self.clock.wall(), "stream": self.created})
+    def _iterator(self, shard: Shard, index: int, stretches: int = 0) -> str:
+        born = self.clock.wall()
+        return seal({"shard": shard.name, "index": index, "born": born, "stream": self.created, "stretches": stretches})
 
     def _throttled(self, shard: Shard) -> AwsError:
         told = f"Rate exceeded for shard {shard.name} in stream {self.name} under account {ACCOUNT}."
@@ -148,17 +152,17 @@ class FakeKinesis(KinesisStream):
     def _get_records(self, params: Mapping[str, Any]) -> dict[str, Any]:
         self._check_stream(params)
         now = self.clock.wall()
-        shard, index = self._resolve(params["ShardIterator"], now)
+        shard, index, stretches = self._resolve(params["ShardIterator"], now)
         limit = int(params.get("Limit", PAGE_RECORDS))
         if not 1 <= limit <= PAGE_RECORDS:
             raise AwsError("InvalidArgumentException", f"Limit {limit} is not within 1 and {PAGE_RECORDS}")
         if self._read_bytes[shard.name].spent(now) or not self._reads[shard.name].admit(now):
             raise self._throttled(shard)
-        page = [] if self._leaves_empty(shard, index) else shard.page(index, limit, PAGE_BYTES)
+        page = [] if stretches or self._leaves_empty(shard, index) else shard.page(index, limit, PAGE_BYTES)
         self._read_bytes[shard.name].add(now, sum(entry.nbytes for entry in page))
-        return self._page(shard, index + len(page), page, now)
+        return self._page(shard, index + len(page), page, now, max(stretches - 1, 0))
 
-    def _resolve(self, token: object, now: float) -> tuple[Shard, int]:
+    def _resolve(self, token: object, now: float) -> tuple[Shard, int, int]:
         """Where an iterator stands; what was trimmed under it is passed over in silence, as Kinesis does."""
         content = unseal(token)
         if content is None or "index" not in content:
@@ -171,7 +175,7 @@ class FakeKinesis(KinesisStream):
         if content["stream"] != self.created:
             raise AwsError("ResourceNotFoundException", f"Shard {content['shard']} does not exist")
         shard = self.shards[content["shard"]]
-        return shard, max(content["index"], shard.trimmed)
+        return shard, max(content["index"], shard.trimmed), content["stretches"]
 
     def _leaves_empty(self, shard: Shard, index: int) -> bool:
         if index >= shard.end:
@@ -181,12 +185,12 @@ class FakeKinesis(KinesisStream):
             return True
         return self.empty_chance > 0 and self.random.random() < self.empty_chance
 
-    def _page(self, shard: Shard, after: int, page: list[Entry], now: float) -> dict[str, Any]:
+    def _page(self, shard: Shard, after: int, page: list[Entry], now: float, stretches: int) -> dict[str, Any]:
         rest = shard.page(after, 1, PAGE_BYTES)
         behind = max(int((now - rest[0].at) * 1000), 1) if rest else 0
         answer = {"Records": [entry.body for entry in page], "MillisBehindLatest": behind}
         if shard.closed is None or rest or (page and not self.ends_with_records):
-            return {**answer, "NextShardIterator": self._iterator(shard, after)}
+            return {**answer, "NextShardIterator": self._iterator(shard, after, stretches)}
         children = [
             {"ShardId": child.name, "ParentShards": list(child.parents), "HashKeyRange": hash_keys(child)}
             for child in shard.children

@@ -8,10 +8,11 @@ import pytest
 
 from headrace.batcher import BatchPolicy
 from headrace.delivery import Outcome
-from headrace.model import Answer, LaneLost, Order
+from headrace.model import Answer, LaneLost, Order, Unreadable
 from headrace.policy import EXHAUSTED, EXPIRED, FailurePolicy
+from headrace.policy import UNREADABLE as UNREADABLE_REASON
 from headrace.testing import MemoryLog, MemoryQueue, MemoryQueueLane, virtual
-from headrace.verdict import LAPSED
+from headrace.verdict import LAPSED, UNREADABLE
 from support.engine import Destination, Rig, bad_answer, error, ids, ok, partial
 
 
@@ -429,6 +430,34 @@ async def test_a_call_that_came_too_late_is_none():
     assert (rig.lane.nacked, rig.lane.acked) == ([("a", None)], ["b"])
     assert (rig.tally.invoked, rig.tally.failed_invoke, rig.tally.lapsed, rig.tally.balance) == (1, 0, 1, 0)
     assert rig.work.slots.limit == rig.plan.concurrency
+
+
+@virtual
+async def test_what_no_event_can_show_goes_by_itself_and_the_others_are_tried():
+    """Mutations: the whole batch fails; one reason for all; an attempt spent; the others out of order."""
+
+    async def behave(batch, _):
+        return Outcome(Answer(request_id="", duration=0.0), UNREADABLE) if {"x", "y", "z"} & set(batch) else ok()
+
+    destination = Destination()
+    rig = log_rig("axbyzc", behave, discard=destination, failure=FailurePolicy(retries=0))
+    reasons = {"x": "no JSON", "y": "a tombstone", "z": "no JSON"}
+    some = [
+        Unreadable(one.id, reasons[one.id], None, at=one.at, size=one.size, token=one.token)
+        if one.id in reasons
+        else one
+        for one in await rig.hold(6)
+    ]
+    for number, one in enumerate(some):
+        one.number = number
+    await rig.work.carry(some)
+    assert rig.handler.calls == [("a,x,b,y,z,c", 1), ("a,b,c", 1)]
+    first, second = destination.confirmed
+    assert (ids(first.records), ids(second.records)) == (["x", "z"], ["y"])
+    assert (first.reason, first.outcome.answer.failure.message) == (UNREADABLE_REASON, "no JSON")
+    assert (rig.tally.delivered, rig.tally.succeeded, rig.tally.invoked, rig.tally.failed) == (3, 3, 3, 0)
+    assert (rig.tally.balance, rig.lane.held.records) == (0, 0)
+    assert [line["error"] for line in rig.lines.of("records.unreadable")] == ["no JSON", "a tombstone"]
 
 
 @virtual

@@ -10,7 +10,7 @@ from headrace.destination import CONFIRMED, Payload, Reply, Said
 from headrace.failure import LONGEST, failure_record, message
 from headrace.model import Answer, Failure, Origin
 from headrace.outlet import Outlet
-from headrace.policy import EXHAUSTED, EXPIRED
+from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
 from headrace.settling import Discarded, Outcome
 from headrace.testing import virtual
 from headrace.verdict import Kind, Verdict
@@ -79,6 +79,17 @@ def test_an_expired_record_has_no_response_even_if_the_function_ran():
         assert list(record) == ["requestContext", "version", "timestamp", "ThingInfo"]
         assert record["requestContext"]["requestId"] == "r"
         assert record["requestContext"]["approximateInvokeCount"] == 8
+
+
+def test_what_no_event_can_show_has_no_response_and_always_the_reason():
+    """Nothing was called. Mutations: "Unhandled"; a reason that only `failure_payload: full` tells."""
+    failure = Failure(type="Unreadable", message="no JSON")
+    outcome = Outcome(Answer(request_id="", duration=0, failure=failure), Verdict(Kind.UNREADABLE, failure=failure))
+    for full in (True, False):
+        record = made(gone(outcome, reason=UNREADABLE), full=full)
+        assert list(record) == ["requestContext", "responsePayload", "version", "timestamp", "ThingInfo"]
+        assert record["requestContext"]["condition"] == "DESERIALIZATION_ERROR"
+        assert record["responsePayload"] == {"errorType": "Unreadable", "errorMessage": "no JSON"}
 
 
 def test_the_sources_own_count_of_deliveries_counts():

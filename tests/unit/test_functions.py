@@ -417,6 +417,33 @@ async def test_cancelling_a_call_lets_a_thread_go_on_and_drops_its_answer(end, c
     assert (noise, caplog.records, list(recwarn), capfd.readouterr().err) == ([], [], [], "")
 
 
+@pytest.mark.parametrize("how", ["cancelled", "timed out"])
+async def test_a_call_that_nobody_waits_for_is_known_until_its_thread_has_ended(how):
+    """Mutation: one that is forgotten with its waiter; one that is never forgotten; one of every lane's."""
+    begun, end = threading.Event(), threading.Event()
+
+    def handler(*_):
+        begun.set()
+        end.wait()
+
+    function = Function.of("f", handler, timeout=0.05 if how == "timed out" else 60)
+    calling = asyncio.ensure_future(function.call({}, DELIVERY))
+    await asyncio.to_thread(begun.wait)
+    if how == "timed out":
+        assert (await calling).lingering is not None
+    else:
+        assert not function.still_runs("orders", "queue"), "its waiter sees to it"
+        calling.cancel()
+        await asyncio.wait([calling])
+    assert function.still_runs("orders", "queue")
+    assert not function.still_runs("orders", "another")
+    end.set()
+    async with asyncio.timeout(10):
+        while function.still_runs("orders", "queue"):
+            await asyncio.sleep(0.01)
+    await function.close()
+
+
 async def test_a_closed_function_takes_no_calls():
     for handler in (plain, native):
         function = Function.of("f", handler, timeout=1)

@@ -322,6 +322,20 @@ async def test_a_subscription_that_says_nothing_is_made_anew(fake):
 
 
 @virtual
+async def test_a_subscription_that_says_nothing_is_no_reader_at_its_tip(fake):
+    """Catches: silence that passes for a tip, behind which the shard is taken to have nothing."""
+    reader = pushed(fake).reader(SHARD)
+    reading = asyncio.ensure_future(read(reader, 1))
+    await asyncio.sleep(20)
+    assert reader.condition.ready
+    fake.silent = True
+    await asyncio.sleep(60)
+    assert reader.condition.state == "unavailable"
+    reading.cancel()
+    await reader.close()
+
+
+@virtual
 async def test_a_call_that_hangs_is_given_up_and_said(fake):
     number = fake.put("k", "x")
     fake.faults = [(SUBSCRIBE, HANG)]

@@ -8,8 +8,9 @@ from contextlib import suppress
 import pytest
 
 from headrace.errors import SourceUnavailable
+from headrace.log import LogLane
 from headrace.model import LaneEnded
-from headrace.testing import FakeClock, virtual
+from headrace.testing import FakeClock, MemoryCursor, MemoryLog, virtual
 from headrace_connectors.aws import AwsError
 from support.fake_kinesis import FakeKinesis
 from support.fake_streams import HANG, Delay
@@ -293,6 +294,58 @@ async def test_records_that_are_trimmed_under_a_slow_reader_are_noticed(policy):
     else:
         assert shards.tallies[SHARD].lost_to_retention == 1
         assert ids(first + rest) == numbers[:10] + numbers[15:]
+
+
+@virtual
+async def test_a_refusal_near_the_edge_of_retention_is_no_trimming():
+    """Catches: a page that is asked for again by the last answer's iterator, which leads behind the position's record:
+    that record does not come first then, and a shard of which nothing is lost stops as trimmed."""
+    fake = FakeKinesis()
+    numbers = [fake.put("k", b"x" * 1_000_000) for _ in range(40)]
+    await asyncio.sleep(RETENTION - 600)
+    reader = over(fake).reader(SHARD)
+    first = await read(reader, 10)
+    fake.faults = [
+        ("GetRecords", AwsError("ProvisionedThroughputExceededException", "slow down")),
+        ("GetShardIterator", AwsError("ProvisionedThroughputExceededException", "slow down")),
+    ]
+    assert ids(first + await soon(reader, 60)) == numbers
+    assert reader.condition.ready
+
+
+@virtual
+async def test_a_quiet_stretch_at_the_edge_of_retention_is_passed():
+    """Kinesis passes over it by empty pages, one next iterator after the other.
+
+    Catches: an iterator that is asked for anew from the position, although nothing came: it begins again for ever.
+    """
+    fake = FakeKinesis()
+    numbers = [fake.put("k", "x")]
+    await asyncio.sleep(RETENTION - 600)
+    fake.stretches = 3
+    numbers += [fake.put("k", "x") for _ in range(3)]
+    assert ids(await soon(over(fake).reader(SHARD), 60)) == numbers
+
+
+@virtual
+async def test_a_reader_that_rested_needs_its_last_record_no_more():
+    """Its shard was quiet for longer than retention, and the server away for longer than an iterator is good for.
+
+    Catches: the last record, which was read, taken for lost with what came behind it.
+    """
+    fake = FakeKinesis()
+    first = fake.put("k", "a")
+    shards = over(fake)
+    lane = LogLane(SHARD, shards.reader(SHARD), MemoryCursor(MemoryLog(clock=fake.clock), 0), clock=fake.clock)
+    records = await lane.fetch(10)
+    assert ids(records) == [first]
+    await lane.ack(records)
+    await asyncio.sleep(RETENTION + 3600)
+    lane.rest(shards.at(fake.clock.wall() - 600))
+    await asyncio.sleep(1000)
+    second = fake.put("k", "b")
+    async with asyncio.timeout(60):
+        assert ids(await lane.fetch(10)) == [second]
 
 
 @virtual

@@ -10,7 +10,7 @@ from typing import Any
 from headrace.filters import View
 from headrace.functions import Function
 from headrace.mapping import Mapping
-from headrace.model import Condition, Keep, Record
+from headrace.model import Condition, Keep, Record, Unreadable
 from headrace.plugins import Connector, Opening, Probe
 from headrace.settings import MappingSettings, ScalingConfig, Settings
 from headrace.testing import FakeClock, MemoryQueue, MemoryQueueLane, virtual
@@ -23,6 +23,7 @@ class Told(Lines):
 
 class Source:
     condition = Condition("connecting")
+    lane = MemoryQueueLane
 
     def __init__(self, queue: MemoryQueue, *, dies_after: float | None = None, odd: bool = False) -> None:
         self.queue, self.dies_after, self.odd = queue, dies_after, odd
@@ -30,7 +31,7 @@ class Source:
 
     async def lanes(self) -> AsyncIterator[Any]:
         self.opened += 1
-        yield MemoryQueueLane(self.queue)
+        yield self.lane(self.queue)
         if self.dies_after is not None:
             await asyncio.sleep(self.dies_after)
             raise LookupError("what nobody expected")
@@ -38,7 +39,7 @@ class Source:
     def render(self, records: Any) -> Any:
         if self.odd:
             raise KeyError("MD5OfBody")
-        return {"Records": [record.raw for record in records]}
+        return {"Records": [dict(record.raw) for record in records]}
 
     def identify(self, identifier: object) -> str | None:
         return str(identifier)
@@ -188,6 +189,44 @@ async def test_what_the_connector_does_not_keep_is_settled_without_a_handler() -
     (tally,) = mapping.tallies.values()
     assert sorted(seen) == ["a", "b"]
     assert (tally.filtered_out, tally.succeeded, tally.balance) == (1, 2, 0)
+
+
+class Torn(MemoryQueueLane):
+    """A lane in which "odd" is what no event can show."""
+
+    def _record(self, message: Any) -> Record:
+        one = super()._record(message)
+        if one.raw["body"] != "odd":
+            return one
+        return Unreadable(one.id, "half of it is missing", one.raw, at=one.at, size=one.size, token=one.token)
+
+
+@virtual
+async def test_what_no_event_can_show_is_given_up_at_once_and_not_tried_again() -> None:
+    """Mutations: retried as a failed batch is; a traceback of the filter for each; called a failure of ours."""
+    queue, seen = MemoryQueue(visibility=30), list[str]()
+    queue.send(["odd", "a"])
+    view = View(record="message", payload="body", content=body, fields=lambda *_: {}, keys=frozenset())
+
+    async def handler(event: Any, context: Any) -> None:
+        seen.extend(record["body"] for record in event["Records"])
+
+    source = Source(queue)
+    source.lane = Torn
+    criteria = {"filters": [{"pattern": {"body": [{"exists": True}]}}]}
+    mapping, told = mapping_of(source, handler, view=view, filter_criteria=criteria)
+    running = asyncio.ensure_future(mapping.run())
+    await asyncio.sleep(100)
+    mapping.stop(1)
+    await running
+    (tally,) = mapping.tallies.values()
+    assert (seen, tally.dropped, tally.succeeded, tally.invoked, tally.balance) == (["a"], 1, 1, 1, 0)
+    (line,) = told.of("records.unreadable")
+    assert line["error"] == "half of it is missing"
+    (dropped,) = told.of("records.dropped")
+    assert dropped["reason"] == "DESERIALIZATION_ERROR"
+    assert not told.of("filter.failed")
+    assert not told.of("batch.unrenderable")
 
 
 def body(record: Record) -> str:

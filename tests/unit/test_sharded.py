@@ -5,8 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from headrace.ledger import Lease, Shard
 from headrace.testing import virtual
-from support.fleet import Fleet
+from support.fleet import Fleet, Store
+
+
+class Racing(Store):
+    """Every shard is sought to its beginning between a look and the taking of *race*."""
+
+    race = ""
+
+    async def acquire(self, mapping: str, shard: str, owner: str, ttl: float) -> Lease | None:
+        if self.race == shard:
+            self.race = ""
+            await self.seek(mapping, {row.shard: "beginning" for row in (await self.rows(mapping)).rows})
+        return await super().acquire(mapping, shard, owner, ttl)
+
 
 TEN = [f"r{number:03}" for number in range(10)]
 MANY = [f"r{number:03}" for number in range(200)]
@@ -287,3 +301,87 @@ async def test_a_stream_that_cannot_be_listed_keeps_nobody_from_taking_a_dead_wo
     await fleet.until(lambda: len(two.shards) == 4)
     assert asyncio.get_running_loop().time() - dead <= fleet.ttl + 2
     await two.stop()
+
+
+@virtual
+async def test_a_hand_over_waits_for_a_call_that_is_within_its_time_out() -> None:
+    """Mutation: a shard that is let go of after three ttls: the next owner runs the same records beside the first."""
+    fleet = Fleet(2, batch_size=100)
+
+    async def behave(_: list[str], __: Any) -> None:
+        await asyncio.sleep(100)
+
+    one = fleet.worker("a", behave=behave).start()
+    await fleet.until(lambda: len(one.shards) == 2)
+    fleet.stream.put(MANY[:50])
+    await asyncio.sleep(5)
+    two = fleet.worker("b", behave=behave).start()
+    await fleet.until(lambda: len(two.shards) == 1)
+    await fleet.until(lambda: len(fleet.done) == 50)
+    await asyncio.sleep(60)
+    for worker in (one, two):
+        await worker.stop()
+    assert sorted(name for _, _, name in fleet.begun) == MANY[:50]
+
+
+@virtual
+async def test_a_lease_that_is_lost_while_it_is_handed_over_ends_its_call() -> None:
+    """Mutation: a lane that nobody watches any more once it was asked for."""
+    fleet = Fleet(2, batch_size=100)
+    cancelled: list[str] = []
+
+    async def behave(_: list[str], context: Any) -> None:
+        try:
+            await asyncio.sleep(500)
+        except asyncio.CancelledError:
+            cancelled.append(context.headrace.lane)
+            raise
+
+    one = fleet.worker("a", behave=behave).start()
+    await fleet.until(lambda: len(one.shards) == 2)
+    fleet.stream.put(MANY[:50])
+    await asyncio.sleep(5)
+    await fleet.ledger.ask("m", "shard-000", "another")
+    await fleet.until(lambda: one.told.of("lease.asked") != [])
+    fleet.ledger.away = True
+    await fleet.until(lambda: sorted(cancelled) == ["shard-000", "shard-001"], fleet.ttl)
+    fleet.ledger.away = False
+    await one.stop(1)
+
+
+@virtual
+async def test_a_shard_that_cannot_be_begun_is_let_go_of() -> None:
+    """Its window was written by a newer version, say. Mutation: a lease that is renewed for ever with nobody at it."""
+    fleet = Fleet(1)
+    fleet.stream.put(TEN)
+    await fleet.ledger.plan("m", fleet.stream.identity, [Shard(name="shard-000", position="beginning")])
+    lease = await fleet.ledger.acquire("m", "shard-000", "newer", 10)
+    assert lease is not None
+    await fleet.ledger.commit(lease, "beginning", memo=b'{"format": 2}')
+    await fleet.ledger.release(lease)
+    one = fleet.worker("a", tumbling_window_in_seconds=60).start()
+    await fleet.until(lambda: len(one.told.of("mapping.failed")) == 2, 60)
+    assert "another version" in one.mapping.condition.reason
+    other = fleet.worker("b").start()  # it drops windows that it has none of
+    await fleet.until(lambda: len(fleet.done) == len(TEN), 60)
+    await one.stop()
+    await other.stop()
+
+
+@virtual
+async def test_a_seek_between_a_look_and_a_taking_lets_no_child_go_before_its_parent() -> None:
+    """Mutation: a shard that is taken though its row has changed since its parents were looked at."""
+    fleet = Fleet(1)
+    ledger = fleet.ledger = Racing(fleet.clock)
+
+    async def behave(_: list[str], __: Any) -> None:
+        await asyncio.sleep(1)
+
+    one = fleet.worker("a", behave=behave, batch_size=1).start()
+    fleet.stream.put(["a", "b", "c"], key="k")
+    await fleet.until(lambda: len(fleet.done) == 3)
+    fleet.stream.split("shard-000")
+    ledger.race = fleet.stream.put(["d"], key="k")
+    await fleet.until(lambda: len(fleet.done) >= 7)
+    assert fleet.names() == ["a", "b", "c", "a", "b", "c", "d"]
+    await one.stop()

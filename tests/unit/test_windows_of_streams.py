@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from headrace.testing import virtual
@@ -63,3 +64,41 @@ async def test_dynamodb() -> None:
     (shard,) = fake.open_shards()
     events = await events_of(DynamoDBFleet(fake), lambda: None)
     check(events, shard, events[0]["Records"][0]["eventSourceARN"])
+
+
+@virtual
+async def test_a_final_invocation_that_kills_its_process_is_paid_for_by_no_record() -> None:
+    """The records before it have their verdict.
+
+    Mutation: a mark of the last of them that stands while the window is handed over: after as many deaths as it may
+    fail, that record is given up.
+    """
+    fake = FakeKinesis(shards=1)
+    fleet = KinesisFleet(fake)
+    first = [f"k/{number}" for number in range(5)]
+    for name in first:
+        fake.put("k", name)
+    died = asyncio.Event()
+    deaths: list[dict[str, Any]] = []
+
+    async def tell(_: Any, names: list[str], event: dict[str, Any]) -> dict[str, Any]:
+        seen = [*event["state"].get("seen", []), *names]
+        if event["isFinalInvokeForWindow"] and len(deaths) < 6:
+            deaths.append(event["state"])
+            died.set()
+            await asyncio.Event().wait()
+        return {"state": {"seen": seen}}
+
+    settings = {"tumbling_window_in_seconds": 60, "maximum_retry_attempts": 1, "tell": tell}
+    await asyncio.sleep(60)
+    fake.put("k", "k/next")
+    worker = fleet.worker("w0", **settings).start()
+    for number in range(1, 7):
+        await died.wait()
+        died.clear()
+        await worker.kill()
+        worker = fleet.worker(f"w{number}", **settings).start()
+    await fleet.until(lambda: "k/next" in fleet.names())
+    assert not any(tally.dropped for tally in worker.mapping.tallies.values())
+    assert [state["seen"] for state in deaths] == [first] * 6
+    await worker.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from headrace.settings import MappingSettings
 from headrace.times import unix
 from headrace_connectors.kafka.client import KafkaClient, Offset, TopicPartition
@@ -38,7 +40,7 @@ class Beginning:
     async def _make_concrete(self, partition: Partition) -> None:
         """One commit for the whole topic, while partition 0 of it is ours."""
 
-        def look(client: KafkaClient) -> dict[TopicPartition, Offset]:
+        def look(client: KafkaClient) -> Mapping[TopicPartition, Offset]:
             topic = partition.part.topic
             parts = [TopicPartition(topic, number) for number in client.partitions(topic)]
             found = (

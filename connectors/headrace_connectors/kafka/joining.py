@@ -8,9 +8,10 @@ from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.kafka_python import KafkaPythonClient
 from headrace_connectors.kafka.member import OpenClient
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.watching import Watch
 
 
-def joining(opening: Opening) -> OpenClient:
+def joining(opening: Opening, watch: Watch) -> OpenClient:
     """What `Member.open` calls: connects and joins the group that the options name, or the mapping's own."""
     options: KafkaOptions = opening.options
     connection = options.connection(opening)
@@ -19,6 +20,7 @@ def joining(opening: Opening) -> OpenClient:
         return KafkaPythonClient(
             of_kafka_python(connection),
             options,
+            watch=watch,
             group=options.consumer_group_id or str(opening.uuid),
             membership=membership,
         )

@@ -34,6 +34,7 @@ from headrace_connectors.kafka.client import (
 )
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.watching import Watch
 
 ASSIGNORS: Final = {
     "cooperative-sticky": CooperativeStickyAssignor,
@@ -59,10 +60,21 @@ class KafkaPythonClient:
         *,
         group: str,
         membership: Membership,
+        watch: Watch,
     ) -> None:
         self._heard = time.monotonic()
-        self._consumer = KafkaConsumer(
+        try:
+            self._consumer = self._make(settings, options, group, watch)
+        except BaseException:
+            watch.abandon()
+            raise
+        self._consumer.subscribe(options.topics, listener=_Listener(self._consumer, membership))
+
+    @staticmethod
+    def _make(settings: Mapping[str, Any], options: KafkaOptions, group: str, watch: Watch) -> KafkaConsumer:
+        return KafkaConsumer(
             **settings,
+            kafka_client=watch.client,
             group_id=group,
             group_instance_id=options.group_instance_id,
             session_timeout_ms=options.session_timeout_ms,
@@ -77,7 +89,6 @@ class KafkaPythonClient:
             fetch_max_wait_ms=100,
             bootstrap_timeout_ms=10_000,
         )
-        self._consumer.subscribe(options.topics, listener=_Listener(self._consumer, membership))
 
     def poll(self, seconds: float) -> Mapping[TopicPartition, Sequence[Message]]:
         try:
@@ -108,7 +119,8 @@ class KafkaPythonClient:
         self._consumer.seek(Theirs(*part), offset)
 
     def position(self, part: TopicPartition) -> int | None:
-        return self._consumer.position(Theirs(*part), timeout_ms=0)
+        offset: int | None = self._consumer.position(Theirs(*part), timeout_ms=0)
+        return offset
 
     def commit(self, offsets: Mapping[TopicPartition, Offset], seconds: float) -> None:
         try:
@@ -145,7 +157,7 @@ class KafkaPythonClient:
         return {**younger, **(self.ends(none, seconds) if none else {})}
 
     def silence(self) -> float:
-        """Counted from the last heartbeat that was answered, and from when it was sent; none while the group rebalances.
+        """Since the last heartbeat that was answered was sent; none while the group rebalances.
 
         A member that waits for the others to join is counted in by the coordinator, and sends no heartbeats.
         """
@@ -163,7 +175,7 @@ class KafkaPythonClient:
         self._consumer.close(autocommit=False, timeout_ms=_ms(seconds))
 
 
-class _Listener(AsyncConsumerRebalanceListener):
+class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka ships no types
     """Passes on what becomes of partitions, and holds the group up until they are let go."""
 
     def __init__(self, consumer: KafkaConsumer, membership: Membership) -> None:

@@ -12,6 +12,9 @@ from headrace.errors import Fault
 from headrace.plugins import Opening
 from headrace.times import unix
 from headrace_connectors.kafka.connecting import KafkaSettings
+from headrace_connectors.kafka.consistency import faults, warnings
+from headrace_connectors.kafka.present.shapes import Presentation
+from headrace_connectors.kafka.presenting import checked_arn, wrong_with
 
 OnTrimmed = Literal["fail", "skip"]
 Strategy = Literal["cooperative-sticky", "range", "roundrobin"]
@@ -31,7 +34,7 @@ LATER = "is not built yet for Kafka; take it out until it is (nothing is accepte
 
 REFUSES: Final[Mapping[str, str]] = {
     "scaling_config": "a partition's batches go in order: set parallelization_factor for several at once",
-    "tumbling_window_in_seconds": "a window's state has no place beside a committed offset; AWS has windows for streams",
+    "tumbling_window_in_seconds": "a window's state has no place beside an offset; AWS has windows for streams only",
     "idempotency": LATER,
     "redact": LATER,
 }
@@ -79,6 +82,16 @@ class KafkaOptions(KafkaSettings):
     metadata_max_age_ms: int = Field(
         30_000, ge=100, description="Milliseconds after which new topics and partitions are looked for."
     )
+    present_as: Presentation = Field(
+        "kafka",
+        description="The events are those of an SQS queue, a Kinesis stream or a DynamoDB stream: a handler that was "
+        "written for one runs as it is. Order and retries stay Kafka's.",
+    )
+    event_source_arn: Annotated[str | None, AfterValidator(checked_arn)] = Field(
+        None,
+        description="With present_as: the ARN of the queue, stream or table that the events name. Default: one with "
+        "the topic's name, in the section aws's region, of account 000000000000.",
+    )
     on_trimmed: OnTrimmed = Field(
         "fail",
         description="When the next record is no longer there: fail stops the partition and says so, skip goes on at "
@@ -89,6 +102,9 @@ class KafkaOptions(KafkaSettings):
 def check(opening: Opening) -> Iterator[Fault]:
     """What AWS, Kafka or we refuse."""
     options: KafkaOptions = opening.options
+    yield from faults(options, options.connection(opening), "source")
+    if said := wrong_with(options.event_source_arn, options.present_as):
+        yield Fault("source.event_source_arn", said)
     where, settings = "starting_position_timestamp", opening.settings
     start, written = settings.starting_position, settings.starting_position_timestamp
     if start == "AT_TIMESTAMP" and written is None:
@@ -107,6 +123,7 @@ def check(opening: Opening) -> Iterator[Fault]:
 def warn(opening: Opening) -> Iterator[Fault]:
     """Dangerous, but legal."""
     options: KafkaOptions = opening.options
+    yield from warnings(options.connection(opening), "source")
     settings = opening.settings
     limits = (settings.maximum_retry_attempts, settings.maximum_record_age_in_seconds)
     if opening.on_failure is None and all(limit is None or limit < 0 for limit in limits):

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 from headrace.errors import SourceUnavailable
 from headrace.leases import new_owner
 from headrace.log import LogLane
-from headrace.model import Condition, Event, LaneLost, Origin, Record
+from headrace.model import Condition, Event, Lane, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.retry import again
 from headrace.settings import LEAST_CAPACITY
-from headrace_connectors.kafka import event
+from headrace_connectors.aws import AwsSettings
 from headrace_connectors.kafka.beginning import Beginning
 from headrace_connectors.kafka.client import KafkaClient, Offset, TopicPartition, Unreadable
+from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.contact import Contact
 from headrace_connectors.kafka.cursor import OffsetCursor, position_of
 from headrace_connectors.kafka.joining import joining
 from headrace_connectors.kafka.member import CALL_SECONDS, Member
-from headrace_connectors.kafka.message import Message
+from headrace_connectors.kafka.message import Message, PlainMessage
+from headrace_connectors.kafka.note import Note
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.orders import Orders
 from headrace_connectors.kafka.partition import Partition
-from headrace_connectors.kafka.words import words
+from headrace_connectors.kafka.present.shape import unreadable
+from headrace_connectors.kafka.presenting import shape_of
+from headrace_connectors.kafka.refusals import sentence
+from headrace_connectors.kafka.requests import Request
+from headrace_connectors.kafka.watching import Watch
+from headrace_connectors.kafka.wrapping import Bare, Wrapping
+
+T = TypeVar("T")
 
 ENDS_EVERY = 2.0
 """Seconds between two questions for the ends of our partitions."""
@@ -32,26 +43,40 @@ ENDS_EVERY = 2.0
 LOOK_EVERY = 1.0
 """Seconds between two looks at partitions that cannot be read yet."""
 
+LEAST_BEFORE_ANEW = 60.0
+"""Seconds of nothing but failing polls after which another client is made."""
+
 OF_THE_INTERVAL = 0.8
 """Of `max_poll_interval_ms`: what lanes have to finish in when they are to be let go; the rest is for the commit."""
 
-GIVEN_AWAY = "the group gives it to another"
+GIVEN_AWAY = "let go, for the group or for good"
 COUNTED_OUT = "the group counts us in no more"
 
 
 class KafkaSource:
     """A member of the group while it is open. Lanes come and go with what the group assigns.
 
-    `_ours` is what it has assigned; each has a cursor from when our name is written for it, and then a lane.
+    `_ours` is what it has assigned; each has a cursor from when our name is written for it, and then a lane. *wrapping*
+    is what is put round their lanes.
     """
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: Opening, wrapping: Wrapping | None = None) -> None:
+        self._wrapping = wrapping or Bare()
         self._opening, self._log, self._clock = opening, opening.log, opening.clock
         options: KafkaOptions = opening.options
         self._options, self._owner = options, new_owner()
-        self._servers = ",".join(options.connection(opening).servers)
+        self._connection, self._watch = options.connection(opening), Watch()
+        aws = opening.sections.get("aws")
+        self._shape = shape_of(
+            options.present_as,
+            options.event_source_arn,
+            topic=options.topics[0],
+            bootstrap_servers=",".join(self._connection.servers),
+            region=aws.region if isinstance(aws, AwsSettings) else None,
+            windowed=bool(opening.settings.maximum_batching_window_in_seconds),
+        )
         self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
-        self._member = Member(opening.mapping, self, joining(opening), self._new_partition, self._to_records)
+        self._member = Member(opening.mapping, self, joining(opening, self._watch), self._new_partition)
         self._beginning = Beginning(self._member, opening.settings)
         self._ours: dict[TopicPartition, Partition] = {}
         self._cursors: dict[Partition, OffsetCursor] = {}
@@ -59,25 +84,36 @@ class KafkaSource:
         self._misplaced: dict[Partition, int] = {}
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
-        self._ends_at = 0.0
+        self._ends_at, self._asking = 0.0, False
+        self._failing_since: float | None = None
+        self._sought: dict[TopicPartition, Request] = {}
+        group = options.consumer_group_id or str(opening.uuid)
+        self._orders = Orders(opening.mapping, of_kafka_python(self._connection), group, CALL_SECONDS)
+        self._give_up_after = max(2 * options.session_timeout_ms / 1000, LEAST_BEFORE_ANEW)
         self.condition = Condition("connecting", since=self._clock.wall())
 
     def _new_partition(self, part: TopicPartition) -> Partition:
         return Partition(part, clock=self._clock)
 
-    def _to_records(self, messages: Sequence[Message]) -> Sequence[Record]:
-        return event.records(messages, received=self._clock.wall())
+    def records(self, messages: Sequence[Message]) -> Sequence[Record]:
+        """As the member asks it, in its poll thread."""
+        return self._wrapping.records(self._shape, messages, received=self._clock.wall())
+
+    def unreadable(self, fault: Unreadable) -> Record:
+        """As the member asks it, in its poll thread."""
+        place = PlainMessage(fault.part.topic, fault.part.partition, fault.offset, None, None, None, None)
+        return unreadable(place, fault.why, received=self._clock.wall())
 
     # what the engine asks of a source
 
     def render(self, records: Sequence[Record]) -> Event:
-        return event.render(records, bootstrap_servers=self._servers)
+        return self._shape.render(records)
 
-    def origin(self, lane: str, records: Sequence[Record]) -> Origin:
-        raise NotImplementedError
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - records name their partition
+        return self._shape.origin(records)
 
     def identify(self, identifier: object) -> str | None:
-        return event.identify(identifier)
+        return self._shape.identify(identifier)
 
     async def lag(self) -> int | None:
         """Records between what the group has committed of our partitions and their ends; holes count as records."""
@@ -90,7 +126,15 @@ class KafkaSource:
             begin = committed | dict(client.beginnings(untouched, CALL_SECONDS) if untouched else {})
             return sum(max(0, ends[part] - begin[part]) for part in parts)
 
-        return await self._member.call(ask) if self._joined and parts else None
+        return await self._answer(ask) if self._joined and parts else None
+
+    async def _answer(self, ask: Callable[[KafkaClient], T]) -> T | None:
+        """None while the cluster gives none."""
+        try:
+            return await self._member.call(ask)
+        except Exception as error:  # noqa: BLE001 - whatever it says, it is asked again soon
+            self._log.warning("source.unavailable", error=self._words(error))
+            return None
 
     async def dead_lettered(self) -> int | None:
         return None
@@ -100,8 +144,8 @@ class KafkaSource:
         ours = dict(self._ours)
         if not self._joined or not all(map(self._at_rest, ours.values())):
             return False
-        ends = await self._member.call(lambda client: client.ends(list(ours), CALL_SECONDS)) if ours else {}
-        read = all((one.read_to or 0) >= ends[part] for part, one in ours.items())
+        ends = await self._answer(partial(_ends, parts=list(ours)))
+        read = ends is not None and all((one.read_to or 0) >= ends[part] for part, one in ours.items())
         return read and ours == self._ours and all(map(self._at_rest, ours.values()))
 
     def _at_rest(self, partition: Partition) -> bool:
@@ -113,13 +157,16 @@ class KafkaSource:
         if self._looking is not None:
             self._looking.cancel()
         await self._member.close()
+        self._orders.close()
+        await self._wrapping.close()
 
     # lanes
 
-    async def lanes(self) -> AsyncIterator[LogLane]:
+    async def lanes(self) -> AsyncIterator[Lane]:
         await self._join()
         while True:
             self._news.clear()
+            self._begin_anew_if_failing()
             for partition in [one for one in self._ours.values() if one not in self._lanes and not one.closed]:
                 if lane := await self._open(partition):
                     yield lane
@@ -129,17 +176,22 @@ class KafkaSource:
                 async with asyncio.timeout(LOOK_EVERY):
                     await self._news.wait()
 
+    def _begin_anew_if_failing(self) -> None:
+        """A client that is broken for good says the same for ever; another one may say something else."""
+        if self._failing_since is not None and self._clock.boot() - self._failing_since > self._give_up_after:
+            raise SourceUnavailable(self.condition.reason)
+
     async def _join(self) -> None:
         async for attempt in again(self._log, "source.unavailable", topics=self._options.topics):
             with attempt:
                 try:
                     await self._member.open()
                 except Exception as error:
-                    self._set_condition("unavailable", words(error))
-                    raise SourceUnavailable(words(error)) from error
+                    self._set_condition("unavailable", self._words(error))
+                    raise SourceUnavailable(self._words(error)) from error
         self._look()
 
-    async def _open(self, partition: Partition) -> LogLane | None:
+    async def _open(self, partition: Partition) -> Lane | None:
         """The lane of *partition*, once it is known where it begins and the group has taken our name for it."""
         try:
             begin = await self._beginning.of(partition)
@@ -148,6 +200,7 @@ class KafkaSource:
                     "waiting", f"for where {partition.part.topic} begins: who owns its partition 0 says"
                 )
                 return None
+            begin = self._moved(partition.part, begin)
             cursor = self._cursors[partition] = OffsetCursor(
                 partition, begin, self._owner, self._commit, lambda: self._contact.deadline
             )
@@ -156,11 +209,18 @@ class KafkaSource:
             self._gone(partition)
             return None
         except Exception as error:  # noqa: BLE001 - whatever a cluster says, it is tried again
-            self._log.warning("source.unavailable", lane=partition.name, error=words(error))
-            self._set_condition("unavailable", words(error))
+            self._log.warning("source.unavailable", lane=partition.name, error=self._words(error))
+            self._set_condition("unavailable", self._words(error))
             return None
         self._set_condition("polling")
-        return self._lane(partition, cursor, begin.next)
+        self._sought.pop(partition.part, None)
+        return self._wrapping.lane(partition, self._lane(partition, cursor, begin.next), self._clock)
+
+    def _moved(self, part: TopicPartition, begin: Offset) -> Offset:
+        """Where an operator wants *part* read from, or else *begin*."""
+        if (request := self._sought.get(part)) is None:
+            return begin
+        return Offset(request.next, Note.of(begin.metadata).carried_out(request.id).text())
 
     def _lane(self, partition: Partition, cursor: OffsetCursor, begin: int) -> LogLane:
         note, capacity = cursor.note, self._opening.settings.capacity or LEAST_CAPACITY
@@ -237,15 +297,14 @@ class KafkaSource:
             return
         partition.set_condition(
             "trimmed",
-            f"the record at offset {offset} comes next and is not there: retention took it, or the topic was made again; "
+            f"the record at offset {offset} comes next and is not there: retention took it, or the topic "
+            "was made again; "
             "set on_trimmed: skip to go on at the oldest that is left, or move the group's offset",
         )
 
-    def unreadable(self, partition: Partition, fault: Unreadable) -> None:
-        partition.set_condition("unreadable", str(fault))
-
     def polling(self, error: Exception | None) -> None:
-        state, reason = ("polling", "") if error is None else ("unavailable", words(error))
+        self._failing_since = None if error is None else self._failing_since or self._clock.boot()
+        state, reason = ("polling", "") if error is None else ("unavailable", self._words(error))
         if error is not None:
             self._log.warning("source.unavailable", error=reason)
         self._set_condition(state, reason)
@@ -262,15 +321,40 @@ class KafkaSource:
             if self._at_rest(partition) and partition.read_to is not None:
                 lane.rest(position_of(partition.read_to))
         now = self._clock.boot()
-        if now - self._ends_at >= ENDS_EVERY:
-            self._ends_at = now
+        if now - self._ends_at >= ENDS_EVERY and not self._asking:
+            self._ends_at, self._asking = now, True
+            self._say_missing()
             self._member.ask(partial(_ends, parts=list(self._ours)), self._told_ends)
-        self._looking = asyncio.get_running_loop().call_later(self._contact.every, self._look)
+        self._orders.look(now, list(self._ours), self._told_orders)
+        self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
 
-    def _told_ends(self, ends: dict[TopicPartition, int]) -> None:
-        for part, end in ends.items():
+    def _told_orders(self, found: Mapping[TopicPartition, Request]) -> None:
+        """A partition that an operator wants read from elsewhere is given up, and begun there."""
+        for part, request in found.items():
+            partition = self._ours.get(part)
+            if partition in self._lanes and self._cursors[partition].note.sought != request.id:
+                self._log.info("partition.sought", lane=part.name, to=request.next)
+                self._sought[part] = request
+                partition.lose("an operator has moved it")
+
+    def _say_missing(self) -> None:
+        """Kafka gives nothing of a topic that is not there, and says nothing about it."""
+        missing = [topic for topic in self._options.topics if not self._member.client.partitions(topic)]
+        if missing:
+            self._set_condition(
+                "unavailable", f"there is no topic {', '.join(missing)}; create it, or correct its name"
+            )
+        elif self.condition.reason.startswith("there is no topic "):
+            self._set_condition("polling")
+
+    def _told_ends(self, ends: dict[TopicPartition, int] | None) -> None:
+        self._asking = False
+        for part, end in (ends or {}).items():
             if (partition := self._ours.get(part)) is not None:
                 partition.tip = end
+
+    def _words(self, error: Exception) -> str:
+        return sentence(error, self._connection, self._watch.last)
 
     def _set_condition(self, state: str, reason: str = "") -> None:
         if (self.condition.state, self.condition.reason) != (state, reason):

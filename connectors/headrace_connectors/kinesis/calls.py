@@ -21,7 +21,11 @@ TIPS = 3
 
 EDGE = 900.0
 """Seconds short of retention. A reader so far behind asks for every page from its position, not from the last answer's
-iterator: that one passes over, in silence, what is trimmed under it."""
+iterator: that one passes over, in silence, what is trimmed under it. But where an answer was empty only its iterator
+leads on, through a stretch of the shard in which nothing was written."""
+
+AT_ONCE = 10.0
+"""Seconds within which the iterator of an empty answer is gone on with there."""
 
 
 class Asked(Protocol):
@@ -52,11 +56,12 @@ class KinesisCalls:
         self._after: Position = TRIM_HORIZON
         self._met = False  # nothing was trimmed behind the position
         self._tips = 0
-        self._at_the_edge = False
+        self._edge: str | None = None  # the last answer's iterator, where that is so near to the edge of retention
+        self._came, self._answered = False, 0.0
         self._children: Sequence[Listed] = ()
 
     async def iterator(self, after: Position) -> str:
-        self._after, self._met, self._tips, self._at_the_edge = after, False, 0, False
+        self._after, self._met, self._tips = after, False, 0
         try:
             return await self._stream.iterator(self._shard, after)
         except AwsError as error:
@@ -72,7 +77,7 @@ class KinesisCalls:
 
     async def page(self, iterator: str) -> Page:
         about = await self._stream.known()
-        if self._at_the_edge:
+        if iterator == self._edge and (self._came or self._clock.boot() > self._answered + AT_ONCE):
             iterator = await self.iterator(self._after)
         while (wait := self._pace.due - self._clock.boot()) > 0:  # noqa: ASYNC110 - for a time, not for an event
             await asyncio.sleep(wait)
@@ -98,7 +103,8 @@ class KinesisCalls:
         self._met = met is Met.YES
         if fresh:
             self._after = fresh[-1]["SequenceNumber"]
-        self._at_the_edge = _is_near(lag, about.retention_hours)
+        self._edge = upcoming if _is_near(lag, about.retention_hours) else None
+        self._came, self._answered = bool(fresh), self._clock.boot()
         self._children = children(answer)
         return Page(
             records=records,

@@ -82,10 +82,10 @@ class Subscription:
                 if not self._taken:
                     await self._await_renewed()
                 event = await self._next()
-            except TimeoutError:
+            except TimeoutError as error:
                 self._log.info("subscription.silent", shard=self._shard, seconds=SILENCE)
                 await self.close()
-                continue
+                raise AwsError("ReadTimeoutError", f"the subscription said nothing for {SILENCE:.0f} s") from error
             if isinstance(event, dict):
                 answer = _answer(event.get("SubscribeToShardEvent", {}), self._at)
                 self._at = answer["NextShardIterator"] or ENDED

@@ -41,6 +41,7 @@ class Function:
         self._clock = clock
         self._async = _is_async(handler)
         self._workers = Workers(f"headrace-{name}")
+        self._left: list[tuple[str, str]] = []
         self._closed = False
 
     @property
@@ -90,13 +91,25 @@ class Function:
         invocation = Invocation(self._handler, event, context, self._clock, until)
         if self._async:
             invocation.on_loop()
-            return await invocation.answer(self.timeout)
+        else:
+            try:
+                self._workers.submit(invocation.in_thread, invocation.from_thread)
+            except RuntimeError as error:  # the system has no thread left: this attempt failed, the mapping goes on
+                failure = payloads.crashed(error, context.aws_request_id)
+                return Answer(request_id=context.aws_request_id, duration=0.0, failure=failure)
         try:
-            self._workers.submit(invocation.in_thread, invocation.from_thread)
-        except RuntimeError as error:  # the system has no thread left: this attempt failed, the mapping goes on
-            failure = payloads.crashed(error, context.aws_request_id)
-            return Answer(request_id=context.aws_request_id, duration=0.0, failure=failure)
-        return await invocation.answer(self.timeout)
+            return await invocation.answer(self.timeout)
+        finally:
+            self._leave(invocation, (delivery.mapping, delivery.lane))
+
+    def still_runs(self, mapping: str, lane: str) -> bool:
+        """Whether a call of *lane*'s runs that nobody waits for any more: cancelled, or past its time-out."""
+        return (mapping, lane) in self._left
+
+    def _leave(self, invocation: Invocation, lane: tuple[str, str]) -> None:
+        if not invocation.ended:
+            self._left.append(lane)
+            invocation.when_ended(lambda: self._left.remove(lane))
 
     async def close(self) -> None:
         """Take no more calls and let the threads end; waits for none, so that a hung handler holds no stop."""

@@ -66,6 +66,15 @@ class Invocation:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._task: asyncio.Task[Answer] | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the handler has really ended."""
+        return self._ended.done()
+
+    def when_ended(self, tell: Callable[[], object]) -> None:
+        """Call *tell* on the loop once it has."""
+        self._ended.add_done_callback(lambda _: tell())
+
     async def answer(self, timeout: float) -> Answer:  # noqa: ASYNC109 - the time-out is an answer, not an exception
         """The handler's answer, or that it timed out. Cancelled, it cancels an async handler and waits for nothing."""
         timer = self._loop.call_later(timeout, self._expire)
