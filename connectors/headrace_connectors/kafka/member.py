@@ -115,13 +115,9 @@ class Member:
         """What *work* returns or raises, in the thread of calls."""
         return await self._calls.run(lambda: work(self.client))
 
-    def ask(self, work: Callable[[KafkaClient], T], tell: Callable[[T | None], None]) -> None:
-        """As `call`, and *tell* is called with what comes of it: None where something is raised, which is nobody's."""
-
-        def over(future: asyncio.Future[T]) -> None:
-            tell(None if future.cancelled() or future.exception() else future.result())
-
-        self._calls.begin(lambda: work(self.client)).add_done_callback(over)
+    def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """The same, of anything that is to be done there."""
+        return self._calls.begin(work)
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """As `KafkaClient.commit`."""
@@ -129,7 +125,8 @@ class Member:
 
     def commit_soon(self, part: TopicPartition, offset: Offset) -> None:
         """The same, before anything that is asked for later; it need not succeed."""
-        self.ask(lambda client: client.commit({part: offset}, CALL_SECONDS), lambda _: None)
+        written = self._calls.begin(lambda: self.client.commit({part: offset}, CALL_SECONDS))
+        written.add_done_callback(lambda future: future.exception())
 
     def move(self, partition: Partition, offset: int) -> None:
         """Read *partition* from *offset* on; it is polled from now on."""
