@@ -23,7 +23,8 @@ from headrace_connectors.kafka.watching import Watch
 from headrace_connectors.testbed.apache import ApacheKafka
 from support.certificates import Authority, Pair
 from support.kafka import apache, why_not_apache
-from support.tokens import SECRET, TokenEndpoint
+from support.token_endpoint import CLIENT_ID, TokenEndpoint
+from support.token_endpoint import CLIENT_SECRET as SECRET
 
 # kafka-python leaves the socket of a TLS handshake that failed to the garbage collector
 pytestmark = pytest.mark.filterwarnings(
@@ -62,15 +63,15 @@ class Setting:
         login = {"sasl_mechanism": mechanism, "sasl_username": user, "sasl_password": password}
         return self.at(listener, security_protocol="SASL_PLAINTEXT", **login)
 
-    def oauth(self, path: str = "/token", secret: str = SECRET) -> KafkaSettings:
+    def oauth(self, secret: str = SECRET) -> KafkaSettings:
         return self.at(
             "OAUTH",
             security_protocol="SASL_PLAINTEXT",
             sasl_mechanism="OAUTHBEARER",
-            sasl_oauthbearer_client_id="shop",
+            sasl_oauthbearer_client_id=CLIENT_ID,
             sasl_oauthbearer_client_secret=secret,
             sasl_oauthbearer_scope="kafka",
-            sasl_oauthbearer_token_endpoint_url=self.tokens.url + path,
+            sasl_oauthbearer_token_endpoint_url=self.tokens.url,
         )
 
 
@@ -191,13 +192,23 @@ def test_a_mechanism_that_the_user_or_the_listener_has_not(setting: Setting, sai
 
 
 def test_tokens(setting: Setting, said: Any) -> None:
+    """The endpoint quotes the credentials. Mutation: its description told."""
     assert said(setting.oauth()) == ""
-    assert setting.tokens.asked[-1] == {"grant_type": ["client_credentials"], "scope": ["kafka"]}
-    refused = said(setting.oauth(secret=WRONG))
+    assert setting.tokens.forms[-1] == {"grant_type": ["client_credentials"], "scope": ["kafka"]}
+    refused = said(setting.oauth(WRONG))
     assert refused.startswith("not authenticated: the token endpoint refused the client: ")
     assert refused.endswith(f"invalid_client{CLIENT}")
-    assert said(setting.oauth("/expired")).startswith("not authenticated: ")
-    assert said(setting.oauth("/nothing")).startswith("not authenticated: ")
+
+
+def test_tokens_that_are_none(setting: Setting, said: Any) -> None:
+    """Over, and missing."""
+    setting.tokens.lifetime, before = -4000, setting.tokens.lifetime
+    try:
+        assert said(setting.oauth()).startswith("not authenticated: ")
+        setting.tokens.instead = {}
+        assert said(setting.oauth()).startswith("not authenticated: ")
+    finally:
+        setting.tokens.lifetime, setting.tokens.instead = before, None
 
 
 def test_a_token_endpoint_that_is_away(setting: Setting, said: Any) -> None:
