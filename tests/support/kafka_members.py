@@ -1,4 +1,4 @@
-"""A member of a consumer group for tests: a client of ours, polled by a thread as a source polls it, and what it told."""
+"""A member of a consumer group for tests: a client of ours, polled by a thread as a source does, and what it told."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ class Driven:
         self._still = threading.Event()
         confluent = self.options.client == "confluent"
         make, words = (ConfluentClient, of_librdkafka) if confluent else (KafkaPythonClient, of_kafka_python)
-        self.client: KafkaClient = make(
-            words(self.options), self.options, group=group, membership=self, watch=Watch()
-        )
+        self.client: KafkaClient = make(words(self.options), self.options, group=group, membership=self, watch=Watch())
         threading.Thread(target=self._poll, daemon=True).start()
 
     def _poll(self) -> None:
@@ -147,5 +145,3 @@ def produce(servers: str, topic: str, counts: Mapping[int, int], value: bytes = 
             producer.send(topic, value % number if b"%" in value else value, partition=partition)
     producer.flush()
     producer.close()
-
-
