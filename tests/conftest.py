@@ -8,6 +8,8 @@
 | kafka | test | the broker that support/kafka.py chose, shared by all workers, with names of this test's own |
 | apache_kafka | test | the same, and Apache Kafka for sure: elsewhere the test is skipped with the reason |
 | tansu | test | the same on the broker from PyPI |
+| secured_kafka | session | an Apache Kafka with a listener for each way to prove who one is, shared by all workers |
+| token_endpoint | session | where OAUTHBEARER's tokens for it come from |
 | account | test | twelve digits: the access key that keeps this test's queues apart |
 | aws_env | test | the environment variables with which a process of ours reaches the server as this account |
 | sqs | test | an aiobotocore client for it |
@@ -20,14 +22,18 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support import kafka as brokers
+from support import kafka_secured
+from support.kafka_secured import Secured
 from support.kinesis import KinesisLocal, Roto
 from support.queues import client_of, make_queue, sqs_client
 from support.servers import Microburst, Ministack, aws_environment, random_account
+from support.token_endpoint import TokenEndpoint
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,16 +86,40 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(scope="session")
-def _apache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address; "" where there is none."""
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for all workers of a run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+
+@pytest.fixture(scope="session")
+def _no_apache() -> str | None:
+    """Why there is no Apache Kafka; None where there is."""
     reason = brokers.why_not_apache()
-    if reason is not None:
-        assert not os.environ.get("CI"), reason
-        yield ""
-        return
-    run = tmp_path_factory.getbasetemp()
-    with brokers.shared(run.parent if os.environ.get("PYTEST_XDIST_WORKER") else run) as address:
-        yield address
+    assert reason is None or not os.environ.get("CI"), reason
+    return reason
+
+
+@pytest.fixture(scope="session")
+def _apache(run_folder: Path, _no_apache: str | None) -> Iterator[str]:
+    if _no_apache is not None:
+        pytest.skip(f"needs Apache Kafka: {_no_apache}")
+    with brokers.shared(run_folder) as addresses:
+        yield addresses["PLAINTEXT"]
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(run_folder: Path, _no_apache: str | None) -> Iterator[Secured]:
+    if _no_apache is not None:
+        pytest.skip(f"needs Apache Kafka: {_no_apache}")
+    with kafka_secured.shared(run_folder) as secured:
+        yield secured
+
+
+@pytest.fixture(scope="session")
+def token_endpoint() -> Iterator[TokenEndpoint]:
+    with TokenEndpoint() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session")
@@ -100,8 +130,6 @@ def _tansu() -> Iterator[str]:
 
 @pytest.fixture
 def apache_kafka(_apache: str) -> brokers.Cluster:
-    if not _apache:
-        pytest.skip(f"needs Apache Kafka: {brokers.why_not_apache()}")
     return brokers.Cluster(_apache)
 
 
@@ -111,8 +139,9 @@ def tansu(_tansu: str) -> brokers.Cluster:
 
 
 @pytest.fixture
-def kafka(_apache: str, request: pytest.FixtureRequest) -> brokers.Cluster:
-    return brokers.Cluster(_apache or request.getfixturevalue("_tansu"))
+def kafka(_no_apache: str | None, request: pytest.FixtureRequest) -> brokers.Cluster:
+    cluster: brokers.Cluster = request.getfixturevalue("tansu" if _no_apache else "apache_kafka")
+    return cluster
 
 
 @pytest.fixture

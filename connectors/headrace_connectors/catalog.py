@@ -6,6 +6,7 @@ from headrace.ledger import LedgerKind
 from headrace.plugins import Catalog
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations.file import file
+from headrace_connectors.destinations.kafka import kafka as to_kafka
 from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
@@ -31,6 +32,7 @@ catalog = Catalog(
         to_sqs,
         sns,
         s3,
+        to_kafka,
         file,
     ],
     ledgers=dict.fromkeys(_REDIS, LedgerKind(open=open_redis, check=place)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -20,6 +21,7 @@ from headrace.ledger import Ledger, LedgerKind, LedgerOpening
 from headrace.memory import open_memory
 from headrace.model import Keep, Source, Traits
 from headrace.observe import Log, Tally
+from headrace.seeking import Moved, Target
 from headrace.settings import MappingSettings, Settings
 from headrace.shards import Shards
 from headrace.sqlite import open_sqlite, path_of
@@ -111,6 +113,8 @@ class Connector:
         shards: the stream, where the source is a sharded log: core leases its shards, and asks them as a source.
         keep: which records are for a handler at all, before any filter of the user's; the others are settled as
             filtered out. None: all.
+        seek: carries out `headrace seek` of a log that keeps its positions itself, of all its lanes or of one; raises
+            SourceUnavailable.
     """
 
     type: str
@@ -126,6 +130,7 @@ class Connector:
     warn: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     keep: Callable[[Opening], Keep | None] = lambda _: None
     view: View | Callable[[Any], View] | None = None
+    seek: Callable[[Opening, Target, str | None], Awaitable[Sequence[Moved]]] | None = None
 
     def __post_init__(self) -> None:
         if (self.open is None) == (self.shards is None):
@@ -181,8 +186,26 @@ class Destined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One word of the command line that a catalog brings: `headrace NAME …`.
+
+    Attributes:
+        name: the word.
+        summary: one line for `headrace --help`.
+        arguments: adds what it takes to its parser, parsers of its own words included.
+        carry_out: does it, and returns the exit status; ConfigError becomes its faults, one line each, and status 2.
+            The parsed arguments also have `signals`, this process's, not taken over yet; None in a program's own call.
+    """
+
+    name: str
+    summary: str
+    arguments: Callable[[ArgumentParser], None]
+    carry_out: Callable[[Namespace], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """What one package brings: connectors, destinations and ledgers, and the sections of the config that they share.
+    """What one package brings: connectors, destinations, ledgers, sections of the config that they share, commands.
 
     `ledgers` open the stores of `service.state`, by URL scheme; `memory` and `sqlite` are there without a catalog.
     """
@@ -191,6 +214,7 @@ class Catalog:
     destinations: Sequence[DestinationKind] = ()
     sections: Mapping[str, OptionsModel] = field(default_factory=dict)
     ledgers: Mapping[str, LedgerKind] = field(default_factory=dict)
+    commands: Sequence[Command] = ()
 
     def connector(self, type: str) -> Connector:  # noqa: A002 - the config's word
         return next(connector for connector in self.connectors if connector.type == type)
@@ -222,16 +246,18 @@ class Catalog:
 
 
 def discover() -> Catalog:
-    """Every installed catalog, as one. Two of one type, two sections or two ledgers of one name, are refused."""
+    """Every installed catalog, as one. Two of one type, two sections, ledgers or commands of one name, are refused."""
     found = [entry.load() for entry in entry_points(group=GROUP)]
     connectors = [connector for catalog in found for connector in catalog.connectors]
     destinations = [destination for catalog in found for destination in catalog.destinations]
     sections = [section for catalog in found for section in catalog.sections]
+    commands = [command for catalog in found for command in catalog.commands]
     for names, word in (
         ([connector.type for connector in connectors], "source type"),
         ([destination.type for destination in destinations], "destination type"),
         (sections, "config section"),
         ([*_LEDGERS, *(scheme for catalog in found for scheme in catalog.ledgers)], "ledger"),
+        ([command.name for command in commands], "command"),
     ):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
@@ -241,4 +267,5 @@ def discover() -> Catalog:
         destinations=destinations,
         sections={name: model for catalog in found for name, model in catalog.sections.items()},
         ledgers={scheme: opens for catalog in found for scheme, opens in catalog.ledgers.items()},
+        commands=commands,
     )

@@ -8,10 +8,8 @@ promise is, which test proves it and of which mutation that dies stands in docs/
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -20,14 +18,10 @@ from typing import Any
 
 import pytest
 
-from headrace.testing import FaultProxy
-from headrace_connectors.testbed.apache import ApacheKafka
-from headrace_connectors.testbed.server import free_port
-from support import kafka as brokers
-from support.copies import Copies, held, lost, quantile
+from support.copies import Copies, held, quantile
 from support.kafka import Cluster
 from support.kafkabooks import TopicProducer, hold, watching
-from support.service import Service, boot, config, until
+from support.service import Service, config, until
 from support.streambooks import TIMEOUT, StreamBooks
 
 RECORDS = int(os.environ.get("HEADRACE_RECORDS", "20000"))
@@ -62,9 +56,7 @@ def run(books: StreamBooks, tmp_path: Path) -> Iterator[Run]:
         mapping = {"source": source, "function": "f", "batch_size": 500, **more}
         functions = {"f": {"handler": f"kafka_handlers.{handler}", "timeout": TIMEOUT}}
         settings = config({"m": mapping}, functions=functions, commit_interval=0.5)
-        service = Service(
-            tmp_path / f"service-{len(services)}", settings, {"BOOKS": str(books.folder), **environment}
-        )
+        service = Service(tmp_path / f"service-{len(services)}", settings, {"BOOKS": str(books.folder), **environment})
         services.append(service)
         return service
 

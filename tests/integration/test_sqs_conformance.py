@@ -20,11 +20,18 @@ from headrace_connectors.sqs.queue import Queue
 from support.queues import send_all
 from support.servers import REGION, Ministack
 
+VISIBILITY = 4
+"""Seconds; a message that is not given back stays hidden for so long."""
+
+
+VISIBILITY = 4
+"""Seconds; a message that is not given back stays hidden for so long."""
+
 
 class SqsHarness:
-    """A queue of its own, with a visibility of two seconds; FIFO by its name."""
+    """A queue of its own; FIFO by its name. What is prompt is long for a busy machine, and well short of VISIBILITY."""
 
-    promptly, patience, slack = 1.0, 6.0, 1.0
+    promptly, patience, slack = 3.0, 7.0, 1.0
 
     def __init__(self, client: AwsClient, queue: Queue, sqs: Any) -> None:
         self._client, self._queue, self._sqs = client, queue, sqs
@@ -36,7 +43,7 @@ class SqsHarness:
             "queue",
             self._client,
             self._queue,
-            visibility=2,
+            visibility=VISIBILITY,
             ceiling=43200,
             concurrency=4,
             inbox=GroupedInbox(MOST, apart=False) if self._fifo else Inbox(),
@@ -72,7 +79,7 @@ class _OnMinistack:
     ) -> AsyncIterator[SqsHarness]:
         for name, value in aws_env.items():
             monkeypatch.setenv(name, value)
-        url = await new_queue(visibility_timeout=2, fifo=self.fifo)
+        url = await new_queue(visibility_timeout=VISIBILITY, fifo=self.fifo)
         async with aws_client("sqs", AwsSettings(region=REGION, endpoint_url=ministack.url)) as client:
             yield SqsHarness(client, await Queue.describe(client, url), sqs)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from support.service import Service, until
 
-
 TAKEN = {"lease.taken": ("lease.lost", "lease lost"), "partition.taken": ("lane.lost", "lane lost")}
 """Lines of a log that say what a process has from now on: a shard by a ledger's lease, a partition by its group. With
 each, the line that says it was lost alive, and what a repeat of it is called.

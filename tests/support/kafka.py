@@ -10,8 +10,8 @@ import fcntl
 import json
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from headrace_connectors.testbed import brokers, installation
 from headrace_connectors.testbed.apache import ApacheKafka
 from headrace_connectors.testbed.installed import Installation
 from headrace_connectors.testbed.jars import VERSION
+from headrace_connectors.testbed.properties import BROKER
 from headrace_connectors.testbed.tansu import Tansu
 from support import install
 
@@ -66,24 +67,33 @@ def tansu() -> Tansu:
 
 
 @contextmanager
-def shared(folder: Path) -> Iterator[str]:
-    """The address of one Apache Kafka for all processes that name the same folder.
+def plain() -> Iterator[dict[str, str]]:
+    """The addresses of a broker by listener, while it runs."""
+    with apache() as broker:
+        yield {BROKER: broker.bootstrap_servers}
+
+
+@contextmanager
+def shared(
+    folder: Path, name: str = "kafka", make: Callable[[], AbstractContextManager[dict[str, str]]] = plain
+) -> Iterator[dict[str, str]]:
+    """What `make` yields, once for all processes that name the same folder.
 
     Who comes first starts it, and ends it after the last of the others has left: each holds a shared lock meanwhile.
     """
-    told = folder / "kafka.json"
-    with (folder / "kafka.first").open("w") as first, (folder / "kafka.users").open("w") as users:
+    told = folder / f"{name}.json"
+    with (folder / f"{name}.first").open("w") as first, (folder / f"{name}.users").open("w") as users:
         fcntl.flock(first, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)
         if told.exists():
             fcntl.flock(first, fcntl.LOCK_UN)
             yield json.loads(told.read_text())
             return
-        with apache() as broker:
-            told.write_text(json.dumps(broker.bootstrap_servers))
+        with make() as made:
+            told.write_text(json.dumps(made))
             fcntl.flock(first, fcntl.LOCK_UN)
             try:
-                yield broker.bootstrap_servers
+                yield made
                 fcntl.flock(users, fcntl.LOCK_UN)
                 fcntl.flock(users, fcntl.LOCK_EX)
             finally:

@@ -138,9 +138,7 @@ async def hold(
     given_up: Mapping[int, float] | None = None,
 ) -> Lineage:
     """No breach, and every partition's offset behind its last record: nothing would come again."""
-    found = check_stream(
-        books.history(), produced, parents={}, broken=broken, writes=watch.writes, given_up=given_up
-    )
+    found = check_stream(books.history(), produced, parents={}, broken=broken, writes=watch.writes, given_up=given_up)
     print(f"books: {found}")  # noqa: T201 - shown by pytest when the test fails, or with -s
     assert found.holds, found
     ends: dict[str, int] = {}

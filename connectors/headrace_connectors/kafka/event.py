@@ -70,6 +70,12 @@ class KafkaRecord(Record):
         raise AttributeError(name)
 
 
+LAST_SECOND: Final = 253_402_300_799
+"""Of the year 9999: no calendar has a later one, and producers set what they like."""
+
+_LAST_MS: Final = LAST_SECOND * 1000
+
+
 def name_of(message: Message) -> str:
     """The name of its partition, as events and answers have it: `orders-0`."""
     return f"{message.topic}-{message.partition}"
@@ -83,7 +89,7 @@ def key_text(key: bytes | None) -> str | None:
 def records(messages: Sequence[Message], *, received: float) -> list[Record]:
     """The records of *messages*, which are of one partition; a position is an offset.
 
-    *received*, in Unix seconds, is the arrival of those that have no timestamp: they are of no age that is known.
+    *received*, in Unix seconds, is the arrival of those that have no timestamp, or none that a calendar has.
     """
     if not messages:
         return []
@@ -91,7 +97,7 @@ def records(messages: Sequence[Message], *, received: float) -> list[Record]:
     return [
         KafkaRecord(
             message,
-            time / 1000 if (time := message.timestamp or 0) > 0 else received,
+            time / 1000 if 0 < (time := message.timestamp or 0) <= _LAST_MS else received,
             bare
             + (len(message.key or b"") + len(message.value or b"")) * 4 // 3
             + (header_bytes(message) if message.headers else 0),
@@ -99,6 +105,11 @@ def records(messages: Sequence[Message], *, received: float) -> list[Record]:
         )
         for message in messages
     ]
+
+
+def arrival(message: Message, received: float) -> float:
+    """As `records` has it."""
+    return time / 1000 if 0 < (time := message.timestamp or 0) <= _LAST_MS else received
 
 
 def header_bytes(message: Message) -> int:

@@ -63,7 +63,16 @@ class KafkaPythonClient:
         watch: Watch,
     ) -> None:
         self._heard = time.monotonic()
-        self._consumer = KafkaConsumer(
+        try:
+            self._consumer = self._make(settings, options, group, watch)
+        except BaseException:
+            watch.abandon()
+            raise
+        self._consumer.subscribe(options.topics, listener=_Listener(self._consumer, membership))
+
+    @staticmethod
+    def _make(settings: Mapping[str, Any], options: KafkaOptions, group: str, watch: Watch) -> KafkaConsumer:
+        return KafkaConsumer(
             **settings,
             kafka_client=watch.client,
             group_id=group,
@@ -80,7 +89,6 @@ class KafkaPythonClient:
             fetch_max_wait_ms=100,
             bootstrap_timeout_ms=10_000,
         )
-        self._consumer.subscribe(options.topics, listener=_Listener(self._consumer, membership))
 
     def poll(self, seconds: float) -> Mapping[TopicPartition, Sequence[Message]]:
         try:

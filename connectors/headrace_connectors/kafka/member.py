@@ -21,6 +21,7 @@ from headrace_connectors.kafka.client import (
     TopicPartition,
     Unreadable,
 )
+from headrace_connectors.kafka.commits import Commits
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.partition import Partition
 
@@ -29,20 +30,26 @@ T = TypeVar("T")
 OpenClient: TypeAlias = Callable[[Membership], KafkaClient]
 """Connects and joins; blocks, and raises the library's own errors."""
 
-ToRecords: TypeAlias = Callable[[Sequence[Message]], Sequence[Record]]
-
 PATIENCE = 0.1
 """Seconds that a poll waits at most: so long may something take that the poll thread is to do."""
 
 AFTER_ERRORS = 0.5
 """Seconds of rest after a poll that failed; the client's own back-off is beside it."""
 
-CALL_SECONDS = 10.0
+CALL_SECONDS = 5.0
 """What one call may take, before it is said that the cluster does not answer."""
 
 
 class Group(Protocol):
-    """Is told on the loop what becomes of the member."""
+    """Is told on the loop what becomes of the member; makes records of what was polled, in the poll thread."""
+
+    def records(self, messages: Sequence[Message]) -> Sequence[Record]:
+        """Of *messages*, which are of one partition."""
+        ...
+
+    def unreadable(self, fault: Unreadable) -> Record:
+        """A record all the same, which no event can show: it goes its way to be given up."""
+        ...
 
     def assigned(self, partitions: Sequence[Partition]) -> None: ...
 
@@ -53,10 +60,6 @@ class Group(Protocol):
     def lost(self, partitions: Sequence[Partition]) -> None: ...
 
     def out_of_range(self, partition: Partition, offset: int) -> None:
-        """It is paused until it is moved."""
-        ...
-
-    def unreadable(self, partition: Partition, fault: Unreadable) -> None:
         """It is paused until it is moved."""
         ...
 
@@ -74,10 +77,9 @@ class Member:
         group: Group,
         open_client: OpenClient,
         new: Callable[[TopicPartition], Partition],
-        to_records: ToRecords,
     ) -> None:
         self._name, self._group, self._open_client = name, group, open_client
-        self._new, self._to_records = new, to_records
+        self._new = new
         self._calls = OwnThread(f"{name} calls")
         self._client: KafkaClient | None = None
         self._ours: dict[TopicPartition, Partition] = {}  # of the poll thread, and of the client's while that one waits
@@ -85,6 +87,7 @@ class Member:
         self._stuck: set[TopicPartition] = set()
         self._orders: SimpleQueue[Callable[[KafkaClient], None]] = SimpleQueue()
         self._told: dict[TopicPartition, int] = {}
+        self._commits = Commits(self._calls, CALL_SECONDS)
         self._ending, self._ended = Event(), asyncio.Event()
         self._error: Exception | None = None
 
@@ -101,29 +104,29 @@ class Member:
             Exception: the library's own; nothing is left open.
         """
         self._loop = asyncio.get_running_loop()
-        self._client = await self._calls.run(partial(self._open_client, self))
-        Thread(target=self._poll_until_closed, name=f"{self._name} poll", daemon=True).start()
+        await self._calls.run(self._connect)
+
+    def _connect(self) -> None:
+        """Whatever becomes of who waits for it: a client that nobody wants any more is closed by its own thread."""
+        self._client = self._open_client(self)
+        Thread(target=self._poll_until_closed, args=(self._client,), name=f"{self._name} poll", daemon=True).start()
 
     async def call(self, work: Callable[[KafkaClient], T]) -> T:
         """What *work* returns or raises, in the thread of calls."""
         return await self._calls.run(lambda: work(self.client))
 
-    def ask(self, work: Callable[[KafkaClient], T], tell: Callable[[T], None]) -> None:
-        """As `call`, and *tell* is called with what comes of it; what is raised is nobody's."""
-
-        def over(future: asyncio.Future[T]) -> None:
-            if not future.cancelled() and future.exception() is None:
-                tell(future.result())
-
-        self._calls.begin(lambda: work(self.client)).add_done_callback(over)
+    def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """The same, of anything that is to be done there."""
+        return self._calls.begin(work)
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """As `KafkaClient.commit`."""
-        await self.call(lambda client: client.commit(offsets, CALL_SECONDS))
+        await self._commits.write(self.client, offsets)
 
     def commit_soon(self, part: TopicPartition, offset: Offset) -> None:
         """The same, before anything that is asked for later; it need not succeed."""
-        self.ask(lambda client: client.commit({part: offset}, CALL_SECONDS), lambda _: None)
+        written = self._calls.begin(lambda: self.client.commit({part: offset}, CALL_SECONDS))
+        written.add_done_callback(lambda future: future.exception())
 
     def move(self, partition: Partition, offset: int) -> None:
         """Read *partition* from *offset* on; it is polled from now on."""
@@ -156,16 +159,14 @@ class Member:
 
     # the poll thread
 
-    def _poll_until_closed(self) -> None:
-        client = self.client
+    def _poll_until_closed(self, client: KafkaClient) -> None:
+        while not self._ending.is_set():
+            self._turn(client)
         try:
-            while not self._ending.is_set():
-                self._turn(client)
-        finally:
-            try:
-                client.close(CALL_SECONDS)
-            finally:
-                self._tell(self._ended.set)
+            client.close(CALL_SECONDS)
+        except Exception as error:  # noqa: BLE001 - it is over all the same
+            self._say(error)
+        self._tell(self._ended.set)
 
     def _turn(self, client: KafkaClient) -> None:
         try:
@@ -176,7 +177,7 @@ class Member:
             for part, offset in fault.offsets.items():
                 self._stop_at(client, part, partial(self._group.out_of_range, offset=offset))
         except Unreadable as fault:
-            self._stop_at(client, fault.part, partial(self._group.unreadable, fault=fault))
+            self._pass_over(client, fault)
         except Exception as error:  # noqa: BLE001 - whatever it is, the group is to be told and the member goes on
             self._say(error)
             self._ending.wait(AFTER_ERRORS)
@@ -204,14 +205,21 @@ class Member:
         """Nothing is assigned or revoked but within a poll: what it returned is of the assignment that holds now."""
         for part, messages in polled.items():
             if messages and (partition := self._ours.get(part)):
-                records = self._to_records(messages)
-                partition.polled(records)
-                self._tell(partial(partition.deliver, records))
+                self._deliver(partition, self._group.records(messages))
         for part in self._flowing:
             position = client.position(part)
             if position is not None and position != self._told.get(part):
                 self._told[part] = position
                 self._tell(partial(self._ours[part].passed, position))
+
+    def _deliver(self, partition: Partition, records: Sequence[Record]) -> None:
+        partition.polled(records)
+        self._tell(partial(partition.deliver, records))
+
+    def _pass_over(self, client: KafkaClient, fault: Unreadable) -> None:
+        if (partition := self._ours.get(fault.part)) is not None:
+            self._deliver(partition, [self._group.unreadable(fault)])
+            client.seek(fault.part, fault.offset + 1)
 
     def _stop_at(self, client: KafkaClient, part: TopicPartition, tell: Callable[[Partition], None]) -> None:
         if (partition := self._ours.get(part)) is not None:

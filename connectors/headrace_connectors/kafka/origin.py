@@ -9,7 +9,8 @@ from typing import Any, Final
 from headrace.failure import iso, to_json
 from headrace.model import Origin, Record
 from headrace.policy import EXHAUSTED
-from headrace_connectors.kafka.event import name_of, render
+from headrace_connectors.kafka.event import KafkaRecord, name_of, render
+from headrace_connectors.kafka.event import records as made
 from headrace_connectors.kafka.message import Message
 
 BLOCK: Final = "KafkaBatchInfo"
@@ -23,13 +24,16 @@ EXHAUSTED_IN_TOPIC: Final = "RetriesExhausted"
 def origin(records: Sequence[Record], *, bootstrap_servers: str) -> Origin:
     """Of *records* together, which are of one partition and in its order (lambda-semantics 6.4).
 
-    `payloadSize` is the bytes of their event as JSON. `eventSourceArn` is MSK's alone.
+    `payloadSize` is the bytes of their event as JSON. `eventSourceArn` is MSK's alone. Records of another shape, and
+    what no shape can show, go with Kafka's event as their payload.
     """
-    first, last = records[0].raw, records[-1].raw
+    messages = [message_of(record) for record in records]
+    event = render(made(messages, received=0.0), bootstrap_servers=bootstrap_servers)
+    first, last = messages[0], messages[-1]
     info: dict[str, Any] = {
         "batchSize": len(records),
         "bootstrapServers": bootstrap_servers,
-        "payloadSize": len(to_json(render(records, bootstrap_servers=bootstrap_servers))),
+        "payloadSize": len(to_json(event)),
         "recordsInfo": {
             name_of(first): {
                 "firstRecordOffset": str(first.offset),
@@ -39,7 +43,18 @@ def origin(records: Sequence[Record], *, bootstrap_servers: str) -> Origin:
             }
         },
     }
-    return Origin(block=BLOCK, info=info, key=first.key if len(records) == 1 else None)
+    return Origin(
+        block=BLOCK,
+        info=info,
+        payload=None if all(isinstance(record, KafkaRecord) for record in records) else event,
+        key=first.key if len(records) == 1 else None,
+    )
+
+
+def message_of(record: Record) -> Message:
+    """Whatever shape it was given: what is no Kafka record keeps its message as `of`."""
+    message: Message = record.raw if isinstance(record, KafkaRecord) else record.of  # type: ignore[attr-defined]
+    return message
 
 
 def _time(message: Message) -> str | None:

@@ -23,29 +23,29 @@ _MUTE: Final = re.compile(
 """Errors that say only that there was no answer."""
 
 
-def sentence(error: Any, settings: KafkaSettings, last: Any = None) -> str:
+def sentence(error: object, settings: KafkaSettings, last: str | None = None) -> str:
     """What *error* means, or *last* (`Watch.last`) where it says only that there was no answer. Without secrets."""
-    text = _text(error)
-    if last is not None and _MUTE.search(text):
-        text = _text(last)
+    text = words(error)
+    if last is not None and not tells(text):
+        text = last
     for pattern, say in _MEANINGS:
         if found := pattern.search(text):
             return _scrubbed(say(found, settings), settings)
     return _scrubbed(text, settings)
 
 
-def tells(error: Any) -> bool:
-    """False if *error* says only that there was no answer."""
-    return not _MUTE.search(_text(error))
+def tells(text: str) -> bool:
+    """False if the `words` of an error say only that there was no answer."""
+    return not _MUTE.search(text)
 
 
-def _text(error: Any) -> str:
-    """Its kind and words. confluent_kafka is not imported here: it may not be installed."""
+def words(error: Any) -> str:
+    """An error's kind and words. confluent_kafka is not imported here: it may not be installed."""
     inner = error.args[0] if getattr(error, "args", None) else error
     if callable(getattr(inner, "name", None)) and callable(getattr(inner, "str", None)):
         return f"{inner.name()}: {inner.str()}"
-    words, kind = str(error), type(error).__name__
-    return words if kind in words else f"{kind}: {words}"
+    said, kind = str(error), type(error).__name__
+    return said if kind in said else f"{kind}: {said}"
 
 
 def _scrubbed(text: str, settings: KafkaSettings) -> str:

@@ -10,26 +10,29 @@ from threading import Lock
 from typing import Any
 
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
 from headrace_connectors.kafka import logs
-from headrace_connectors.kafka.refusals import tells
+from headrace_connectors.kafka.refusals import tells, words
 
 _LIBRDKAFKA = "librdkafka"
+_DIRECT = "headrace-direct"
 
 
 class Watch:
     """Of one client. An error that tells a reason stands until one that tells another, or until things are well."""
 
     def __init__(self) -> None:
-        self._errors: dict[object, Any] = {}
+        self._errors: dict[object, str] = {}
         self._lock = Lock()
+        self._client: KafkaNetClient | None = None
         logs.set_up()
 
     @property
-    def last(self) -> Any:
-        """kafka-python's exception, confluent_kafka's KafkaError, or None."""
+    def last(self) -> str | None:
+        """The error's kind and words: an exception would hold its connection's socket."""
         with self._lock:
             return next(reversed(self._errors.values()), None)
 
@@ -45,7 +48,13 @@ class Watch:
     def client(self, **configs: Any) -> KafkaNetClient:
         """kafka-python's client, whose connections tell how they fare."""
         net = NetworkSelector(**configs)
-        return KafkaNetClient(net=net, manager=_Watched(net, self, configs))
+        self._client = KafkaNetClient(net=net, manager=_Watched(net, self, configs))
+        return self._client
+
+    def abandon(self) -> None:
+        """End what kafka-python leaves running of a client whose making has failed."""
+        if self._client is not None:
+            self._client.close()
 
     def follow(self, place: object, connection: Any) -> None:
         """Hear of a connection that is being made, on kafka-python's own thread."""
@@ -62,19 +71,33 @@ class Watch:
         connection.init_future.add_errback(lambda error: self._failed(place, error))
 
     def _failed(self, place: object, error: object) -> None:
+        said = words(error)
         with self._lock:
-            if place not in self._errors or tells(error):
+            if place not in self._errors or tells(said):
                 self._errors.pop(place, None)
-                self._errors[place] = error
+                self._errors[place] = said
 
     def _made(self, place: object) -> None:
         with self._lock:
             self._errors.pop(place, None)
 
 
-class _Watched(KafkaConnectionManager):  # type: ignore[misc]  # kafka ships no types
+class _Closing(KafkaNetSocket):  # type: ignore[misc]  # kafka ships no types
+    """No proxy at all. kafka-python 3.0.12 leaves a socket open that could not be connected; this one closes it."""
+
+    SCHEMES = (_DIRECT,)
+
+    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class _Watched(KafkaConnectionManager):  # type: ignore[misc]  # as above
     def __init__(self, net: NetworkSelector, watch: Watch, configs: dict[str, Any]) -> None:
-        super().__init__(net, **configs)
+        super().__init__(net, **{**configs, "proxy_url": f"{_DIRECT}://"})
         self._watch = watch
 
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:

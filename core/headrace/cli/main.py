@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             signals.install()
         from headrace.cli import commands  # noqa: PLC0415 - after the signals
 
-        status = commands.carry_out(sys.argv[1:] if argv is None else argv, signals if runs else None)
+        status = commands.carry_out(sys.argv[1:] if argv is None else argv, signals)
         sys.stdout.flush()
     except KeyboardInterrupt:  # nothing was begun yet, or nothing that needs draining
         if not runs:

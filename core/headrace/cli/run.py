@@ -6,14 +6,15 @@ import argparse
 import asyncio
 import math
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
 from headrace.cli import common
+from headrace.config import Config
 from headrace.observe import configure_logging, log
 from headrace.service import live
 from headrace.service.endpoints import Endpoints
@@ -58,7 +59,7 @@ def add(commands: common.Commands) -> None:
     parser.add_argument(
         "--exit-when-idle",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         help="stop when nothing has been left to do, here or at the sources, for that long",
     )
     parser.set_defaults(carry_out=carry_out)
@@ -66,25 +67,45 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read(arguments.files)
+    return serve(
+        config, only=arguments.mapping, exit_when_idle=arguments.exit_when_idle, signals=arguments.signals, last=True
+    )
+
+
+def serve(
+    config: Config,
+    *,
+    only: Collection[str] = (),
+    exit_when_idle: float | None = None,
+    signals: Signals | None,
+    last: bool,
+    beside: Callable[[Service], AbstractContextManager[object]] = nullcontext,
+) -> int:
+    """Run *config* to its end; the exit status. *beside* is held while the service runs, and is left when it has ended.
+
+    Raises:
+        ConfigError: a function cannot be loaded, or *only* names a mapping that is not there.
+    """
     configure_logging(config.service.log.format, config.service.log.level)
-    names = chosen(config, arguments.mapping)
+    names = chosen(config, only)
     functions = common.functions(config, {config.mappings[name].function for name in names})
     watched = sys.stdout.isatty()
     service = Service(
         config,
         functions,
-        only=arguments.mapping,
-        exit_when_idle=arguments.exit_when_idle,
+        only=only,
+        exit_when_idle=exit_when_idle,
         sample_every=OFTEN if watched else EVERY,
     )
     watchdog = Watchdog(service.complaints)
-    if arguments.signals is not None:
-        _listen(arguments.signals, service, watchdog)
+    if signals is not None:
+        _listen(signals, service, watchdog)
     with ExitStack() as stack:
+        stack.enter_context(beside(service))
         if config.service.listen is not None:
             stack.enter_context(Server(config.service.listen, Endpoints(service).routes(), log()))
         outcomes = asyncio.run(_run(service, watchdog, watched=watched))
-    if arguments.signals is None:
+    if signals is None or not last:
         watchdog.disarm()  # this process goes on
     return _status(outcomes)
 
@@ -138,7 +159,7 @@ def _status(outcomes: Sequence[Outcome]) -> int:
     return 0 if all(outcome.clean for outcome in outcomes) else 1
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     try:
         value = float(text)
     except ValueError:

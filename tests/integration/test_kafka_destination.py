@@ -1,0 +1,281 @@
+"""What a mapping gives up, in a topic of Apache Kafka: key kept, acknowledged, held while the broker is away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from headrace.batcher import BatchPolicy
+from headrace.destination import CONFIRMED, Destination, Said
+from headrace.model import Origin
+from headrace.outlet import Outlet
+from headrace.plugins import Probe
+from headrace.policy import FailurePolicy
+from headrace.testing import MemoryLog
+from headrace_connectors import SqsPoller
+from headrace_connectors.destinations.kafka import KafkaDestination, KafkaDestinationOptions
+from headrace_connectors.destinations.kafka import kafka as to_kafka
+from headrace_connectors.testbed.apache import ApacheKafka
+from support.engine import Lines, Rig, error
+from support.kafka import Cluster, apache
+from support.messages import message, opening
+
+NewQueue = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def broker() -> Iterator[ApacheKafka]:
+    """One of this test's own, running, to be stopped."""
+    with apache() as server:
+        yield server
+
+
+@asynccontextmanager
+async def opened(servers: str, topic: str, **options: Any) -> AsyncIterator[Destination]:
+    made = KafkaDestination(opening(), KafkaDestinationOptions(bootstrap_servers=servers, topic=topic, **options))
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def read(servers: str, topic: str) -> list[Any]:
+    """All messages of the topic, partition by partition, read committed."""
+    consumer = KafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed", enable_auto_commit=False)
+    try:
+        with KafkaAdminClient(bootstrap_servers=servers) as admin:
+            (found,) = admin.describe_topics([topic])
+        parts = [TopicPartition(topic, one["partition_index"]) for one in found["partitions"]]
+        consumer.assign(parts)
+        consumer.seek_to_beginning()
+        ends = consumer.end_offsets(parts)
+        messages: list[Any] = []
+        while any(consumer.position(part) < ends[part] for part in parts):
+            for some in consumer.poll(timeout_ms=200).values():
+                messages += some
+        return sorted(messages, key=lambda one: (one.partition, one.offset))
+    finally:
+        consumer.close()
+
+
+async def all_of(servers: str, topic: str) -> list[Any]:
+    return await asyncio.to_thread(read, servers, topic)
+
+
+def failing(destination: Destination, names: str, *, key: bytes | None = None) -> tuple[Rig, MemoryLog]:
+    """A log, and what reads it: the handler fails its one batch; it is not tried again."""
+
+    async def fail(*_: Any) -> Any:
+        return error()
+
+    outlet = Outlet(
+        destination=destination,
+        origin=lambda lane, some: Origin(block="ThingInfo", info={"shardId": lane}, key=key),
+        render=lambda some: {"Records": [one.raw for one in some]},
+        function_arn="arn",
+        apart=False,
+        full=False,
+        payload=to_kafka.payload or pytest.fail("Kafka is sent the records"),
+        log=Lines(),
+        singly=to_kafka.singly,
+        form=to_kafka.form,
+    )
+    log = MemoryLog(page=100)
+    log.put(names)
+    log.seal()
+    batch = BatchPolicy(size=len(names))
+    return Rig(log.lane("shardId-7"), fail, discard=outlet, failure=FailurePolicy(retries=0), batch=batch), log
+
+
+async def until(true: Callable[[], Any], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.05)
+
+
+async def test_one_message_a_record_with_its_key(apache_kafka: Cluster) -> None:
+    """6.5. Mutations: one message for all; the key left out; the payload as text."""
+    topic = apache_kafka.topic(partitions=3)
+    async with opened(apache_kafka.bootstrap_servers, topic) as destination:
+        rig, log = failing(destination, "abc", key=b"\xff\x00")
+        async with asyncio.timeout(60), rig.running() as running:
+            await running
+    found = await all_of(apache_kafka.bootstrap_servers, topic)
+    records = [json.loads(one.value) for one in found]
+    assert [one["payload"]["Records"][0]["id"] for one in records] == ["a", "b", "c"]
+    assert {(one.key, one.partition) for one in found} == {(b"\xff\x00", found[0].partition)}
+    assert records[0]["requestContext"]["condition"] == "RetriesExhausted"
+    assert records[0]["requestContext"]["functionArn"] == "arn:$LATEST"
+    assert (rig.tally.delivered, log.finished) == (3, True)
+
+
+async def test_a_record_without_a_key_goes_to_any_partition_and_one_of_text_has_its_bytes(
+    apache_kafka: Cluster,
+) -> None:
+    topic = apache_kafka.topic(partitions=2)
+    async with opened(apache_kafka.bootstrap_servers, topic) as destination:
+        sent = [message("a", b"1"), message("b", b"2", key="grün"), message("c", b"3", key="")]
+        assert await destination.send(sent) == [CONFIRMED] * 3
+    assert {one.value: one.key for one in await all_of(apache_kafka.bootstrap_servers, topic)} == {
+        b"1": None,
+        b"2": "grün".encode(),
+        b"3": b"",
+    }
+
+
+async def test_what_the_topic_can_never_take_is_refused_and_the_rest_goes(apache_kafka: Cluster) -> None:
+    """After that kafka-python's producer refuses all else, too. Mutations: every error may be tried again; its errors
+    taken for those of each message; the producer kept.
+    """
+    topic = apache_kafka.topic(max_message_bytes="200000")
+    large = secrets.token_hex(400_000).encode()  # not to be compressed below half
+    sent = [message(name, body) for name, body in (("a", b"1"), ("b", large), ("c", b"3"), ("d", large), ("e", b"5"))]
+    async with opened(apache_kafka.bootstrap_servers, topic) as destination:
+        replies = await destination.send(sent)
+        assert [one.said for one in replies[::2]] == [Said.CONFIRMED] * 3
+        assert [one.said for one in replies[1::2]] == [Said.REFUSED] * 2
+    assert replies[1].reason == f"its failure record is larger than the topic {topic} takes (max.message.bytes)"
+    assert [one.value for one in await all_of(apache_kafka.bootstrap_servers, topic)] == [b"1", b"3", b"5"]
+
+
+async def test_of_several_that_one_has_spoilt_each_goes_by_itself(apache_kafka: Cluster) -> None:
+    """Mutation: what its neighbours were told counts."""
+    topic = apache_kafka.topic(max_message_bytes="5000")
+    large = secrets.token_hex(20_000).encode()
+    async with opened(apache_kafka.bootstrap_servers, topic) as destination:
+        replies = await destination.send([message("a", b"1"), message("b", large), message("c", b"3")])
+    assert [one.said for one in replies] == [Said.CONFIRMED, Said.REFUSED, Said.CONFIRMED]
+    assert {one.value for one in await all_of(apache_kafka.bootstrap_servers, topic)} == {b"1", b"3"}
+
+
+async def test_a_compacted_topic_takes_nothing_without_a_key(apache_kafka: Cluster) -> None:
+    topic = apache_kafka.topic(cleanup_policy="compact")
+    async with opened(apache_kafka.bootstrap_servers, topic) as destination:
+        (reply,) = await destination.send([message("a", b"1")])
+        assert (reply.said, "without key" in reply.reason) == (Said.REFUSED, True)
+        assert await destination.send([message("b", b"2", key="k")]) == [CONFIRMED]
+
+
+async def test_a_topic_that_is_missing_is_told_and_taken_when_it_is_there(apache_kafka: Cluster) -> None:
+    """It may be made while we wait. Mutations: made by ourselves; the producer kept that knows of none."""
+    topic = apache_kafka.name("later")
+    async with opened(apache_kafka.bootstrap_servers, topic) as destination:
+        (reply,) = await destination.send([message("a", b"1")])
+        assert reply.said is Said.FAILED
+        assert reply.reason == f"there is no topic {topic}; create it, or correct its name"
+        apache_kafka.topic(name=topic)
+        assert await destination.send([message("a", b"1")]) == [CONFIRMED]
+    assert len(await all_of(apache_kafka.bootstrap_servers, topic)) == 1
+
+
+async def test_a_broker_that_is_down_at_the_start_holds_the_position(broker: ApacheKafka) -> None:
+    """Mutation: a producer that could not be made is not made again."""
+    topic = Cluster(broker.bootstrap_servers).topic()
+    broker.stop()
+    async with opened(broker.bootstrap_servers, topic) as destination:
+        rig, log = failing(destination, "abc")
+        async with asyncio.timeout(120), rig.running() as running:
+            await until(lambda: rig.work.unsent.condition(0.0))
+            assert (rig.tally.delivered, log.position) == (0, None)
+            assert "cannot be reached at 127.0.0.1:" in str(rig.work.unsent.condition(0.0))
+            await asyncio.to_thread(broker.start)
+            await running
+    assert len(await all_of(broker.bootstrap_servers, topic)) == 3
+    assert (rig.tally.delivered, log.finished) == (3, True)
+
+
+async def test_a_broker_that_goes_down_in_the_middle_loses_nothing(broker: ApacheKafka) -> None:
+    """Stopped, then started again with its data. Mutation: a producer kept after it failed for good."""
+    topic = Cluster(broker.bootstrap_servers).topic()
+    async with opened(broker.bootstrap_servers, topic) as destination:
+        assert await destination.send([message("a", b"1", key="k")]) == [CONFIRMED]
+        broker.stop()
+        (reply,) = await destination.send([message("b", b"2", key="k")])
+        assert (reply.said, reply.reason[:20]) == (Said.FAILED, "cannot be reached at")
+        await asyncio.to_thread(broker.start)
+        assert await eventually(destination, message("b", b"2", key="k"))
+    found = [one.value for one in await all_of(broker.bootstrap_servers, topic)]
+    assert found[0] == b"1"
+    assert set(found) == {b"1", b"2"}
+
+
+async def test_a_broker_that_hangs_is_no_answer_and_the_loop_goes_on(broker: ApacheKafka) -> None:
+    """SIGSTOP. Mutations: the producer called on the loop; waited for without an end."""
+    topic = Cluster(broker.bootstrap_servers).topic()
+    async with opened(broker.bootstrap_servers, topic) as destination:
+        assert await destination.send([message("a", b"1")]) == [CONFIRMED]
+        broker.pause()
+        try:
+            sending = asyncio.ensure_future(destination.send([message("b", b"2"), message("c", b"3")]))
+            beats = 0
+            async with asyncio.timeout(60):
+                while not sending.done():
+                    await asyncio.sleep(0.01)
+                    beats += 1
+        finally:
+            broker.resume()
+        assert {one.said for one in await sending} == {Said.FAILED}
+        assert beats > 100
+        assert await eventually(destination, message("b", b"2"))
+    assert {b"1", b"2"} <= {one.value for one in await all_of(broker.bootstrap_servers, topic)}
+
+
+async def eventually(destination: Destination, one: Any) -> bool:
+    """Sent again until it is taken, as the engine does."""
+    async with asyncio.timeout(90):
+        while (await destination.send([one]))[0].said is not Said.CONFIRMED:
+            await asyncio.sleep(0.2)
+    return True
+
+
+async def test_the_probe_tells_what_is_there(apache_kafka: Cluster) -> None:
+    servers = apache_kafka.bootstrap_servers
+    topic = apache_kafka.topic()
+
+    async def probe(servers: str, topic: str) -> Probe:
+        return await to_kafka.probe(opening(), KafkaDestinationOptions(bootstrap_servers=servers, topic=topic))
+
+    assert await probe(servers, topic) == Probe(values={"bootstrap_servers": [servers]})
+    missing = await probe(servers, apache_kafka.name())
+    assert [one.path for one in missing.faults] == ["topic"]
+    away = await probe("127.0.0.1:1", topic)
+    assert [str(one)[:33] for one in away.faults] == ["cannot be reached at 127.0.0.1:1:"]
+
+
+async def test_a_queues_messages_go_there_with_their_group_as_key(
+    apache_kafka: Cluster, new_queue: NewQueue, sqs: Any, aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in aws_env.items():
+        monkeypatch.setenv(name, value)
+    topic = apache_kafka.topic()
+    url = await new_queue(visibility_timeout=600, fifo=True)
+    for number, group in enumerate("xyx"):
+        await sqs.send_message(
+            QueueUrl=url, MessageBody=f"bad {number}", MessageGroupId=group, MessageDeduplicationId=str(number)
+        )
+
+    def fail(event: Any, context: Any) -> None:
+        raise ValueError("boom")
+
+    to = {"on_failure": {"destination": {"type": "kafka", "topic": topic, "bootstrap_servers": servers(apache_kafka)}}}
+    arguments: dict[str, Any] = {"maximum_retry_attempts": 0, "destination_config": to}
+    async with asyncio.timeout(60), SqsPoller(queue_url=url, handler=fail, name="orders", **arguments) as poller:
+        running = asyncio.ensure_future(poller.run())
+        while not await poller.idle():
+            await asyncio.sleep(0.1)
+        poller.stop()
+        await running
+    found = await all_of(apache_kafka.bootstrap_servers, topic)
+    seen = {json.loads(one.value)["payload"]["Records"][0]["body"]: one.key for one in found}
+    assert seen == {"bad 0": b"x", "bad 1": b"y", "bad 2": b"x"}
+
+
+def servers(cluster: Cluster) -> list[str]:
+    return [cluster.bootstrap_servers]
