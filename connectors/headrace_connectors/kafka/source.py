@@ -218,6 +218,7 @@ class KafkaSource:
         if begin is not None and self._misplaced.pop(partition, None) is not None:
             self._opening.tally(partition.name).lost_to_retention += 1
             self._log.warning("records.lost_to_retention", lane=partition.name, offset=offset, goes_on_at=begin)
+            partition.moved()
             self._member.move(partition, begin)
 
     # what the member asks and tells
@@ -284,8 +285,8 @@ class KafkaSource:
         """Again and again while it is open, also while lanes drain: no task of its own, for it never waits."""
         self._contact.look(self._member.client.silence())
         for partition, lane in self._lanes.items():
-            if self._at_rest(partition) and partition.read_to is not None:
-                lane.rest(position_of(partition.read_to))
+            if (offset := partition.behind_all) is not None and not lane.held.records:
+                lane.rest(position_of(offset))
         now, parts = self._clock.boot(), list(self._ours)
         self._say_missing()
         self._ends.look(now, lambda: ends(self._member.client, parts), self._told_ends)
