@@ -43,7 +43,10 @@ class Copies:
 
     def kill_one(self, chance: random.Random) -> None:
         """And start another at once."""
-        index = chance.randrange(len(self.running))
+        self.kill(chance.randrange(len(self.running)))
+
+    def kill(self, index: int) -> None:
+        """The same of a certain one."""
         service = self.running[index]
         pid = service.pid
         service.kill()

@@ -37,18 +37,23 @@ class TopicProducer:
         self._producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 5, **QUIET})
         self._put = 0
         self.produced: list[Produced] = []
-        self.times: dict[int, float] = {}
-        """When the broker said that it has a number, on the wall's clock."""
+        self.sent: dict[int, float] = {}
+        """The timestamp of each number's record, in Unix seconds: when it was handed to the client."""
+        self.taken: dict[int, float] = {}
+        """When the broker's word was here that it has it."""
 
     async def put(self, count: int, partition: int | None = None) -> None:
         """Returns when the broker has all of them."""
         for number in range(self._put, self._put + count):
             key = f"k{number % KEYS}"
+            now = int(SYSTEM.wall() * 1000)
+            self.sent[number] = now / 1000
             self._producer.produce(
                 self._topic,
                 value=str(number),
                 key=key,
                 partition=crc32(key.encode()) % self._partitions if partition is None else partition,
+                timestamp=now,
                 on_delivery=partial(self._took, number),
             )
         self._put += count
@@ -60,7 +65,7 @@ class TopicProducer:
         shard, offset = f"{message.topic()}-{message.partition()}", message.offset()
         assert offset is not None
         self.produced.append(Produced(number=number, key=shard, shard=shard, sequence=offset))
-        self.times[number] = SYSTEM.wall()
+        self.taken[number] = SYSTEM.wall()
 
     async def keep(self, count: int, seconds: float, enough: asyncio.Event, chunk: int = 500) -> None:
         """At least *count*, evenly over *seconds*, and at that pace until it is *enough*."""
@@ -91,7 +96,7 @@ class OffsetWatch:
         """By partition: the offset that comes next; -1 where none was committed. Nothing where nobody answers."""
         try:
             said = await asyncio.to_thread(self._admin.list_group_offsets, {self._group: self._parts})
-        except KafkaError:
+        except (KafkaError, OSError):
             return {}
         at, found = SYSTEM.boot(), {f"{part.topic}-{part.partition}": one for part, one in said[self._group].items()}
         for shard, one in found.items():
