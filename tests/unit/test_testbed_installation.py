@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_a_java_that_writes_no_archive_is_not_asked_again(ready: Machine, tmp_pa
     assert ready.called("java") == asked + 1  # its version
 
 
+def test_jars_of_another_time_have_an_archive_of_their_own(ready: Machine, tmp_path: Path) -> None:
+    """Mutation: one archive for a Java, whatever became of the jars; Java would pass it by in silence."""
+    found = installation.prepare(tmp_path / "cache")
+    os.utime(found.jars / JARS[0], (1, 1))
+    installation.prepare(tmp_path / "cache")
+    assert len(list(found.jars.parent.glob("classes-*.jsa"))) == 2
+
+
 def test_several_at_once_fetch_once(ready: Machine, tmp_path: Path) -> None:
     threads = [threading.Thread(target=installation.prepare, args=(tmp_path / "cache",)) for _ in range(4)]
     for thread in threads:
@@ -62,6 +71,7 @@ def test_a_jar_that_was_lost_is_fetched_again(ready: Machine, tmp_path: Path) ->
     assert not installation.at_hand(tmp_path / "cache")
     installation.prepare(tmp_path / "cache")
     assert (ready.called("mvn"), (found.jars / JARS[0]).exists()) == (2, True)
+    assert len(list(found.jars.parent.glob("classes-*.jsa"))) == 1
 
 
 def test_a_fetch_that_fails_says_why_and_leaves_no_half(machine: Machine, tmp_path: Path) -> None:
