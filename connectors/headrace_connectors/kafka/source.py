@@ -31,6 +31,9 @@ from headrace_connectors.kafka.watching import Watch
 ENDS_EVERY = 2.0
 """Seconds between two questions for the ends of our partitions."""
 
+TOPICS_EVERY = 5.0
+"""Seconds between two looks whether our topics are there."""
+
 LOOK_EVERY = 1.0
 """Seconds between two looks at partitions that cannot be read yet."""
 
@@ -64,7 +67,8 @@ class KafkaSource:
         self._misplaced: dict[Partition, int] = {}
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
-        self._ends_at = 0.0
+        self._ends_at = self._topics_at = 0.0
+        self._absent: list[str] = []
         self.condition = Condition("connecting", since=self._clock.wall())
 
     def _new_partition(self, part: TopicPartition) -> Partition:
@@ -271,12 +275,28 @@ class KafkaSource:
         if now - self._ends_at >= ENDS_EVERY:
             self._ends_at = now
             self._member.ask(partial(_ends, parts=list(self._ours)), self._told_ends)
+        if now - self._topics_at >= TOPICS_EVERY:
+            self._topics_at = now
+            self._member.ask(partial(_absent, topics=self._options.topics), self._told_absent)
         self._looking = asyncio.get_running_loop().call_later(self._contact.every, self._look)
 
     def _told_ends(self, ends: dict[TopicPartition, int]) -> None:
         for part, end in ends.items():
             if (partition := self._ours.get(part)) is not None:
                 partition.tip = end
+
+    def _told_absent(self, absent: list[str]) -> None:
+        """No client says so by itself: a group of a topic that is not there has nothing to share out."""
+        if absent:
+            they = "does not exist" if len(absent) == 1 else "do not exist"
+            self._set_condition(
+                "unavailable",
+                f"{', '.join(absent)} {they}, or may not be seen; make it, correct source.topics, or add an ACL: it is "
+                "read when it is there",
+            )
+        elif self._absent:
+            self._set_condition("polling")
+        self._absent = absent
 
     def _words(self, error: Exception) -> str:
         return sentence(error, self._connection, self._watch.last)
@@ -288,3 +308,7 @@ class KafkaSource:
 
 def _ends(client: KafkaClient, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     return dict(client.ends(parts, CALL_SECONDS)) if parts else {}
+
+
+def _absent(client: KafkaClient, topics: Sequence[str]) -> list[str]:
+    return [topic for topic in topics if not client.partitions(topic)]
