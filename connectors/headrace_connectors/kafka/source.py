@@ -20,7 +20,7 @@ from headrace_connectors.kafka.client import KafkaClient, TopicPartition, Unread
 from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.contact import Contact
 from headrace_connectors.kafka.cursor import position_of
-from headrace_connectors.kafka.extent import ends, unsettled
+from headrace_connectors.kafka.extent import absent, ends, unsettled
 from headrace_connectors.kafka.joining import joining
 from headrace_connectors.kafka.member import CALL_SECONDS, Member
 from headrace_connectors.kafka.message import Message, PlainMessage
@@ -40,6 +40,9 @@ T = TypeVar("T")
 ENDS_EVERY = 2.0
 """Seconds between two questions for the ends of our partitions."""
 
+TOPICS_EVERY = 5.0
+"""Seconds between two looks whether our topics are there."""
+
 LOOK_EVERY = 1.0
 """Seconds between two looks, at most: at the membership, and at partitions that cannot be read yet."""
 
@@ -54,7 +57,6 @@ LET_GO, COUNTED_OUT, SOUGHT = (
     "the group counts us in no more",
     "an operator moves it",
 )
-NO_TOPIC = "there is no topic "
 
 
 class KafkaSource:
@@ -82,6 +84,7 @@ class KafkaSource:
         self._contact, self._give_up_after = Contact(session, opening.clock), max(2 * session, LEAST_BEFORE_ANEW)
         self._member = Member(opening.mapping, self, joining(opening, self._watch), self._new_partition)
         self._taking = Taking(opening, self._member, self._contact, self._gone)
+        self._topics: Asking[list[str]] = Asking(TOPICS_EVERY, self._member.begin)
         self._ends: Asking[Mapping[TopicPartition, int]] = Asking(ENDS_EVERY, self._member.begin)
         group = options.consumer_group_id or str(opening.uuid)
         self._orders = Orders(opening.mapping, of_kafka_python(self._connection), group, CALL_SECONDS)
@@ -91,6 +94,7 @@ class KafkaSource:
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
         self._failing_since: float | None = None
+        self._absent: list[str] = []
         self.condition = Condition("connecting", since=self._clock.wall())
 
     # what the engine asks of a source
@@ -288,23 +292,28 @@ class KafkaSource:
             if (offset := partition.behind_all) is not None and not lane.held.records:
                 lane.rest(position_of(offset))
         now, parts = self._clock.boot(), list(self._ours)
-        self._say_missing()
         self._ends.look(now, lambda: ends(self._member.client, parts), self._told_ends)
+        self._topics.look(now, lambda: absent(self._member.client, self._options.topics), self._told_absent)
         self._orders.look(now, parts, self._told_orders)
         self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
-
-    def _say_missing(self) -> None:
-        """Kafka gives nothing of a topic that is not there, and says nothing about it."""
-        missing = [topic for topic in self._options.topics if not self._member.client.partitions(topic)]
-        if missing:
-            self._set_condition("unavailable", f"{NO_TOPIC}{', '.join(missing)}; create it, or correct its name")
-        elif self.condition.reason.startswith(NO_TOPIC):
-            self._set_condition("polling")
 
     def _told_ends(self, found: Mapping[TopicPartition, int]) -> None:
         for part, end in found.items():
             if (partition := self._ours.get(part)) is not None:
                 partition.tip = end
+
+    def _told_absent(self, topics: list[str]) -> None:
+        """No client says so by itself: a group of a topic that is not there has nothing to share out."""
+        if topics:
+            they = "does not exist" if len(topics) == 1 else "do not exist"
+            self._set_condition(
+                "unavailable",
+                f"{', '.join(topics)} {they}, or may not be seen; make it, correct source.topics, or add an ACL: it is "
+                "read when it is there",
+            )
+        elif self._absent:
+            self._set_condition("polling")
+        self._absent = topics
 
     def _told_orders(self, found: Mapping[TopicPartition, Request]) -> None:
         """A partition that an operator wants read from elsewhere is given up, and begun there."""
