@@ -22,7 +22,7 @@ from headrace_connectors.kafka.contact import Contact
 from headrace_connectors.kafka.cursor import position_of
 from headrace_connectors.kafka.extent import ends, unsettled
 from headrace_connectors.kafka.joining import joining
-from headrace_connectors.kafka.member import CALL_SECONDS, Member
+from headrace_connectors.kafka.member import CALL_SECONDS, Member, OpenClient
 from headrace_connectors.kafka.message import Message, PlainMessage
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.orders import Orders
@@ -63,7 +63,9 @@ class KafkaSource:
     *wrapping* is what is put round them.
     """
 
-    def __init__(self, opening: Opening, wrapping: Wrapping | None = None) -> None:
+    def __init__(
+        self, opening: Opening, wrapping: Wrapping | None = None, join: Callable[[Opening, Watch], OpenClient] = joining
+    ) -> None:
         self._wrapping = wrapping or Bare()
         self._opening, self._log, self._clock = opening, opening.log, opening.clock
         options: KafkaOptions = opening.options
@@ -80,7 +82,7 @@ class KafkaSource:
         )
         session = options.session_timeout_ms / 1000
         self._contact, self._give_up_after = Contact(session, opening.clock), max(2 * session, LEAST_BEFORE_ANEW)
-        self._member = Member(opening.mapping, self, joining(opening, self._watch), self._new_partition)
+        self._member = Member(opening.mapping, self, join(opening, self._watch), self._new_partition)
         self._taking = Taking(opening, self._member, self._contact, self._gone)
         self._ends: Asking[Mapping[TopicPartition, int]] = Asking(ENDS_EVERY, self._member.begin)
         group = options.consumer_group_id or str(opening.uuid)
@@ -91,6 +93,7 @@ class KafkaSource:
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
         self._failing_since: float | None = None
+        self._silent = False
         self.condition = Condition("connecting", since=self._clock.wall())
 
     # what the engine asks of a source
@@ -282,7 +285,9 @@ class KafkaSource:
 
     def _look(self) -> None:
         """Again and again while it is open, also while lanes drain: no task of its own, for it never waits."""
-        self._contact.look(self._member.client.silence())
+        silence = self._member.client.silence()
+        self._contact.look(silence)
+        self._say_silent(silence)
         for partition, lane in self._lanes.items():
             if self._at_rest(partition) and partition.read_to is not None:
                 lane.rest(position_of(partition.read_to))
@@ -291,6 +296,15 @@ class KafkaSource:
         self._ends.look(now, lambda: ends(self._member.client, parts), self._told_ends)
         self._orders.look(now, parts, self._told_orders)
         self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
+
+    def _say_silent(self, silence: float) -> None:
+        """A poll without an answer brings nothing, and is no error: why there is none is said all the same."""
+        silent = silence > self._options.session_timeout_ms / 1000
+        if silent:
+            self._set_condition("unavailable", self._words(TimeoutError()))
+        elif self._silent:
+            self._set_condition("polling")
+        self._silent = silent
 
     def _say_missing(self) -> None:
         """Kafka gives nothing of a topic that is not there, and says nothing about it."""
