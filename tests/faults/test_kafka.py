@@ -8,8 +8,10 @@ promise is, which test proves it and of which mutation that dies stands in docs/
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,10 +20,14 @@ from typing import Any
 
 import pytest
 
-from support.copies import Copies, held, quantile
+from headrace.testing import FaultProxy
+from headrace_connectors.testbed.apache import ApacheKafka
+from headrace_connectors.testbed.server import free_port
+from support import kafka as brokers
+from support.copies import Copies, held, lost, quantile
 from support.kafka import Cluster
 from support.kafkabooks import TopicProducer, hold, watching
-from support.service import Service, config, until
+from support.service import Service, boot, config, until
 from support.streambooks import TIMEOUT, StreamBooks
 
 RECORDS = int(os.environ.get("HEADRACE_RECORDS", "20000"))

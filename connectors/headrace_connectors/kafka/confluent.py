@@ -145,7 +145,7 @@ class ConfluentClient:
             self._begin_again(part)
 
     def _begin_again(self, part: TopicPartition) -> None:
-        """One whose next record was not there is stopped by librdkafka, and not moved any more: assign it anew."""
+        """Its next record was not there: librdkafka has stopped it, and moves it no more. Assign it anew."""
         if self._incremental:
             self._consumer.incremental_unassign([Partition(*part)])
             self._consumer.incremental_assign([self._where(part)])

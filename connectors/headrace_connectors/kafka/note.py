@@ -61,8 +61,7 @@ class Note:
     def taken(self, owner: str) -> Note:
         """As the next owner writes it: one whose name still stands there was lost, unless it is the same."""
         lost = bool(self.owner) and self.owner != owner
-        kept = self if self.owner else replace(self, crashes=0, mark=None)
-        return replace(kept, owner=owner, epoch=self.epoch + 1, crashes=kept.crashes + lost)
+        return replace(self, owner=owner, epoch=self.epoch + 1, crashes=self.crashes + lost)
 
     def carried_out(self, request: str) -> Note:
         """As it stands where an operator wanted it."""
@@ -73,8 +72,8 @@ class Note:
         return replace(self, crashes=0, mark=None)
 
     def left(self) -> Note:
-        """As it is let go."""
-        return replace(self, owner="", crashes=0, mark=None)
+        """As it is let go: no crash more, and none forgotten. Each of the dead that starts again moves partitions."""
+        return replace(self, owner="")
 
 
 def _mark(said: object) -> Mark | None:

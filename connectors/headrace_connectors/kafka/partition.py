@@ -27,7 +27,7 @@ class Partition:
 
     def __init__(self, part: TopicPartition, *, clock: Clock) -> None:
         self.part, self.name = part, part.name
-        self.read_to: int | None = None  # everything below was polled and read, holes and markers too
+        self.read_to: int | None = None  # everything below was delivered, holes and markers too
         self.tip: int | None = None
         self.lost_because = ""
         self._clock = clock
@@ -60,8 +60,9 @@ class Partition:
     # the loop's side
 
     def deliver(self, records: Sequence[Record]) -> None:
-        """What was polled, in order."""
+        """What was polled, in order. What lies behind it is told a moment later: until then it ends here."""
         self._pages.append(records)
+        self.read_to = int(records[-1].token) + 1
         self._came.set()
 
     def passed(self, position: int) -> None:

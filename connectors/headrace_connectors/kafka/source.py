@@ -22,7 +22,7 @@ from headrace_connectors.kafka.contact import Contact
 from headrace_connectors.kafka.cursor import position_of
 from headrace_connectors.kafka.extent import absent, ends, unsettled
 from headrace_connectors.kafka.joining import joining
-from headrace_connectors.kafka.member import CALL_SECONDS, Member
+from headrace_connectors.kafka.member import CALL_SECONDS, Member, OpenClient
 from headrace_connectors.kafka.message import Message, PlainMessage
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.orders import Orders
@@ -65,7 +65,9 @@ class KafkaSource:
     *wrapping* is what is put round them.
     """
 
-    def __init__(self, opening: Opening, wrapping: Wrapping | None = None) -> None:
+    def __init__(
+        self, opening: Opening, wrapping: Wrapping | None = None, join: Callable[[Opening, Watch], OpenClient] = joining
+    ) -> None:
         self._wrapping = wrapping or Bare()
         self._opening, self._log, self._clock = opening, opening.log, opening.clock
         options: KafkaOptions = opening.options
@@ -82,7 +84,7 @@ class KafkaSource:
         )
         session = options.session_timeout_ms / 1000
         self._contact, self._give_up_after = Contact(session, opening.clock), max(2 * session, LEAST_BEFORE_ANEW)
-        self._member = Member(opening.mapping, self, joining(opening, self._watch), self._new_partition)
+        self._member = Member(opening.mapping, self, join(opening, self._watch), self._new_partition)
         self._taking = Taking(opening, self._member, self._contact, self._gone)
         self._topics: Asking[list[str]] = Asking(TOPICS_EVERY, self._member.begin)
         self._ends: Asking[Mapping[TopicPartition, int]] = Asking(ENDS_EVERY, self._member.begin)
@@ -95,6 +97,7 @@ class KafkaSource:
         self._looking: asyncio.TimerHandle | None = None
         self._failing_since: float | None = None
         self._absent: list[str] = []
+        self._silent = False
         self.condition = Condition("connecting", since=self._clock.wall())
 
     # what the engine asks of a source
@@ -287,7 +290,9 @@ class KafkaSource:
 
     def _look(self) -> None:
         """Again and again while it is open, also while lanes drain: no task of its own, for it never waits."""
-        self._contact.look(self._member.client.silence())
+        silence = self._member.client.silence()
+        self._contact.look(silence)
+        self._say_silent(silence)
         for partition, lane in self._lanes.items():
             if (offset := partition.behind_all) is not None and not lane.held.records:
                 lane.rest(position_of(offset))
@@ -296,6 +301,15 @@ class KafkaSource:
         self._topics.look(now, lambda: absent(self._member.client, self._options.topics), self._told_absent)
         self._orders.look(now, parts, self._told_orders)
         self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
+
+    def _say_silent(self, silence: float) -> None:
+        """A poll without an answer brings nothing, and is no error: why there is none is said all the same."""
+        silent = silence > self._options.session_timeout_ms / 1000
+        if silent:
+            self._set_condition("unavailable", self._words(TimeoutError()))
+        elif self._silent:
+            self._set_condition("polling")
+        self._silent = silent
 
     def _told_ends(self, found: Mapping[TopicPartition, int]) -> None:
         for part, end in found.items():

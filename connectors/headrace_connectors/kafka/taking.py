@@ -46,6 +46,7 @@ class Taking:
         cursor = OffsetCursor(partition, begin, self._owner, self._commit, lambda: self._contact.deadline)
         self._cursors[partition] = cursor
         await cursor.take()
+        partition.still_ours()
         self._sought.pop(partition.part, None)
         self._member.move(partition, begin.next)
         return self._lane(partition, cursor, begin.next)
