@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -128,6 +128,24 @@ def taken(known: Graph | None, lease: Lease) -> Graph | None:
         return None
     rows = (replace(row, epoch=max(row.epoch, lease.epoch)) if row.shard == lease.shard else row for row in known.rows)
     return replace(known, rows=tuple(rows))
+
+
+def seekable(graph: Graph, listed: Collection[str] | None) -> list[Row]:
+    """Rows that a seek of a whole stream moves: all but those that were read to their end and are listed no more.
+
+    Nothing is left in these to read again, and a reader would take that for a loss. *listed* is None where nobody can
+    say what is listed.
+    """
+    return [row for row in graph.rows if not row.ended or listed is None or row.shard in listed]
+
+
+def moved(known: Graph | None, lease: Lease) -> bool:
+    """True when *lease* is not the next of its row as it was seen: an operator, or another owner, was there meanwhile.
+
+    A row that its owner holds still is given to it under the same epoch.
+    """
+    rows = known.rows if known else ()
+    return any(row.shard == lease.shard and lease.epoch != row.epoch + (not row.held) for row in rows)
 
 
 def _last_known(known: Graph, held: Mapping[str, Kept]) -> Iterator[Row]:

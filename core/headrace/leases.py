@@ -90,6 +90,8 @@ class Leases:
         async with asyncio.timeout(self.ttl / 2):
             renewal = await ledger.renew({lease: one.words() for lease, one in held.items()}, self.ttl)
         for lease, holding in held.items():
+            if self._held.get(lease) is not holding:  # let go of meanwhile
+                continue
             if lease in renewal.lost:
                 holding.lose("the ledger has given it to another, or an operator has moved it")
                 continue
@@ -214,6 +216,13 @@ class Holding:
                 await self._ledger.commit(self.lease, self.position, memo=None, end=True)
             else:
                 await self._ledger.release(self.lease)
+
+    async def give_back(self) -> None:
+        """Let go of it at once, as nothing was begun under it."""
+        try:
+            await self.close(finished=False)
+        finally:
+            self.drop()
 
     @asynccontextmanager
     async def _fenced(self) -> AsyncIterator[None]:

@@ -168,11 +168,13 @@ class LogLane:
     def rest(self, position: Position) -> None:
         """Nothing came for a while, and all is settled: *position* is as good as that of the last record, and younger.
 
-        Of a log with anything above its mark this changes nothing.
+        Of a log with anything above its mark this changes nothing. A reader that keeps a position is told, too.
         """
         if not self._mark.above.records:
             self._mark.reached = position
             self._pass_memos()
+            if rest := getattr(self._reader, "rest", None):
+                rest(position)
 
     async def ack(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:
         self._still_ours()

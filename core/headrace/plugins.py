@@ -21,6 +21,7 @@ from headrace.ledger import Ledger, LedgerKind, LedgerOpening
 from headrace.memory import open_memory
 from headrace.model import Keep, Source, Traits
 from headrace.observe import Log, Tally
+from headrace.seeking import Moved, Target
 from headrace.settings import MappingSettings, Settings
 from headrace.shards import Shards
 from headrace.sqlite import open_sqlite, path_of
@@ -112,6 +113,8 @@ class Connector:
         shards: the stream, where the source is a sharded log: core leases its shards, and asks them as a source.
         keep: which records are for a handler at all, before any filter of the user's; the others are settled as
             filtered out. None: all.
+        seek: carries out `headrace seek` of a log that keeps its positions itself, of all its lanes or of one; raises
+            SourceUnavailable.
     """
 
     type: str
@@ -127,6 +130,7 @@ class Connector:
     warn: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     keep: Callable[[Opening], Keep | None] = lambda _: None
     view: View | Callable[[Any], View] | None = None
+    seek: Callable[[Opening, Target, str | None], Awaitable[Sequence[Moved]]] | None = None
 
     def __post_init__(self) -> None:
         if (self.open is None) == (self.shards is None):
@@ -155,6 +159,7 @@ class DestinationKind:
         check: what is wrong without asking anybody; `path` as above.
         warn: legal but dangerous, same form.
         payload: how it is sent the records themselves, whatever `failure_payload` says; None: as that says.
+        inherits: the source's options, where it takes from them what its own (the first argument) leave open.
         singly: it is sent each record by itself, also those that a log gave up together.
         form: its own form of a failure record, from Lambda's usual one; pure, and given one record's where *singly*.
     """
@@ -169,6 +174,7 @@ class DestinationKind:
     check: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
     warn: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
     payload: Payload | None = None
+    inherits: Callable[[Any, Any], BaseModel | None] = lambda *_: None
     singly: bool = False
     form: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
 

@@ -209,6 +209,10 @@ class ShardedSource:
         holding = await self._leases.acquire(self._mapping, shard, allowed=MOVING)
         if holding is None:
             return None
+        if graph.moved(self._upkeep.known, holding.lease):  # its parents, too, perhaps: look again
+            with suppress(LaneLost):
+                await holding.give_back()
+            return None
         lease, capacity = holding.lease, self._opening.settings.capacity or LEAST_CAPACITY
         self._upkeep.known = graph.taken(self._upkeep.known, lease)
         self._log.info("lease.taken", lane=shard, epoch=lease.epoch, position=lease.position, crashes=lease.crashes)

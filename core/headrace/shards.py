@@ -58,7 +58,8 @@ class Shards(Protocol):
 
     Attributes:
         beginning: the position before the first record that a shard still holds.
-        rests: a time is a good position for a quiet shard, whose last record's may be trimmed before another comes.
+        rests: a time is a good position for a quiet shard, whose last record's may be trimmed before another comes. A
+            reader that has `rest(position)` is told of it.
     """
 
     beginning: Position

@@ -17,6 +17,8 @@ import structlog
 import yaml
 
 from headrace.cli.main import main
+from headrace.ledger import LedgerOpening, Shard
+from headrace.sqlite import open_sqlite
 from support import kinesis
 from support.command import Project, Running, project, wait_for
 from support.kinesis import PRODUCER, KinesisLocal, kinesis_client
@@ -204,3 +206,28 @@ def test_shards_move_over_redis_when_a_copy_ends(shop: Project, kinesis_local: K
         fleet.until_done(Counter([*FIRST, *SECOND, "later"]))
         copies[1].signal(signal.SIGTERM)
         assert copies[1].wait() == 0
+
+
+def test_a_seek_leaves_what_was_read_to_its_end_and_is_gone(
+    shop: Project, kinesis_local: KinesisLocal, capsys: Capsys
+) -> None:
+    """Mutation: its row is moved too: whoever reads it finds no shard, takes that for a loss, and its children wait."""
+    fleet = Fleet(shop, kinesis_local, capsys, "sqlite:fleet.db")
+
+    async def begin() -> None:
+        path = shop.folder / "fleet.db"
+        ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{path}", service="shop"))
+        names = {
+            name: name == "shardId-000000000000" for name in ("gone", "shardId-000000000000", "shardId-000000000001")
+        }
+        rows = [
+            Shard(name=name, position="TRIM_HORIZON", ended=ended or name == "gone") for name, ended in names.items()
+        ]
+        await ledger.plan("clicks", "stream", rows)
+        await ledger.close()
+
+    asyncio.run(begin())
+    said = fleet.carry_out("seek", "clicks", "--to", "1700000000")
+    assert re.findall(r"clicks: (\S+): from", said) == ["shardId-000000000000", "shardId-000000000001"]
+    states = {shard["shard"]: shard["state"] for shard in fleet.shards()}
+    assert states == {"gone": "ended", "shardId-000000000000": "no owner", "shardId-000000000001": "no owner"}

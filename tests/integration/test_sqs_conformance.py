@@ -20,6 +20,9 @@ from headrace_connectors.sqs.queue import Queue
 from support.queues import send_all
 from support.servers import REGION, Ministack
 
+VISIBILITY = 4
+"""Seconds; a message that is not given back stays hidden for so long."""
+
 
 VISIBILITY = 4
 """Seconds; a message that is not given back stays hidden for so long."""

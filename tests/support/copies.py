@@ -11,6 +11,11 @@ from typing import Any
 
 from support.service import Service, until
 
+TAKEN = {"lease.taken": ("lease.lost", "lease lost"), "partition.taken": ("lane.lost", "lane lost")}
+"""Lines of a log that say what a process has from now on: a shard by a ledger's lease, a partition by its group. With
+each, the line that says it was lost alive, and what a repeat of it is called.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Killed:
@@ -38,12 +43,25 @@ class Copies:
 
     def kill_one(self, chance: random.Random) -> None:
         """And start another at once."""
-        index = chance.randrange(len(self.running))
+        self.kill(chance.randrange(len(self.running)))
+
+    def kill(self, index: int) -> None:
+        """The same of a certain one."""
         service = self.running[index]
         pid = service.pid
         service.kill()
         self.killed.append(Killed(pid, time.time(), frozenset(held(service))))
         self.running[index] = self._start()
+
+    def join(self) -> None:
+        """One more."""
+        self.running.append(self._start())
+
+    async def leave_one(self, chance: random.Random) -> None:
+        """One less, in order: SIGTERM, and its end waited for."""
+        service = self.running.pop(chance.randrange(len(self.running)))
+        service.terminate()
+        assert await service.ended() == 0, service.log_text()
 
     def raise_the_dead(self) -> None:
         """Start another for each that ended by itself; to be called often: when it died is taken to be now."""
@@ -87,7 +105,7 @@ class Copies:
 def leases(service: Service) -> Iterator[tuple[str, int, float]]:
     """Shard, epoch and wall time of every lease that a process took."""
     for line in service.log():
-        if line.get("event") == "lease.taken":
+        if line.get("event") in TAKEN:
             yield line["lane"], line["epoch"], when(line)
 
 
@@ -95,7 +113,7 @@ def held(service: Service) -> dict[tuple[str, int], float]:
     """The leases that a process took, and neither let go of nor lost, with the wall time at which it took them."""
     now: dict[str, tuple[int, float]] = {}
     for line in service.log():
-        if line.get("event") == "lease.taken":
+        if line.get("event") in TAKEN:
             now[line["lane"]] = line["epoch"], when(line)
         elif line.get("event") in {"lane.closed", "lease.lost"}:
             now.pop(line["lane"], None)
@@ -106,12 +124,13 @@ def lost(services: list[Service]) -> dict[tuple[str, int], str]:
     """Leases that processes lost alive, by what their logs say."""
     found: dict[tuple[str, int], str] = {}
     for service in services:
-        now: dict[str, int] = {}
+        now: dict[tuple[str, str], tuple[int, str]] = {}  # by the line that would say that it is lost, and the shard
         for line in service.log():
-            if line.get("event") == "lease.taken":
-                now[line["lane"]] = line["epoch"]
-            elif line.get("event") == "lease.lost":
-                found[line["lane"], now[line["lane"]]] = "lease lost"
+            if said := TAKEN.get(line.get("event", "")):
+                now[said[0], line["lane"]] = line["epoch"], said[1]
+            elif known := now.get((line.get("event", ""), line.get("lane", ""))):
+                epoch, word = known
+                found[line["lane"], epoch] = word
     return found
 
 

@@ -148,6 +148,13 @@ def test_a_seek_that_cannot_be_done_moves_nothing(shop: Shop, arguments: list[st
     assert shop.graph == before
 
 
+def test_what_is_wrong_in_a_seek_is_said_though_the_store_is_away(shop: Shop) -> None:
+    """Mutation: the store is asked first: its error hides the user's own."""
+    shop.write(state=f"redis://127.0.0.1:{free_port()}/0")
+    status, _, err = shop.run("seek", "clicks", "--to", "yesterday")
+    assert (status, "--to: must be TRIM_HORIZON" in err) == (2, True)
+
+
 def test_what_has_no_positions_cannot_be_moved(shop: Shop) -> None:
     status, _, err = shop.run("seek", "orders", "--to", "LATEST")
     assert status == 2

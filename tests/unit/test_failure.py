@@ -221,8 +221,10 @@ async def test_a_destination_may_be_sent_each_record_of_a_log_by_itself_and_in_i
     assert told(to) == [["a", "b", "c"], ["b"]]
     assert [one["form"] for call in to.sent for one in call] == ["theirs"] * 4
     assert ["payload" in one for call in to.sent for one in call] == [True, True, True, False]
-    replies = await outlet(Limited(10), apart=False, singly=True)(gone(error(), names="ab"))
+    without = Limited(10)
+    replies = await outlet(without, apart=False, singly=True)(gone(error(), names="ab"))
     assert [one.said for one in replies] == [Said.REFUSED] * 2
+    assert len(without.sent) == 1, "there is no payload to leave out"
 
 
 @virtual

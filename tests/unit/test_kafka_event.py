@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kafka.consumer.fetcher import ConsumerRecord
 
@@ -152,6 +152,9 @@ def test_no_records_are_an_event_without_any() -> None:
 PAST = 9_223_372_036_854_775_807
 
 
+@example(key=None, value=b"x" * 9_000, headers=[], offset=PAST, time=PAST)
+@example(key=b"x" * 9_000, value=None, headers=[], offset=PAST, time=PAST)
+@example(key=None, value=None, headers=[("\x01" * 90, b"\x80" * 90)], offset=PAST, time=PAST)
 @given(
     key=st.none() | st.binary(max_size=40),
     value=st.none() | st.binary(max_size=200),

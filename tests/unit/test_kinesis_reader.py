@@ -8,8 +8,9 @@ from contextlib import suppress
 import pytest
 
 from headrace.errors import SourceUnavailable
+from headrace.log import LogLane
 from headrace.model import LaneEnded
-from headrace.testing import FakeClock, virtual
+from headrace.testing import FakeClock, MemoryCursor, MemoryLog, virtual
 from headrace_connectors.aws import AwsError
 from support.fake_kinesis import FakeKinesis
 from support.fake_streams import HANG, Delay
@@ -324,6 +325,27 @@ async def test_a_quiet_stretch_at_the_edge_of_retention_is_passed():
     fake.stretches = 3
     numbers += [fake.put("k", "x") for _ in range(3)]
     assert ids(await soon(over(fake).reader(SHARD), 60)) == numbers
+
+
+@virtual
+async def test_a_reader_that_rested_needs_its_last_record_no_more():
+    """Its shard was quiet for longer than retention, and the server away for longer than an iterator is good for.
+
+    Catches: the last record, which was read, taken for lost with what came behind it.
+    """
+    fake = FakeKinesis()
+    first = fake.put("k", "a")
+    shards = over(fake)
+    lane = LogLane(SHARD, shards.reader(SHARD), MemoryCursor(MemoryLog(clock=fake.clock), 0), clock=fake.clock)
+    records = await lane.fetch(10)
+    assert ids(records) == [first]
+    await lane.ack(records)
+    await asyncio.sleep(RETENTION + 3600)
+    lane.rest(shards.at(fake.clock.wall() - 600))
+    await asyncio.sleep(1000)
+    second = fake.put("k", "b")
+    async with asyncio.timeout(60):
+        assert ids(await lane.fetch(10)) == [second]
 
 
 @virtual

@@ -5,9 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from headrace.ledger import Shard
+from headrace.ledger import Lease, Shard
 from headrace.testing import virtual
-from support.fleet import Fleet
+from support.fleet import Fleet, Store
+
+
+class Racing(Store):
+    """Every shard is sought to its beginning between a look and the taking of *race*."""
+
+    race = ""
+
+    async def acquire(self, mapping: str, shard: str, owner: str, ttl: float) -> Lease | None:
+        if self.race == shard:
+            self.race = ""
+            await self.seek(mapping, {row.shard: "beginning" for row in (await self.rows(mapping)).rows})
+        return await super().acquire(mapping, shard, owner, ttl)
+
 
 TEN = [f"r{number:03}" for number in range(10)]
 MANY = [f"r{number:03}" for number in range(200)]
@@ -353,3 +366,22 @@ async def test_a_shard_that_cannot_be_begun_is_let_go_of() -> None:
     await fleet.until(lambda: len(fleet.done) == len(TEN), 60)
     await one.stop()
     await other.stop()
+
+
+@virtual
+async def test_a_seek_between_a_look_and_a_taking_lets_no_child_go_before_its_parent() -> None:
+    """Mutation: a shard that is taken though its row has changed since its parents were looked at."""
+    fleet = Fleet(1)
+    ledger = fleet.ledger = Racing(fleet.clock)
+
+    async def behave(_: list[str], __: Any) -> None:
+        await asyncio.sleep(1)
+
+    one = fleet.worker("a", behave=behave, batch_size=1).start()
+    fleet.stream.put(["a", "b", "c"], key="k")
+    await fleet.until(lambda: len(fleet.done) == 3)
+    fleet.stream.split("shard-000")
+    ledger.race = fleet.stream.put(["d"], key="k")
+    await fleet.until(lambda: len(fleet.done) >= 7)
+    assert fleet.names() == ["a", "b", "c", "a", "b", "c", "d"]
+    await one.stop()

@@ -167,6 +167,6 @@ def test_a_source_that_no_topic_can_stand_for_is_refused(tmp_path: Path) -> None
     config = shop()
     odd = replace(config.mappings["clicks"], connector=replace(config.mappings["clicks"].connector, type="odd"))
     with pytest.raises(
-        ConfigError, match=r"mappings.clicks.source.type: the testbed cannot stand for a source of type odd"
+        ConfigError, match=r"mappings\.clicks\.source\.type: the testbed cannot stand for a source of type odd"
     ):
         topics_of(replace(config, mappings={**config.mappings, "clicks": odd}))

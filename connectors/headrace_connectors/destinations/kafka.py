@@ -36,11 +36,13 @@ class KafkaDestinationOptions(KafkaSettings):
 
     def reaching(self, opening: Opening) -> KafkaSettings:
         """How its cluster is reached: its own settings, then those of a Kafka source beside it, or the config's."""
-        source = opening.options
-        own = self.under(opening.folder)
-        if isinstance(source, KafkaSettings) and self.bootstrap_servers is None:
-            return own.over(source.connection(opening))
-        return own.over(section(opening))
+        source = _beside(self, opening.options)
+        return self.under(opening.folder).over(source.connection(opening) if source else section(opening))
+
+
+def _beside(options: KafkaDestinationOptions, source: Any) -> KafkaSettings | None:
+    """The Kafka source in whose cluster the topic is: another cluster is not shown its credentials."""
+    return source if isinstance(source, KafkaSettings) and options.bootstrap_servers is None else None
 
 
 class KafkaDestination:
@@ -119,6 +121,7 @@ kafka = DestinationKind(
     check=_check,
     warn=_warn,
     payload=Payload.OBJECT,
+    inherits=_beside,
     singly=True,
     form=in_topic,
 )

@@ -19,7 +19,7 @@ from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from kafka.errors import CommitFailedError, CorruptRecordError, OffsetOutOfRangeError
+from kafka.errors import CommitFailedError, CorruptRecordError, FencedInstanceIdError, OffsetOutOfRangeError
 from kafka.future import Future
 from kafka.structs import OffsetAndMetadata
 
@@ -46,6 +46,9 @@ _CORRUPT: Final = re.compile(
     r"partition TopicPartition\(topic='(?P<topic>[^']+)', partition=(?P<partition>\d+)\) at offset (?P<offset>\d+)"
 )
 
+AWAY: Final = 2
+"""Heartbeats that were not answered, after which a coordinator is taken to be away."""
+
 MOST_A_POLL: Final = 2000
 """Records: few polls for many records, and no long stay in one of them."""
 
@@ -63,22 +66,25 @@ class KafkaPythonClient:
         watch: Watch,
     ) -> None:
         self._heard = time.monotonic()
+        self._beat = min(3.0, options.session_timeout_ms / 4000)
         try:
-            self._consumer = self._make(settings, options, group, watch)
+            self._consumer = self._make(settings, options, self._beat, group, watch)
         except BaseException:
             watch.abandon()
             raise
         self._consumer.subscribe(options.topics, listener=_Listener(self._consumer, membership))
 
     @staticmethod
-    def _make(settings: Mapping[str, Any], options: KafkaOptions, group: str, watch: Watch) -> KafkaConsumer:
+    def _make(
+        settings: Mapping[str, Any], options: KafkaOptions, beat: float, group: str, watch: Watch
+    ) -> KafkaConsumer:
         return KafkaConsumer(
             **settings,
             kafka_client=watch.client,
             group_id=group,
             group_instance_id=options.group_instance_id,
             session_timeout_ms=options.session_timeout_ms,
-            heartbeat_interval_ms=min(3000, options.session_timeout_ms // 4),
+            heartbeat_interval_ms=_ms(beat),
             max_poll_interval_ms=options.max_poll_interval_ms,
             metadata_max_age_ms=options.metadata_max_age_ms,
             partition_assignment_strategy=(ASSIGNORS[options.partition_assignment_strategy],),
@@ -91,14 +97,18 @@ class KafkaPythonClient:
         )
 
     def poll(self, seconds: float) -> Mapping[TopicPartition, Sequence[Message]]:
+        """kafka-python looks round and round while its coordinator is away: there, the waiting is ours."""
+        away = self.silence() > AWAY * self._beat
         try:
             found: Mapping[TopicPartition, Sequence[Message]] = self._consumer.poll(
-                timeout_ms=_ms(seconds), max_records=MOST_A_POLL
+                timeout_ms=0 if away else _ms(seconds), max_records=MOST_A_POLL
             )
         except OffsetOutOfRangeError as error:
             raise OutOfRange({TopicPartition(*part): offset for part, offset in error.args[0].items()}) from error
         except CorruptRecordError as error:
             raise self._unreadable(error) or error from error
+        if away and not found:
+            time.sleep(seconds)
         return found
 
     def _unreadable(self, error: CorruptRecordError) -> Unreadable | None:
@@ -119,8 +129,10 @@ class KafkaPythonClient:
         self._consumer.seek(Theirs(*part), offset)
 
     def position(self, part: TopicPartition) -> int | None:
-        offset: int | None = self._consumer.position(Theirs(*part), timeout_ms=0)
-        return offset
+        """As it is known: the public call, which would look for where to begin, costs more than a poll."""
+        state = self._consumer._subscription.assignment.get(Theirs(*part))  # noqa: SLF001
+        position = None if state is None else state.position
+        return None if position is None else int(position.offset)
 
     def commit(self, offsets: Mapping[TopicPartition, Offset], seconds: float) -> None:
         try:
@@ -128,7 +140,7 @@ class KafkaPythonClient:
                 {Theirs(*part): OffsetAndMetadata(one.next, one.metadata, -1) for part, one in offsets.items()},
                 timeout_ms=_ms(seconds),
             )
-        except CommitFailedError as error:
+        except (CommitFailedError, FencedInstanceIdError) as error:
             raise Fenced(str(error)) from error
 
     def committed(self, parts: Sequence[TopicPartition], seconds: float) -> Mapping[TopicPartition, Offset]:

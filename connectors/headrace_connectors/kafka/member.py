@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -30,8 +30,6 @@ T = TypeVar("T")
 OpenClient: TypeAlias = Callable[[Membership], KafkaClient]
 """Connects and joins; blocks, and raises the library's own errors."""
 
-ToRecords: TypeAlias = Callable[[Sequence[Message]], Sequence[Record]]
-
 PATIENCE = 0.1
 """Seconds that a poll waits at most: so long may something take that the poll thread is to do."""
 
@@ -43,7 +41,15 @@ CALL_SECONDS = 5.0
 
 
 class Group(Protocol):
-    """Is told on the loop what becomes of the member."""
+    """Is told on the loop what becomes of the member; makes records of what was polled, in the poll thread."""
+
+    def records(self, messages: Sequence[Message]) -> Sequence[Record]:
+        """Of *messages*, which are of one partition."""
+        ...
+
+    def unreadable(self, fault: Unreadable) -> Record:
+        """A record all the same, which no event can show: it goes its way to be given up."""
+        ...
 
     def assigned(self, partitions: Sequence[Partition]) -> None: ...
 
@@ -54,10 +60,6 @@ class Group(Protocol):
     def lost(self, partitions: Sequence[Partition]) -> None: ...
 
     def out_of_range(self, partition: Partition, offset: int) -> None:
-        """It is paused until it is moved."""
-        ...
-
-    def unreadable(self, partition: Partition, fault: Unreadable) -> None:
         """It is paused until it is moved."""
         ...
 
@@ -75,16 +77,15 @@ class Member:
         group: Group,
         open_client: OpenClient,
         new: Callable[[TopicPartition], Partition],
-        to_records: ToRecords,
     ) -> None:
         self._name, self._group, self._open_client = name, group, open_client
-        self._new, self._to_records = new, to_records
+        self._new = new
         self._calls = OwnThread(f"{name} calls")
         self._client: KafkaClient | None = None
         self._ours: dict[TopicPartition, Partition] = {}  # of the poll thread, and of the client's while that one waits
         self._flowing: set[TopicPartition] = set()
         self._stuck: set[TopicPartition] = set()
-        self._orders: SimpleQueue[Callable[[KafkaClient], None]] = SimpleQueue()
+        self._orders: deque[Callable[[KafkaClient], None]] = deque()  # added to by the loop, taken by the poll thread
         self._told: dict[TopicPartition, int] = {}
         self._commits = Commits(self._calls, CALL_SECONDS)
         self._ending, self._ended = Event(), asyncio.Event()
@@ -114,13 +115,9 @@ class Member:
         """What *work* returns or raises, in the thread of calls."""
         return await self._calls.run(lambda: work(self.client))
 
-    def ask(self, work: Callable[[KafkaClient], T], tell: Callable[[T | None], None]) -> None:
-        """As `call`, and *tell* is called with what comes of it: None where something is raised, which is nobody's."""
-
-        def over(future: asyncio.Future[T]) -> None:
-            tell(None if future.cancelled() or future.exception() else future.result())
-
-        self._calls.begin(lambda: work(self.client)).add_done_callback(over)
+    def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """The same, of anything that is to be done there."""
+        return self._calls.begin(work)
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """As `KafkaClient.commit`."""
@@ -128,7 +125,8 @@ class Member:
 
     def commit_soon(self, part: TopicPartition, offset: Offset) -> None:
         """The same, before anything that is asked for later; it need not succeed."""
-        self.ask(lambda client: client.commit({part: offset}, CALL_SECONDS), lambda _: None)
+        written = self._calls.begin(lambda: self.client.commit({part: offset}, CALL_SECONDS))
+        written.add_done_callback(lambda future: future.exception())
 
     def move(self, partition: Partition, offset: int) -> None:
         """Read *partition* from *offset* on; it is polled from now on."""
@@ -138,7 +136,7 @@ class Member:
                 client.seek(partition.part, offset)
                 self._stuck.discard(partition.part)
 
-        self._orders.put(carry_out)
+        self._orders.append(carry_out)
 
     def renew(self, partition: Partition) -> None:
         """Nothing uses *partition* any more, and it is assigned to us still: have it assigned anew."""
@@ -150,7 +148,7 @@ class Member:
                 self._told.pop(partition.part, None)
                 self.assigned([partition.part])
 
-        self._orders.put(carry_out)
+        self._orders.append(carry_out)
 
     async def close(self) -> None:
         """Leave the group. What is ours still is revoked by that, and waited for."""
@@ -174,23 +172,22 @@ class Member:
         try:
             self._carry_out_orders(client)
             self._feed(client)
-            polled = client.poll(PATIENCE)
+            self._hand_over(client, client.poll(PATIENCE))
+            self._say(None)
         except OutOfRange as fault:
             for part, offset in fault.offsets.items():
                 self._stop_at(client, part, partial(self._group.out_of_range, offset=offset))
         except Unreadable as fault:
-            self._stop_at(client, fault.part, partial(self._group.unreadable, fault=fault))
+            self._pass_over(client, fault)
         except Exception as error:  # noqa: BLE001 - whatever it is, the group is to be told and the member goes on
             self._say(error)
             self._ending.wait(AFTER_ERRORS)
-        else:
-            self._say(None)
-            self._hand_over(client, polled)
 
     def _carry_out_orders(self, client: KafkaClient) -> None:
-        with suppress(Empty):
-            while True:
-                self._orders.get_nowait()(client)
+        """One that cannot be carried out now is tried again with the next turn."""
+        while self._orders:
+            self._orders[0](client)
+            self._orders.popleft()
 
     def _feed(self, client: KafkaClient) -> None:
         """Have those polled that want more, and no others."""
@@ -207,14 +204,31 @@ class Member:
         """Nothing is assigned or revoked but within a poll: what it returned is of the assignment that holds now."""
         for part, messages in polled.items():
             if messages and (partition := self._ours.get(part)):
-                records = self._to_records(messages)
-                partition.polled(records)
-                self._tell(partial(partition.deliver, records))
+                self._deliver_messages(client, partition, messages)
         for part in self._flowing:
             position = client.position(part)
             if position is not None and position != self._told.get(part):
                 self._told[part] = position
                 self._tell(partial(self._ours[part].passed, position))
+
+    def _deliver_messages(self, client: KafkaClient, partition: Partition, messages: Sequence[Message]) -> None:
+        """What cannot be made records of leaves a gap, over which nothing may go on: the partition is begun anew."""
+        try:
+            records = self._group.records(messages)
+        except Exception as error:  # noqa: BLE001 - the other partitions' messages are to be delivered all the same
+            why = f"what was polled could not be handed over: {type(error).__name__}: {error}"
+            self._stop_at(client, partition.part, lambda one: one.lose(why))
+        else:
+            self._deliver(partition, records)
+
+    def _deliver(self, partition: Partition, records: Sequence[Record]) -> None:
+        partition.polled(records)
+        self._tell(partial(partition.deliver, records))
+
+    def _pass_over(self, client: KafkaClient, fault: Unreadable) -> None:
+        if (partition := self._ours.get(fault.part)) is not None:
+            self._deliver(partition, [self._group.unreadable(fault)])
+            client.seek(fault.part, fault.offset + 1)
 
     def _stop_at(self, client: KafkaClient, part: TopicPartition, tell: Callable[[Partition], None]) -> None:
         if (partition := self._ours.get(part)) is not None:

@@ -24,12 +24,14 @@ class Note:
         epoch: raised with every change of owner.
         crashes: how many owners in a row were lost at this offset.
         mark: the record that is being tried alone.
+        sought: the last request of an operator's that was carried out.
     """
 
     owner: str = ""
     epoch: int = 0
     crashes: int = 0
     mark: Mark | None = None
+    sought: str = ""
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -37,7 +39,8 @@ class Note:
         try:
             match json.loads(text or "null"):
                 case {"headrace": 1, "owner": str(owner), "epoch": int(epoch), "crashes": int(crashes), **more}:
-                    return cls(owner=owner, epoch=epoch, crashes=crashes, mark=_mark(more.get("mark")))
+                    sought = str(more.get("sought", ""))
+                    return cls(owner=owner, epoch=epoch, crashes=crashes, mark=_mark(more.get("mark")), sought=sought)
         except ValueError:
             pass
         return cls()
@@ -51,21 +54,26 @@ class Note:
         }
         if self.mark is not None:
             said["mark"] = [self.mark.position, self.mark.attempt]
+        if self.sought:
+            said["sought"] = self.sought
         return json.dumps(said, separators=(",", ":"))
 
     def taken(self, owner: str) -> Note:
         """As the next owner writes it: one whose name still stands there was lost, unless it is the same."""
         lost = bool(self.owner) and self.owner != owner
-        kept = self if self.owner else replace(self, crashes=0, mark=None)
-        return replace(kept, owner=owner, epoch=self.epoch + 1, crashes=kept.crashes + lost)
+        return replace(self, owner=owner, epoch=self.epoch + 1, crashes=self.crashes + lost)
+
+    def carried_out(self, request: str) -> Note:
+        """As it stands where an operator wanted it."""
+        return replace(self, crashes=0, mark=None, sought=request)
 
     def moved(self) -> Note:
         """As it stands beside another offset."""
         return replace(self, crashes=0, mark=None)
 
     def left(self) -> Note:
-        """As it is let go."""
-        return replace(self, owner="", crashes=0, mark=None)
+        """As it is let go: no crash more, and none forgotten. Each of the dead that starts again moves partitions."""
+        return replace(self, owner="")
 
 
 def _mark(said: object) -> Mark | None:

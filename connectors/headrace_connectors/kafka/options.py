@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
@@ -18,6 +19,8 @@ from headrace_connectors.kafka.presenting import checked_arn, wrong_with
 
 OnTrimmed = Literal["fail", "skip"]
 Strategy = Literal["cooperative-sticky", "range", "roundrobin"]
+Client = Literal["kafka-python", "confluent"]
+GroupProtocol = Literal["classic", "consumer"]
 
 DEFAULTS: Final[Mapping[str, object]] = {
     "batch_size": 100,
@@ -56,6 +59,11 @@ class KafkaOptions(KafkaSettings):
     topics: Annotated[list[str], Field(min_length=1), AfterValidator(_topics)] = Field(
         description="Topics to read. Required. AWS takes exactly one."
     )
+    client: Client = Field(
+        "kafka-python",
+        description="The library that reads: kafka-python, pure Python, or confluent, which costs a sixth of it and is "
+        "not installed by itself: pip install headrace[confluent].",
+    )
     consumer_group_id: str | None = Field(
         None, min_length=1, max_length=200, description="The consumer group. Default: the mapping's UUID."
     )
@@ -70,6 +78,11 @@ class KafkaOptions(KafkaSettings):
         "cooperative-sticky",
         description="How partitions are shared. All members of a group need one of the same protocol: "
         "cooperative-sticky moves only what must move, the others stop the whole group for each change.",
+    )
+    group_protocol: GroupProtocol = Field(
+        "classic",
+        description="consumer: the brokers share the partitions out, each moves by itself (KIP-848; Kafka 4.0 and "
+        "later, client: confluent).",
     )
     session_timeout_ms: int = Field(
         45_000, ge=1000, le=1_800_000, description="Milliseconds of silence after which a copy's partitions move."
@@ -98,6 +111,11 @@ class KafkaOptions(KafkaSettings):
         "the oldest that is left and counts a gap.",
     )
 
+    @property
+    def kip_848(self) -> bool:
+        """Whether the brokers share the partitions out."""
+        return self.group_protocol == "consumer"
+
 
 def check(opening: Opening) -> Iterator[Fault]:
     """What AWS, Kafka or we refuse."""
@@ -105,6 +123,7 @@ def check(opening: Opening) -> Iterator[Fault]:
     yield from faults(options, options.connection(opening), "source")
     if said := wrong_with(options.event_source_arn, options.present_as):
         yield Fault("source.event_source_arn", said)
+    yield from _of_client(options)
     where, settings = "starting_position_timestamp", opening.settings
     start, written = settings.starting_position, settings.starting_position_timestamp
     if start == "AT_TIMESTAMP" and written is None:
@@ -118,6 +137,22 @@ def check(opening: Opening) -> Iterator[Fault]:
             "source.max_poll_interval_ms",
             f"is less than session_timeout_ms ({options.session_timeout_ms}): raise it, or lower that",
         )
+
+
+def _of_client(options: KafkaOptions) -> Iterator[Fault]:
+    """What the client or the group's protocol has no way to do."""
+    if options.client == "confluent" and find_spec("confluent_kafka") is None:
+        yield Fault("source.client", "confluent is not installed: pip install headrace[confluent]")
+    if not options.kip_848:
+        return
+    if options.client != "confluent":
+        yield Fault(
+            "source.group_protocol",
+            "consumer is a protocol that kafka-python does not speak; set client: confluent, or take it out",
+        )
+    for name in ("session_timeout_ms", "partition_assignment_strategy"):
+        if name in options.model_fields_set:
+            yield Fault(f"source.{name}", "is the brokers' own setting with group_protocol: consumer; take it out")
 
 
 def warn(opening: Opening) -> Iterator[Fault]:

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 from headrace.errors import SourceUnavailable
-from headrace.leases import new_owner
 from headrace.log import LogLane
 from headrace.model import Condition, Event, Lane, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.retry import again
-from headrace.settings import LEAST_CAPACITY
+from headrace.sharded import LEFT_ALONE
 from headrace_connectors.aws import AwsSettings
-from headrace_connectors.kafka.beginning import Beginning
-from headrace_connectors.kafka.client import KafkaClient, Offset, TopicPartition, Unreadable
+from headrace_connectors.kafka.asking import Asking
+from headrace_connectors.kafka.client import KafkaClient, TopicPartition, Unreadable
+from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.contact import Contact
-from headrace_connectors.kafka.cursor import OffsetCursor, position_of
+from headrace_connectors.kafka.cursor import position_of
+from headrace_connectors.kafka.extent import absent, ends, unsettled
 from headrace_connectors.kafka.joining import joining
-from headrace_connectors.kafka.member import CALL_SECONDS, Member
-from headrace_connectors.kafka.message import Message
+from headrace_connectors.kafka.member import CALL_SECONDS, Member, OpenClient
+from headrace_connectors.kafka.message import Message, PlainMessage
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.orders import Orders
 from headrace_connectors.kafka.partition import Partition
+from headrace_connectors.kafka.present.shape import unreadable
 from headrace_connectors.kafka.presenting import shape_of
 from headrace_connectors.kafka.refusals import sentence
+from headrace_connectors.kafka.requests import Request
+from headrace_connectors.kafka.taking import Taking
 from headrace_connectors.kafka.watching import Watch
 from headrace_connectors.kafka.wrapping import Bare, Wrapping
 
@@ -35,8 +40,11 @@ T = TypeVar("T")
 ENDS_EVERY = 2.0
 """Seconds between two questions for the ends of our partitions."""
 
+TOPICS_EVERY = 5.0
+"""Seconds between two looks whether our topics are there."""
+
 LOOK_EVERY = 1.0
-"""Seconds between two looks at partitions that cannot be read yet."""
+"""Seconds between two looks, at most: at the membership, and at partitions that cannot be read yet."""
 
 LEAST_BEFORE_ANEW = 60.0
 """Seconds of nothing but failing polls after which another client is made."""
@@ -44,22 +52,26 @@ LEAST_BEFORE_ANEW = 60.0
 OF_THE_INTERVAL = 0.8
 """Of `max_poll_interval_ms`: what lanes have to finish in when they are to be let go; the rest is for the commit."""
 
-GIVEN_AWAY = "let go, for the group or for good"
-COUNTED_OUT = "the group counts us in no more"
+LET_GO, COUNTED_OUT, SOUGHT = (
+    "let go, for the group or for good",
+    "the group counts us in no more",
+    "an operator moves it",
+)
 
 
 class KafkaSource:
-    """A member of the group while it is open. Lanes come and go with what the group assigns.
+    """A member of the group while it is open. Lanes come and go with what the group assigns, `_ours`.
 
-    `_ours` is what it has assigned; each has a cursor from when our name is written for it, and then a lane. *wrapping*
-    is what is put round their lanes.
+    *wrapping* is what is put round them.
     """
 
-    def __init__(self, opening: Opening, wrapping: Wrapping | None = None) -> None:
+    def __init__(
+        self, opening: Opening, wrapping: Wrapping | None = None, join: Callable[[Opening, Watch], OpenClient] = joining
+    ) -> None:
         self._wrapping = wrapping or Bare()
         self._opening, self._log, self._clock = opening, opening.log, opening.clock
         options: KafkaOptions = opening.options
-        self._options, self._owner = options, new_owner()
+        self._options = options
         self._connection, self._watch = options.connection(opening), Watch()
         aws = opening.sections.get("aws")
         self._shape = shape_of(
@@ -70,27 +82,23 @@ class KafkaSource:
             region=aws.region if isinstance(aws, AwsSettings) else None,
             windowed=bool(opening.settings.maximum_batching_window_in_seconds),
         )
-        self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
-        self._member = Member(
-            opening.mapping, self, joining(opening, self._watch), self._new_partition, self._to_records
-        )
-        self._beginning = Beginning(self._member, opening.settings)
+        session = options.session_timeout_ms / 1000
+        self._contact, self._give_up_after = Contact(session, opening.clock), max(2 * session, LEAST_BEFORE_ANEW)
+        self._member = Member(opening.mapping, self, join(opening, self._watch), self._new_partition)
+        self._taking = Taking(opening, self._member, self._contact, self._gone)
+        self._topics: Asking[list[str]] = Asking(TOPICS_EVERY, self._member.begin)
+        self._ends: Asking[Mapping[TopicPartition, int]] = Asking(ENDS_EVERY, self._member.begin)
+        group = options.consumer_group_id or str(opening.uuid)
+        self._orders = Orders(opening.mapping, of_kafka_python(self._connection), group, CALL_SECONDS)
         self._ours: dict[TopicPartition, Partition] = {}
-        self._cursors: dict[Partition, OffsetCursor] = {}
         self._lanes: dict[Partition, LogLane] = {}
         self._misplaced: dict[Partition, int] = {}
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
-        self._ends_at, self._asking = 0.0, False
         self._failing_since: float | None = None
-        self._give_up_after = max(2 * options.session_timeout_ms / 1000, LEAST_BEFORE_ANEW)
+        self._absent: list[str] = []
+        self._silent = False
         self.condition = Condition("connecting", since=self._clock.wall())
-
-    def _new_partition(self, part: TopicPartition) -> Partition:
-        return Partition(part, clock=self._clock)
-
-    def _to_records(self, messages: Sequence[Message]) -> Sequence[Record]:
-        return self._wrapping.records(self._shape, messages, received=self._clock.wall())
 
     # what the engine asks of a source
 
@@ -104,25 +112,9 @@ class KafkaSource:
         return self._shape.identify(identifier)
 
     async def lag(self) -> int | None:
-        """Records between what the group has committed of our partitions and their ends; holes count as records."""
+        """Of the partitions that are ours; None where there are none."""
         parts = list(self._ours)
-
-        def ask(client: KafkaClient) -> int:
-            ends = client.ends(parts, CALL_SECONDS)
-            committed = {part: one.next for part, one in client.committed(parts, CALL_SECONDS).items()}
-            untouched = [part for part in parts if part not in committed]
-            begin = committed | dict(client.beginnings(untouched, CALL_SECONDS) if untouched else {})
-            return sum(max(0, ends[part] - begin[part]) for part in parts)
-
-        return await self._answer(ask) if self._joined and parts else None
-
-    async def _answer(self, ask: Callable[[KafkaClient], T]) -> T | None:
-        """None while the cluster gives none."""
-        try:
-            return await self._member.call(ask)
-        except Exception as error:  # noqa: BLE001 - whatever it says, it is asked again soon
-            self._log.warning("source.unavailable", error=self._words(error))
-            return None
+        return await self._answer(partial(unsettled, parts=parts)) if self._joined and parts else None
 
     async def dead_lettered(self) -> int | None:
         return None
@@ -132,9 +124,17 @@ class KafkaSource:
         ours = dict(self._ours)
         if not self._joined or not all(map(self._at_rest, ours.values())):
             return False
-        ends = await self._answer(partial(_ends, parts=list(ours)))
-        read = ends is not None and all((one.read_to or 0) >= ends[part] for part, one in ours.items())
+        end = await self._answer(partial(ends, parts=list(ours)))
+        read = end is not None and all((one.read_to or 0) >= end[part] for part, one in ours.items())
         return read and ours == self._ours and all(map(self._at_rest, ours.values()))
+
+    async def _answer(self, ask: Callable[[KafkaClient], T]) -> T | None:
+        """None while the cluster gives none."""
+        try:
+            return await self._member.call(ask)
+        except Exception as error:  # noqa: BLE001 - whatever it says, it is asked again soon
+            self._log.warning("source.unavailable", error=self._words(error))
+            return None
 
     def _at_rest(self, partition: Partition) -> bool:
         """Whether nothing that was polled of it is without its verdict."""
@@ -145,6 +145,7 @@ class KafkaSource:
         if self._looking is not None:
             self._looking.cancel()
         await self._member.close()
+        self._orders.close()
         await self._wrapping.close()
 
     # lanes
@@ -154,19 +155,14 @@ class KafkaSource:
         while True:
             self._news.clear()
             self._begin_anew_if_failing()
-            for partition in [one for one in self._ours.values() if one not in self._lanes and not one.closed]:
-                if lane := await self._open(partition):
-                    yield lane
+            for partition in self._to_take():
+                if lane := await self._take(partition):
+                    yield self._wrapping.lane(partition, lane, self._clock)
             for partition, offset in list(self._misplaced.items()):
                 await self._go_on_behind(partition, offset)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY):
                     await self._news.wait()
-
-    def _begin_anew_if_failing(self) -> None:
-        """A client that is broken for good says the same for ever; another one may say something else."""
-        if self._failing_since is not None and self._clock.boot() - self._failing_since > self._give_up_after:
-            raise SourceUnavailable(self.condition.reason)
 
     async def _join(self) -> None:
         async for attempt in again(self._log, "source.unavailable", topics=self._options.topics):
@@ -178,19 +174,25 @@ class KafkaSource:
                     raise SourceUnavailable(self._words(error)) from error
         self._look()
 
-    async def _open(self, partition: Partition) -> Lane | None:
-        """The lane of *partition*, once it is known where it begins and the group has taken our name for it."""
+    def _begin_anew_if_failing(self) -> None:
+        """A client that is broken for good says the same for ever; another one may say something else."""
+        if self._failing_since is not None and self._clock.boot() - self._failing_since > self._give_up_after:
+            raise SourceUnavailable(self.condition.reason)
+
+    def _to_take(self) -> list[Partition]:
+        """Those without a lane, but for one at whose records a call of an earlier assignment still runs."""
+        found = [one for one in self._ours.values() if one not in self._lanes and not one.closed]
+        running = [one.name for one in found if self._opening.still_runs(one.name)]
+        if running:
+            why = "a call that was made under an earlier assignment still runs here"
+            self._set_condition(LEFT_ALONE, f"{', '.join(running)} is left alone: {why}")
+        elif self.condition.state == LEFT_ALONE:
+            self._set_condition("polling")
+        return [one for one in found if one.name not in running]
+
+    async def _take(self, partition: Partition) -> LogLane | None:
         try:
-            begin = await self._beginning.of(partition)
-            if begin is None:
-                self._set_condition(
-                    "waiting", f"for where {partition.part.topic} begins: who owns its partition 0 says"
-                )
-                return None
-            cursor = self._cursors[partition] = OffsetCursor(
-                partition, begin, self._owner, self._commit, lambda: self._contact.deadline
-            )
-            await cursor.take()
+            lane = await self._taking.take(partition)
         except LaneLost:
             self._gone(partition)
             return None
@@ -198,51 +200,45 @@ class KafkaSource:
             self._log.warning("source.unavailable", lane=partition.name, error=self._words(error))
             self._set_condition("unavailable", self._words(error))
             return None
+        if lane is None:
+            self._set_condition(
+                "waiting", f"where {partition.part.topic} begins is for who owns its partition 0 to say"
+            )
+            return None
+        self._lanes[partition] = lane
         self._set_condition("polling")
-        return self._wrapping.lane(partition, self._lane(partition, cursor, begin.next), self._clock)
-
-    def _lane(self, partition: Partition, cursor: OffsetCursor, begin: int) -> LogLane:
-        note, capacity = cursor.note, self._opening.settings.capacity or LEAST_CAPACITY
-        self._log.info("partition.taken", lane=partition.name, epoch=note.epoch, offset=begin, crashes=note.crashes)
-        lane = self._lanes[partition] = LogLane(
-            partition.name,
-            partition,
-            cursor,
-            commit_interval=self._opening.commit_interval,
-            commit_after=10 * capacity,
-            crashes=note.crashes,
-            mark=note.mark,
-            careful_for=capacity,
-            clock=self._clock,
-            logger=self._log,
-            closed=lambda _: self._gone(partition),
-        )
-        self._member.move(partition, begin)
         return lane
 
     def _gone(self, partition: Partition) -> None:
         """Nothing of ours uses it any more. What the group leaves with us begins anew."""
-        for kept in (self._lanes, self._cursors, self._misplaced):
-            kept.pop(partition, None)
+        self._lanes.pop(partition, None)
+        self._misplaced.pop(partition, None)
+        self._taking.forget(partition)
         partition.gone()
         if self._ours.get(partition.part) is partition:
             self._member.renew(partition)
 
-    async def _commit(self, part: TopicPartition, offset: Offset) -> None:
-        sent = self._clock.boot()
-        await self._member.commit({part: offset})
-        self._contact.heard(sent)
-
     async def _go_on_behind(self, partition: Partition, offset: int) -> None:
         """The record at *offset*, which comes next, is not there."""
         part = partition.part
-        begin = (await self._member.call(lambda client: client.beginnings([part], CALL_SECONDS)))[part]
-        if self._misplaced.pop(partition, None) is not None:
+        begin = await self._answer(lambda client: client.beginnings([part], CALL_SECONDS)[part])
+        if begin is not None and self._misplaced.pop(partition, None) is not None:
             self._opening.tally(partition.name).lost_to_retention += 1
             self._log.warning("records.lost_to_retention", lane=partition.name, offset=offset, goes_on_at=begin)
+            partition.moved()
             self._member.move(partition, begin)
 
-    # what the member tells
+    # what the member asks and tells
+
+    def _new_partition(self, part: TopicPartition) -> Partition:
+        return Partition(part, clock=self._clock)
+
+    def records(self, messages: Sequence[Message]) -> Sequence[Record]:
+        return self._wrapping.records(self._shape, messages, received=self._clock.wall())
+
+    def unreadable(self, fault: Unreadable) -> Record:
+        place = PlainMessage(fault.part.topic, fault.part.partition, fault.offset, None, None, None, None)
+        return unreadable(place, fault.why, received=self._clock.wall())
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
         self._joined = True
@@ -252,7 +248,7 @@ class KafkaSource:
 
     def revoked(self, partitions: Sequence[Partition]) -> None:
         allowed = self._options.max_poll_interval_ms / 1000 * OF_THE_INTERVAL
-        self._take_away(partitions, lambda one: one.ask(allowed), GIVEN_AWAY)
+        self._take_away(partitions, lambda one: one.ask(allowed), LET_GO)
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         self._take_away(partitions, lambda one: one.lose(COUNTED_OUT), COUNTED_OUT)
@@ -263,9 +259,9 @@ class KafkaSource:
             self._log.info("partition.taken_away", lane=partition.name, why=why)
             if partition in self._lanes:
                 tell(partition)
-            else:  # it is being opened, or waits to be
-                if why == GIVEN_AWAY and (cursor := self._cursors.get(partition)):
-                    self._member.commit_soon(partition.part, cursor.last())
+            else:  # it is being taken, or waits to be
+                if why == LET_GO:
+                    self._taking.give_back(partition)
                 partition.lose(why)
                 self._gone(partition)
 
@@ -276,13 +272,9 @@ class KafkaSource:
             return
         partition.set_condition(
             "trimmed",
-            f"the record at offset {offset} comes next and is not there: retention took it, or the topic "
-            "was made again; "
-            "set on_trimmed: skip to go on at the oldest that is left, or move the group's offset",
+            f"the record at offset {offset} comes next and is not there: retention took it, or the topic was made "
+            "again; set on_trimmed: skip to go on at the oldest that is left, or seek to where you want to read on",
         )
-
-    def unreadable(self, partition: Partition, fault: Unreadable) -> None:
-        partition.set_condition("unreadable", str(fault))
 
     def polling(self, error: Exception | None) -> None:
         self._failing_since = None if error is None else self._failing_since or self._clock.boot()
@@ -298,21 +290,52 @@ class KafkaSource:
 
     def _look(self) -> None:
         """Again and again while it is open, also while lanes drain: no task of its own, for it never waits."""
-        self._contact.look(self._member.client.silence())
+        silence = self._member.client.silence()
+        self._contact.look(silence)
+        self._say_silent(silence)
         for partition, lane in self._lanes.items():
-            if self._at_rest(partition) and partition.read_to is not None:
-                lane.rest(position_of(partition.read_to))
-        now = self._clock.boot()
-        if now - self._ends_at >= ENDS_EVERY and not self._asking:
-            self._ends_at, self._asking = now, True
-            self._member.ask(partial(_ends, parts=list(self._ours)), self._told_ends)
-        self._looking = asyncio.get_running_loop().call_later(self._contact.every, self._look)
+            if (offset := partition.behind_all) is not None and not lane.held.records:
+                lane.rest(position_of(offset))
+        now, parts = self._clock.boot(), list(self._ours)
+        self._ends.look(now, lambda: ends(self._member.client, parts), self._told_ends)
+        self._topics.look(now, lambda: absent(self._member.client, self._options.topics), self._told_absent)
+        self._orders.look(now, parts, self._told_orders)
+        self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
 
-    def _told_ends(self, ends: dict[TopicPartition, int] | None) -> None:
-        self._asking = False
-        for part, end in (ends or {}).items():
+    def _say_silent(self, silence: float) -> None:
+        """A poll without an answer brings nothing, and is no error: why there is none is said all the same."""
+        silent = silence > self._options.session_timeout_ms / 1000
+        if silent:
+            self._set_condition("unavailable", self._words(TimeoutError()))
+        elif self._silent:
+            self._set_condition("polling")
+        self._silent = silent
+
+    def _told_ends(self, found: Mapping[TopicPartition, int]) -> None:
+        for part, end in found.items():
             if (partition := self._ours.get(part)) is not None:
                 partition.tip = end
+
+    def _told_absent(self, topics: list[str]) -> None:
+        """No client says so by itself: a group of a topic that is not there has nothing to share out."""
+        if topics:
+            they = "does not exist" if len(topics) == 1 else "do not exist"
+            self._set_condition(
+                "unavailable",
+                f"{', '.join(topics)} {they}, or may not be seen; make it, correct source.topics, or add an ACL: it is "
+                "read when it is there",
+            )
+        elif self._absent:
+            self._set_condition("polling")
+        self._absent = topics
+
+    def _told_orders(self, found: Mapping[TopicPartition, Request]) -> None:
+        """A partition that an operator wants read from elsewhere is given up, and begun there."""
+        for part, request in found.items():
+            partition = self._ours.get(part)
+            if partition in self._lanes and self._taking.is_news(partition, request):
+                self._log.info("partition.sought", lane=part.name, to=request.next)
+                partition.lose(SOUGHT)
 
     def _words(self, error: Exception) -> str:
         return sentence(error, self._connection, self._watch.last)
@@ -320,7 +343,3 @@ class KafkaSource:
     def _set_condition(self, state: str, reason: str = "") -> None:
         if (self.condition.state, self.condition.reason) != (state, reason):
             self.condition = Condition(state, reason, self._clock.wall())
-
-
-def _ends(client: KafkaClient, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    return dict(client.ends(parts, CALL_SECONDS)) if parts else {}

@@ -55,10 +55,12 @@ class Token:
 
 
 class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # kafka ships no types
-    """Asks in a thread of its own, one at a time: an endpoint that drips holds nobody longer than `PATIENCE`."""
+    """Asks in a thread of its own, one at a time: an endpoint that drips holds nobody longer than *patience*."""
 
-    def __init__(self, ask: Callable[[], Token], now: Callable[[], float] = SYSTEM.boot) -> None:
-        self._ask, self._now = ask, now
+    def __init__(
+        self, ask: Callable[[], Token], now: Callable[[], float] = SYSTEM.boot, patience: float = PATIENCE
+    ) -> None:
+        self._ask, self._now, self._patience = ask, now, patience
         self._lock = Lock()
         self._token: Token | None = None
         self._asking: Future[Token] | None = None
@@ -78,9 +80,9 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # kafka s
                 return self._token.text
             asking = self._asking or self._start()
         try:
-            return asking.result(PATIENCE).text
+            return asking.result(self._patience).text
         except TimeoutError:
-            raise TokenError(f"the token endpoint did not answer within {PATIENCE:g} s") from None
+            raise TokenError(f"the token endpoint did not answer within {self._patience:g} s") from None
 
     def _start(self) -> Future[Token]:
         asking = self._asking = Future()

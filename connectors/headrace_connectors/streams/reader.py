@@ -116,6 +116,11 @@ class PagedReader:
             await self._turn()
         return self._pages.take(limit)
 
+    def rest(self, position: Position) -> None:
+        """Nothing came for a while: *position* is as good as the last record's, which its stream may have forgotten."""
+        if not self._pages:
+            self._after = position
+
     async def close(self) -> None:
         if self._hang_up is not None:
             await self._hang_up()

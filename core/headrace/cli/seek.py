@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Sequence as Several
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import Final, TypeAlias
 
 from headrace.cli import common
 from headrace.cli.ledgers import Refused, carried_out, log_of, opened
 from headrace.clock import SYSTEM
 from headrace.config import Config
-from headrace.errors import ConfigError, Fault
+from headrace.errors import ConfigError, Fault, SourceUnavailable
+from headrace.graph import seekable
 from headrace.ledger import Graph
 from headrace.model import Position
+from headrace.plugins import Opening
+from headrace.seeking import At, Edge, Moved, Sequence, Target
 from headrace.shards import Shards
 from headrace.times import unix
+
+Seek: TypeAlias = Callable[[Opening, Target, str | None], Awaitable[Several[Moved]]]
+
+LISTING: Final = 5.0
+"""Seconds that the source has to say which shards it still has."""
 
 LONGEST_TIME: Final = 13
 """Digits of a time; a number with more is a sequence number."""
 
 DESCRIPTION: Final = """\
-Moves every shard of MAPPING, those that were read to their end too, or the one that --shard names. Whoever reads them
-is fenced at once, and reads from there within seconds; what is at a handler then may be handled again. Memo and crash
-counts are cleared.
+Moves every shard of MAPPING, those that were read to their end and are listed still, too, or the one that --shard
+names. Whoever reads them is fenced at once, and reads from there within seconds; what is at a handler then may be
+handled again. Memo and crash counts are cleared.
 
 TO is TRIM_HORIZON (the oldest that is kept), LATEST (now, by the source's own clock), a time (Unix seconds, or ISO
 8601, which is UTC where it names no zone), or a sequence number, which needs --shard: that record is the first to come.
+Of a Kafka source a shard is a partition, as orders-0, and a number beside it an offset; who owns the partition carries
+it out within seconds.
 
 exit status: 0 moved; 1 not, with the reason; 2 what was written cannot be done.
 """
@@ -48,41 +60,67 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files], warn=False)
-    log_of(config, arguments.mapping)
-    return carried_out(lambda: _seek(config, arguments.mapping, arguments.to, arguments.shard))
+    name = common.one_of("mapping", arguments.mapping, config.mappings)
+    connector = config.mappings[name].connector
+    if connector.seek is None:
+        log_of(config, name)
+    target = _target(arguments.to, arguments.shard, offsets=connector.seek is not None)
+    if (seek := connector.seek) is not None:
+        return carried_out(lambda: _ask(seek, config.opening(name), name, target, arguments.shard))
+    return carried_out(lambda: _seek(config, name, target, arguments.shard))
 
 
-async def _seek(config: Config, name: str, to: str, shard: str | None) -> int:
+async def _ask(seek: Seek, opening: Opening, name: str, target: Target, shard: str | None) -> int:
+    """Have a source move that keeps its positions itself."""
+    moved = await seek(opening, target, shard)
+    for one in moved:
+        late = "" if one.done else ", once its owner has seen it: headrace status shows whether one runs"
+        print(f"{name}: {one.lane}: from {one.was} to {one.to}{late}")
+    return 0 if all(one.done for one in moved) else 1
+
+
+async def _seek(config: Config, name: str, target: Target, shard: str | None) -> int:
     mapping = log_of(config, name)
     assert mapping.connector.shards is not None  # noqa: S101 - log_of has seen to it
     async with AsyncExitStack() as stack:
         shards = mapping.connector.shards(config.opening(name))
         stack.push_async_callback(shards.close)
+        position = await _position(shards, target)
         ledger = await stack.enter_async_context(opened(config))
-        position = await _position(shards, to, shard)
-        graph = await ledger.rows(name)
-        moved = _chosen(graph, name, shard)
+        found = await ledger.rows(name)
+        moved = _chosen(found, name, shard, None if shard or not found.rows else await _listed(shards))
         await ledger.seek(name, dict.fromkeys(moved, position))
     for one, was in moved.items():
         print(f"{name}: {one}: from {was} to {position}")
-    if graph.paused:
+    if found.paused:
         print(f"{name} is paused: headrace resume has it read on")
     return 0
 
 
-async def _position(shards: Shards, to: str, shard: str | None) -> Position:
-    if to == "TRIM_HORIZON":
-        return shards.beginning
-    if to == "LATEST":
-        return shards.at((await shards.list()).now)
-    if to.isdecimal() and len(to) > LONGEST_TIME:
+def _target(to: str, shard: str | None, *, offsets: bool) -> Target:
+    """What *to* means; *offsets*: a number beside a shard is an offset, however short."""
+    if to in Edge.__members__:
+        return Edge[to]
+    if to.isdecimal() and (len(to) > LONGEST_TIME or (offsets and shard is not None)):
         if shard is None:
             raise _fault("a sequence number is of one shard: name it with --shard")
-        position = shards.sequence(to)
-        if position is None:
-            raise _fault(f"{to} is no sequence number of this source")
-        return position
-    return shards.at(_moment(to))
+        return Sequence(to)
+    return At(_moment(to))
+
+
+async def _position(shards: Shards, target: Target) -> Position:
+    match target:
+        case Edge.TRIM_HORIZON:
+            return shards.beginning
+        case Edge.LATEST:
+            return shards.at((await shards.list()).now)
+        case At(time):
+            return shards.at(time)
+        case Sequence(number):
+            position = shards.sequence(number)
+            if position is None:
+                raise _fault(f"{number} is no sequence number of this source")
+            return position
 
 
 def _moment(to: str) -> float:
@@ -97,13 +135,22 @@ def _moment(to: str) -> float:
     return time
 
 
-def _chosen(graph: Graph, name: str, shard: str | None) -> Mapping[str, Position]:
+async def _listed(shards: Shards) -> Collection[str] | None:
+    """The names of the shards that the source still has; None where it cannot be asked."""
+    try:
+        async with asyncio.timeout(LISTING):
+            return {one.name for one in (await shards.list()).shards}
+    except (SourceUnavailable, TimeoutError):
+        return None
+
+
+def _chosen(found: Graph, name: str, shard: str | None, listed: Collection[str] | None) -> Mapping[str, Position]:
     """Where the shards that are meant stand now."""
-    rows = {row.shard: row.position for row in graph.rows}
+    rows = {row.shard: row.position for row in found.rows}
     if not rows:
         raise Refused(f"{name} was never begun: there is no position yet; starting_position says where it begins")
     if shard is None:
-        return rows
+        return {row.shard: row.position for row in seekable(found, listed)}
     return {(one := common.one_of("shard", shard, rows)): rows[one]}
 
 

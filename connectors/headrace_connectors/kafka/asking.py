@@ -1,0 +1,30 @@
+"""One question at a time, asked again every so often: for what is good to know and never waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Asking(Generic[T]):
+    """*begin* has a thread answer. An answer that does not come, or is an error, is asked for again later."""
+
+    def __init__(self, every: float, begin: Callable[[Callable[[], T]], asyncio.Future[T]]) -> None:
+        self._every, self._begin = every, begin
+        self._asked, self._waiting = 0.0, False
+
+    def look(self, now: float, work: Callable[[], T], tell: Callable[[T], None]) -> None:
+        """Ask, if *every* seconds of `Clock.boot` have gone by since the last time, and *tell* what comes of it."""
+        if self._waiting or now - self._asked < self._every:
+            return
+        self._asked, self._waiting = now, True
+
+        def over(future: asyncio.Future[T]) -> None:
+            self._waiting = False
+            if not future.cancelled() and future.exception() is None:
+                tell(future.result())
+
+        self._begin(work).add_done_callback(over)
