@@ -14,7 +14,6 @@ from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.watching import Watch
 
-
 WHEN_CHECKED: Final = 4.0
 """Seconds for `check --connect`, which has 15 for a mapping with its destination."""
 
