@@ -108,12 +108,22 @@ class Member:
         """What *work* returns or raises, in the thread of calls."""
         return await self._calls.run(lambda: work(self.client))
 
-    def ask(self, work: Callable[[KafkaClient], T], tell: Callable[[T], None]) -> None:
-        """As `call`, and *tell* is called with what comes of it; what is raised is nobody's."""
+    def ask(
+        self,
+        work: Callable[[KafkaClient], T],
+        tell: Callable[[T], None],
+        failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
+        """As `call`, and *tell* is called with what comes of it, or *failed* with what was raised."""
 
         def over(future: asyncio.Future[T]) -> None:
-            if not future.cancelled() and future.exception() is None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            if error is None:
                 tell(future.result())
+            elif isinstance(error, Exception):
+                failed(error)
 
         self._calls.begin(lambda: work(self.client)).add_done_callback(over)
 

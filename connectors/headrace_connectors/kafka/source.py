@@ -68,7 +68,7 @@ class KafkaSource:
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
         self._ends_at = self._topics_at = 0.0
-        self._absent: list[str] = []
+        self._troubles: dict[str, str] = {}
         self.condition = Condition("connecting", since=self._clock.wall())
 
     def _new_partition(self, part: TopicPartition) -> Partition:
@@ -255,9 +255,17 @@ class KafkaSource:
         partition.set_condition("unreadable", str(fault))
 
     def polling(self, error: Exception | None) -> None:
-        state, reason = ("polling", "") if error is None else ("unavailable", self._words(error))
         if error is not None:
-            self._log.warning("source.unavailable", error=reason)
+            self._log.warning("source.unavailable", error=self._words(error))
+        self._says("poll", "" if error is None else self._words(error))
+
+    def _says(self, who: str, trouble: str) -> None:
+        """What one of those tells that notice when it is not served; "" that it is well again."""
+        if trouble == self._troubles.get(who, ""):
+            return
+        self._troubles = {**self._troubles, who: trouble} if trouble else _without(self._troubles, who)
+        reason = next(iter(self._troubles.values()), "")
+        state = "unavailable" if reason else "polling"
         self._set_condition(state, reason)
         for partition in self._lanes:
             if partition.condition.state in {"polling", "unavailable"}:
@@ -274,29 +282,27 @@ class KafkaSource:
         now = self._clock.boot()
         if now - self._ends_at >= ENDS_EVERY:
             self._ends_at = now
-            self._member.ask(partial(_ends, parts=list(self._ours)), self._told_ends)
+            self._member.ask(partial(_ends, parts=list(self._ours)), self._told_ends, self._told_no_ends)
         if now - self._topics_at >= TOPICS_EVERY:
             self._topics_at = now
             self._member.ask(partial(_absent, topics=self._options.topics), self._told_absent)
         self._looking = asyncio.get_running_loop().call_later(self._contact.every, self._look)
 
     def _told_ends(self, ends: dict[TopicPartition, int]) -> None:
+        self._says("ends", "")
         for part, end in ends.items():
             if (partition := self._ours.get(part)) is not None:
                 partition.tip = end
 
+    def _told_no_ends(self, error: Exception) -> None:
+        """A client that has no answer to its polls says nothing, but tries again."""
+        self._says("ends", self._words(error))
+
     def _told_absent(self, absent: list[str]) -> None:
         """No client says so by itself: a group of a topic that is not there has nothing to share out."""
-        if absent:
-            they = "does not exist" if len(absent) == 1 else "do not exist"
-            self._set_condition(
-                "unavailable",
-                f"{', '.join(absent)} {they}, or may not be seen; make it, correct source.topics, or add an ACL: it is "
-                "read when it is there",
-            )
-        elif self._absent:
-            self._set_condition("polling")
-        self._absent = absent
+        they = "does not exist" if len(absent) == 1 else "do not exist"
+        mend = "make it, correct source.topics, or add an ACL: it is read when it is there"
+        self._says("topics", f"{', '.join(absent)} {they}, or may not be seen; {mend}" if absent else "")
 
     def _words(self, error: Exception) -> str:
         return sentence(error, self._connection, self._watch.last)
@@ -308,6 +314,10 @@ class KafkaSource:
 
 def _ends(client: KafkaClient, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     return dict(client.ends(parts, CALL_SECONDS)) if parts else {}
+
+
+def _without(troubles: dict[str, str], who: str) -> dict[str, str]:
+    return {other: trouble for other, trouble in troubles.items() if other != who}
 
 
 def _absent(client: KafkaClient, topics: Sequence[str]) -> list[str]:
