@@ -294,6 +294,7 @@ def broker() -> Iterator[Any]:
         yield one
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # kafka-python: sockets that were refused
 async def test_a_broker_that_starts_again_costs_nothing(client: str) -> None:
     """Mutations: a poll that ends with its first error; what was lost read from the end."""
     with broker() as one:
