@@ -63,6 +63,7 @@ class KafkaPythonClient:
         watch: Watch,
     ) -> None:
         self._heard = time.monotonic()
+        self._membership, self._joined = membership, False
         self._consumer = KafkaConsumer(
             **settings,
             kafka_client=watch.client,
@@ -83,6 +84,7 @@ class KafkaPythonClient:
         self._consumer.subscribe(options.topics, listener=_Listener(self._consumer, membership))
 
     def poll(self, seconds: float) -> Mapping[TopicPartition, Sequence[Message]]:
+        self._remember_the_join()
         try:
             found: Mapping[TopicPartition, Sequence[Message]] = self._consumer.poll(
                 timeout_ms=_ms(seconds), max_records=MOST_A_POLL
@@ -91,7 +93,21 @@ class KafkaPythonClient:
             raise OutOfRange({TopicPartition(*part): offset for part, offset in error.args[0].items()}) from error
         except CorruptRecordError as error:
             raise self._unreadable(error) or error from error
+        if not self._joined and self._consumer._coordinator.stable():  # noqa: SLF001 - its listener is not told of nothing
+            self._joined = True
+            self._membership.assigned([])
         return found
+
+    def _remember_the_join(self) -> None:
+        """A member that began to join must go on with it.
+
+        kafka-python 3.0.12 asks before each poll whether it has to, and where a change of topics was the reason, the
+        leader's own assignment takes the reason away: a join that takes longer than one poll is forgotten, its outcome
+        too, and the member reads nothing and sends no heartbeats any more.
+        """
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - it offers no other way in
+        if coordinator.rejoining:
+            coordinator.rejoin_needed = True
 
     def _unreadable(self, error: CorruptRecordError) -> Unreadable | None:
         """Which record that is: kafka-python says so in words alone, and of a batch only where it begins."""
