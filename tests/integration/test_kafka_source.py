@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -294,7 +295,9 @@ def broker() -> Iterator[Any]:
         yield one
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # kafka-python: sockets that were refused
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # kafka-python: sockets that were refused
 async def test_a_broker_that_starts_again_costs_nothing(client: str) -> None:
     """Mutations: a poll that ends with its first error; what was lost read from the end."""
     with broker() as one:
@@ -312,3 +315,4 @@ async def test_a_broker_that_starts_again_costs_nothing(client: str) -> None:
             await until(lambda: poller.condition.state == "polling")
             await at_rest(poller)
         assert committed(cluster, group, topic) == {0: 100, 1: 100}
+    gc.collect()  # or those sockets are another test's
