@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from headrace.clock import Clock
 from headrace.ending import cancelled
@@ -39,12 +39,13 @@ class QueueLane:
         self.traits = FIFO_TRAITS if returns is None else TRAITS
         self._lane, self._shelf, self._returns = lane, shelf, returns
         self._visibility, self._clock = visibility, clock
-        self._records = self._nbytes = 0
+        self._out: dict[int, Record] = {}
+        self._nbytes = 0
         self._change = asyncio.Event()
 
     @property
     def held(self) -> Held:
-        return Held(self._records, self._nbytes)
+        return Held(len(self._out), self._nbytes)
 
     @property
     def condition(self) -> Condition:
@@ -67,34 +68,47 @@ class QueueLane:
         return self._lane.care
 
     async def tend(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._lane.tend())
-            if self._returns is not None:
-                group.create_task(self._returns.tend())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._lane.tend())
+                if self._returns is not None:
+                    group.create_task(self._returns.tend())
+        except ExceptionGroup as failed:
+            if failed.subgroup(LaneLost) is not None:
+                raise LaneLost(self.name) from failed
+            raise
 
     async def fetch(self, limit: int) -> Sequence[Record]:
         while True:
             now = self._clock.wall()
             if found := self._shelf.take(limit, now):
-                self._records += len(found)
+                self._out |= {record.number: record for record in found}
                 self._nbytes += sum([record.size for record in found])
                 return found
             await self._until_more(limit, self._shelf.next_due(now))
 
     async def _until_more(self, limit: int, seconds: float) -> None:
-        """Until something was read, became due or was let go. What was read is on the shelf, cancelled or not."""
+        """Until something was read, became due or was let go."""
         self._change.clear()
-        change = asyncio.ensure_future(self._change.wait())
-        reading = None if self._shelf.full else asyncio.ensure_future(self._lane.fetch(limit))
-        tasks = [change, reading] if reading else [change]
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._change.wait())]
+        if not self._shelf.full:
+            reading = asyncio.create_task(self._lane.fetch(limit))
+            reading.add_done_callback(self._read)
+            tasks.append(reading)
         try:
             timeout = None if math.isinf(seconds) else seconds
-            await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await cancelled(*tasks)
-            if reading is not None and not reading.cancelled():
-                for record in reading.result():
-                    self._shelf.put(record, getattr(record, "due", 0.0))
+        for task in done:
+            task.result()  # LaneEnded, LaneLost
+
+    def _read(self, reading: asyncio.Task[Sequence[Record]]) -> None:
+        """What was read is on the shelf, whoever was cancelled meanwhile."""
+        if not reading.cancelled() and reading.exception() is None:
+            for record in reading.result():
+                self._shelf.put(record, getattr(record, "due", 0.0))
+            self._change.set()
 
     async def ack(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:  # noqa: ARG002
         self._let_go(records)
@@ -112,7 +126,8 @@ class QueueLane:
 
     def _let_go(self, records: Sequence[Record]) -> None:
         self._shelf.done(records)
-        self._records -= len(records)
+        for record in records:
+            del self._out[record.number]
         self._nbytes -= sum([record.size for record in records])
         self._change.set()
 
@@ -124,10 +139,16 @@ class QueueLane:
         return await self._lane.halt()
 
     async def close(self) -> None:
+        """What is out still comes again in its time, as from a queue; of a lane that is lost nothing is written."""
         try:
-            if self._returns is not None:
-                with suppress(TimeoutError, DestinationUnavailable, LaneLost):
-                    async with asyncio.timeout(LAST_WRITES):
-                        await self._returns.flush()
+            with suppress(TimeoutError, DestinationUnavailable, LaneLost):
+                async with asyncio.timeout(LAST_WRITES):
+                    await self._return_what_is_out()
         finally:
             await self._lane.close()
+
+    async def _return_what_is_out(self) -> None:
+        if self._returns is not None:
+            await self._lane.ack([])  # is it ours?
+            await self.nack(list(self._out.values()), None)
+            await self._returns.flush()
