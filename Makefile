@@ -3,7 +3,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: help setup servers test demo demo-streams lint types contract faults fuzz soak bench clean
+.PHONY: help setup servers test demo demo-streams testbed-demo lint types contract faults fuzz soak bench clean
 .DEFAULT_GOAL := help
 
 help:           ## this list
@@ -33,6 +33,10 @@ demo: setup servers     ## 10,000 orders through a real SQS server, with the boo
 
 demo-streams: setup servers     ## 8,000 readings through four Kinesis shards that split and merge while a copy is killed
 	@PYTHONPATH=tests $(BIN)/python configs/streams/run.py
+
+testbed-demo: setup     ## a shop with five kinds of sources, without AWS: on a Kafka broker that it starts
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[testbed]'
+	@$(BIN)/python configs/shop/demo.py
 
 lint: setup     ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@
 | kinesis_local, roto | session | the running Kinesis servers, shared: each test makes a stream of its own |
 | kafka | test | the broker that support/kafka.py chose, shared by all workers, with names of this test's own |
 | apache_kafka | test | the same, and Apache Kafka for sure: elsewhere the test is skipped with the reason |
+| needs_apache | session | for tests with a broker of their own: where there is no Apache Kafka they are skipped |
 | tansu | test | the same on the broker from PyPI |
 | secured_kafka | session | an Apache Kafka with a listener for each way to prove who one is, shared by all workers |
 | token_endpoint | session | where OAUTHBEARER's tokens for it come from |
@@ -101,17 +102,19 @@ def _no_apache() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def _apache(run_folder: Path, _no_apache: str | None) -> Iterator[str]:
+def needs_apache(_no_apache: str | None) -> None:
     if _no_apache is not None:
         pytest.skip(f"needs Apache Kafka: {_no_apache}")
+
+
+@pytest.fixture(scope="session")
+def _apache(run_folder: Path, needs_apache: None) -> Iterator[str]:
     with brokers.shared(run_folder) as addresses:
         yield addresses["PLAINTEXT"]
 
 
 @pytest.fixture(scope="session")
-def secured_kafka(run_folder: Path, _no_apache: str | None) -> Iterator[Secured]:
-    if _no_apache is not None:
-        pytest.skip(f"needs Apache Kafka: {_no_apache}")
+def secured_kafka(run_folder: Path, needs_apache: None) -> Iterator[Secured]:
     with kafka_secured.shared(run_folder) as secured:
         yield secured
 

@@ -18,6 +18,7 @@ from headrace_connectors.kinesis.source import kinesis
 from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
 from headrace_connectors.sqs.source import sqs
+from headrace_connectors.testbed.command import testbed
 
 _REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
@@ -37,4 +38,5 @@ catalog = Catalog(
     ],
     ledgers=dict.fromkeys(_REDIS, LedgerKind(open=open_redis, check=place)),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},
+    commands=[testbed],
 )

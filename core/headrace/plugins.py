@@ -159,6 +159,7 @@ class DestinationKind:
         check: what is wrong without asking anybody; `path` as above.
         warn: legal but dangerous, same form.
         payload: how it is sent the records themselves, whatever `failure_payload` says; None: as that says.
+        inherits: the source's options, where it takes from them what its own (the first argument) leave open.
         singly: it is sent each record by itself, also those that a log gave up together.
         form: its own form of a failure record, from Lambda's usual one; pure, and given one record's where *singly*.
     """
@@ -173,6 +174,7 @@ class DestinationKind:
     check: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
     warn: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
     payload: Payload | None = None
+    inherits: Callable[[Any, Any], BaseModel | None] = lambda *_: None
     singly: bool = False
     form: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +15,20 @@ from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
+from headrace.destination import CONFIRMED, PATIENCE, Reply, Said
 from headrace_connectors.kafka.clients import of_kafka_python, of_librdkafka
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.logs import LIBRDKAFKA
+from headrace_connectors.kafka.producer import Producer
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.topics import Refused, look_up
 from headrace_connectors.kafka.watching import Watch
 from headrace_connectors.testbed.apache import ApacheKafka
 from support.certificates import Authority, Pair
 from support.kafka import apache, why_not_apache
-from support.tokens import SECRET, TokenEndpoint
-
-# kafka-python leaves the socket of a TLS handshake that failed to the garbage collector
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
+from support.messages import message
+from support.token_endpoint import CLIENT_ID, TokenEndpoint
+from support.token_endpoint import CLIENT_SECRET as SECRET
 
 PASSWORD = "planted-password"
 WRONG = "planted-wrong-password"
@@ -62,15 +62,15 @@ class Setting:
         login = {"sasl_mechanism": mechanism, "sasl_username": user, "sasl_password": password}
         return self.at(listener, security_protocol="SASL_PLAINTEXT", **login)
 
-    def oauth(self, path: str = "/token", secret: str = SECRET) -> KafkaSettings:
+    def oauth(self, secret: str = SECRET) -> KafkaSettings:
         return self.at(
             "OAUTH",
             security_protocol="SASL_PLAINTEXT",
             sasl_mechanism="OAUTHBEARER",
-            sasl_oauthbearer_client_id="shop",
+            sasl_oauthbearer_client_id=CLIENT_ID,
             sasl_oauthbearer_client_secret=secret,
             sasl_oauthbearer_scope="kafka",
-            sasl_oauthbearer_token_endpoint_url=self.tokens.url + path,
+            sasl_oauthbearer_token_endpoint_url=self.tokens.url,
         )
 
 
@@ -105,7 +105,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
         "listener.name.oauth.oauthbearer.sasl.jaas.config": f"{_JAAS}.oauthbearer.OAuthBearerLoginModule required "
         'unsecuredLoginStringClaim_sub="broker";',
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": "User:ANONYMOUS;User:me;User:shop",
+        "super.users": f"User:ANONYMOUS;User:me;User:{CLIENT_ID};User:CN=client",
     }
     listeners = {"TLS": "SSL", "OTHER": "SSL", "MUTUAL": "SSL", "BOTH": "SASL_SSL"}
     listeners |= {"SASL": "SASL_PLAINTEXT", "OAUTH": "SASL_PLAINTEXT"}
@@ -191,13 +191,23 @@ def test_a_mechanism_that_the_user_or_the_listener_has_not(setting: Setting, sai
 
 
 def test_tokens(setting: Setting, said: Any) -> None:
+    """The endpoint quotes the credentials. Mutation: its description told."""
     assert said(setting.oauth()) == ""
-    assert setting.tokens.asked[-1] == {"grant_type": ["client_credentials"], "scope": ["kafka"]}
-    refused = said(setting.oauth(secret=WRONG))
+    assert setting.tokens.forms[-1] == {"grant_type": ["client_credentials"], "scope": ["kafka"]}
+    refused = said(setting.oauth(WRONG))
     assert refused.startswith("not authenticated: the token endpoint refused the client: ")
     assert refused.endswith(f"invalid_client{CLIENT}")
-    assert said(setting.oauth("/expired")).startswith("not authenticated: ")
-    assert said(setting.oauth("/nothing")).startswith("not authenticated: ")
+
+
+def test_tokens_that_are_none(setting: Setting, said: Any) -> None:
+    """Over, and missing."""
+    setting.tokens.lifetime, before = -4000, setting.tokens.lifetime
+    try:
+        assert said(setting.oauth()).startswith("not authenticated: ")
+        setting.tokens.instead = {}
+        assert said(setting.oauth()).startswith("not authenticated: ")
+    finally:
+        setting.tokens.lifetime, setting.tokens.instead = before, None
 
 
 def test_a_token_endpoint_that_is_away(setting: Setting, said: Any) -> None:
@@ -266,6 +276,26 @@ def test_a_topic_without_an_acl(setting: Setting) -> None:
     with pytest.raises(Refused, match="not authorized for the topic; add an ACL that allows it to this principal few"):
         look_up("orders", setting.sasl("SCRAM-SHA-256", user="few"), ENOUGH)
     assert look_up("orders", setting.sasl("SCRAM-SHA-256"), ENOUGH).partitions == 1
+
+
+def test_a_destination_says_it_too(setting: Setting) -> None:
+    """Mutations: its time-out told; held for good though the password is right by now."""
+    sent = [message("a", b"1")]
+
+    def send(settings: KafkaSettings) -> Reply:
+        producer = Producer("orders", settings)
+        try:
+            return producer.send(sent, time.monotonic() + PATIENCE)[0]
+        finally:
+            producer.close()
+
+    wrong = send(setting.sasl("SCRAM-SHA-512", WRONG))
+    assert wrong.said is Said.FAILED
+    assert wrong.reason.startswith("not authenticated: Authentication failed")
+    denied = send(setting.sasl("SCRAM-SHA-256", user="few"))
+    assert (denied.said, denied.reason.partition(";")[0]) == (Said.FAILED, "not authorized for the topic")
+    assert send(setting.sasl("SCRAM-SHA-512")) == CONFIRMED
+    assert send(setting.tls("MUTUAL", setting.client)) == CONFIRMED
 
 
 def test_a_consumer_is_let_in_the_same_way(setting: Setting) -> None:

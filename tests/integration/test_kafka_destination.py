@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -10,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from headrace.batcher import BatchPolicy
 from headrace.destination import CONFIRMED, Destination, Said
@@ -19,7 +20,7 @@ from headrace.outlet import Outlet
 from headrace.plugins import Probe
 from headrace.policy import FailurePolicy
 from headrace.testing import MemoryLog
-from headrace_connectors import SqsPoller
+from headrace_connectors import KafkaPoller, SqsPoller
 from headrace_connectors.destinations.kafka import KafkaDestination, KafkaDestinationOptions
 from headrace_connectors.destinations.kafka import kafka as to_kafka
 from headrace_connectors.testbed.apache import ApacheKafka
@@ -164,7 +165,7 @@ async def test_a_compacted_topic_takes_nothing_without_a_key(apache_kafka: Clust
 
 
 async def test_a_topic_that_is_missing_is_told_and_taken_when_it_is_there(apache_kafka: Cluster) -> None:
-    """It may be made while we wait. Mutations: made by ourselves; the producer kept that knows of none."""
+    """It may be made while we wait. Mutation: kafka-python's words, which say only that it waited."""
     topic = apache_kafka.name("later")
     async with opened(apache_kafka.bootstrap_servers, topic) as destination:
         (reply,) = await destination.send([message("a", b"1")])
@@ -275,6 +276,53 @@ async def test_a_queues_messages_go_there_with_their_group_as_key(
     found = await all_of(apache_kafka.bootstrap_servers, topic)
     seen = {json.loads(one.value)["payload"]["Records"][0]["body"]: one.key for one in found}
     assert seen == {"bad 0": b"x", "bad 1": b"y", "bad 2": b"x"}
+
+
+async def test_from_topic_to_topic_in_the_sources_cluster(apache_kafka: Cluster) -> None:
+    """AWS's text form. Key and value come back byte for byte. Mutations: one message for both; another connection."""
+    topic, failed = apache_kafka.topic(), apache_kafka.topic(partitions=2)
+    producer = KafkaProducer(bootstrap_servers=apache_kafka.bootstrap_servers)
+    sent = [(b"\xfe", b"\x00bad"), (b"k", b"good"), (None, b"bad too")]
+    for key, value in sent:
+        producer.send(topic, key=key, value=value, headers=[("h", b"\xff")]).get(30)
+    producer.close()
+
+    def fail(event: Any, context: Any) -> Any:
+        records = event["records"][f"{topic}-0"]
+        bad = [one for one in records if b"bad" in base64.b64decode(one["value"])]
+        where = [{"partition": f"{topic}-0", "offset": one["offset"]} for one in bad]
+        return {"batchItemFailures": [{"itemIdentifier": one} for one in where]}
+
+    arguments: dict[str, Any] = {
+        "topics": [topic],
+        "bootstrap_servers": servers(apache_kafka),
+        "consumer_group_id": apache_kafka.group(),
+        "handler": fail,
+        "name": "orders",
+        "batch_size": 1,
+        "maximum_retry_attempts": 1,
+        "retry_backoff": {"initial": 0, "maximum": 0},
+        "function_response_types": ["ReportBatchItemFailures"],
+        "destination_config": {"on_failure": {"destination": f"kafka://{failed}"}},
+    }
+    async with asyncio.timeout(120), KafkaPoller(**arguments) as poller:
+        running = asyncio.ensure_future(poller.run())
+        while len(await all_of(apache_kafka.bootstrap_servers, failed)) < 2 or not await poller.idle():
+            await asyncio.sleep(0.2)
+        poller.stop()
+        await running
+    found = sorted(await all_of(apache_kafka.bootstrap_servers, failed), key=lambda one: one.timestamp)
+    records = [json.loads(one.value) for one in found]
+    assert [one.key for one in found] == [b"\xfe", None]
+    assert [one["KafkaBatchInfo"]["recordInfo"]["offset"] for one in records] == ["0", "2"]
+    assert records[0]["KafkaBatchInfo"]["batchSize"] == 1
+    assert records[0]["requestContext"]["condition"] == "RetriesExhausted"
+    assert records[0]["requestContext"]["approximateInvokeCount"] == 2
+    assert records[0]["requestContext"]["functionArn"].endswith(":orders:$LATEST")
+    (shown,) = records[0]["payload"]["records"][f"{topic}-0"]
+    assert (base64.b64decode(shown["key"]), base64.b64decode(shown["value"])) == sent[0]
+    (tally,) = [one for one in poller.tally.values() if one.polled]
+    assert (tally.delivered, tally.succeeded, tally.balance) == (2, 1, 0)
 
 
 def servers(cluster: Cluster) -> list[str]:

@@ -35,6 +35,9 @@ PROMPT = {
 }
 """What a broker does in its own time, it does within a test's."""
 
+STEADY = {**PROMPT, "broker.session.timeout.ms": "30000"}
+"""For a broker that many tests share and none kills: on a busy machine it is not taken for dead."""
+
 
 def why_not_apache() -> str | None:
     """Why there is no Apache Kafka on this machine; None where there is."""
@@ -69,7 +72,7 @@ def tansu() -> Tansu:
 @contextmanager
 def plain() -> Iterator[dict[str, str]]:
     """The addresses of a broker by listener, while it runs."""
-    with apache() as broker:
+    with apache(properties=STEADY) as broker:
         yield {BROKER: broker.bootstrap_servers}
 
 

@@ -58,7 +58,7 @@ class SecuredKafka(ApacheKafka):
         self.ca = authority.pair.certificate
         self.client = authority.issue("client")
         server = authority.issue("broker", "IP:127.0.0.1", "DNS:localhost")
-        super().__init__(kafka.prepared(), listeners=PROTOCOLS, properties=_properties(self.ca, server) | kafka.PROMPT)
+        super().__init__(kafka.prepared(), listeners=PROTOCOLS, properties=_properties(self.ca, server) | kafka.STEADY)
 
     def start(self) -> Self:
         super().start()

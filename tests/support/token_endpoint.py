@@ -1,6 +1,6 @@
 """An OAuth 2 token endpoint on loopback: a client's credentials (HTTP Basic) for an unsecured JSON Web Token.
 
-    with TokenEndpoint() as endpoint: ...     # endpoint.url; endpoint.asked: how often
+    with TokenEndpoint() as endpoint: ...     # endpoint.url; endpoint.asked: how often; endpoint.forms: for what
 
 Kafka's own validator takes such tokens where no other one is configured.
 """
@@ -13,6 +13,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
+from urllib.parse import parse_qs
 
 CLIENT_ID, CLIENT_SECRET = "shop", "s3cret"
 
@@ -26,10 +27,15 @@ def token(subject: str = CLIENT_ID, lifetime: float = 300, scope: str = "") -> s
 
 
 class TokenEndpoint:
-    """`lifetime` may be changed while it runs."""
+    """`lifetime` may be changed while it runs; `instead` is answered in place of a token.
+
+    It is as unfriendly as one may be: a refusal quotes the credentials.
+    """
 
     def __init__(self, lifetime: float = 300) -> None:
         self.lifetime, self.asked = lifetime, 0
+        self.forms: list[dict[str, list[str]]] = []
+        self.instead: dict[str, object] | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -43,14 +49,19 @@ class TokenEndpoint:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("content-length", 0)))
+                form = self.rfile.read(int(self.headers.get("content-length", 0)))
+                endpoint.forms.append(parse_qs(form.decode()))
                 endpoint.asked += 1
-                if self.headers.get("authorization") == allowed:
+                shown = self.headers.get("authorization", "")
+                if endpoint.instead is not None:
+                    self._answer(200, endpoint.instead)
+                elif shown == allowed:
                     lifetime = endpoint.lifetime
                     body = {"access_token": token(lifetime=lifetime), "token_type": "Bearer", "expires_in": lifetime}
                     self._answer(200, body)
                 else:
-                    self._answer(401, {"error": "invalid_client"})
+                    pair = base64.b64decode(shown.removeprefix("Basic ")).decode()
+                    self._answer(401, {"error": "invalid_client", "error_description": f"nobody is {pair}"})
 
             def _answer(self, status: int, body: object) -> None:
                 data = json.dumps(body).encode()

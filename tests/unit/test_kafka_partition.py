@@ -215,3 +215,20 @@ async def test_who_stood_still_for_a_session_believes_nothing_that_was_said_befo
     await asyncio.sleep(1)
     contact.look(0.0)
     assert contact.deadline == clock.boot() + 9
+
+
+@virtual
+async def test_it_rests_at_no_offset_that_is_behind_what_was_read_or_ahead_of_it() -> None:
+    """Catches: a position of a poll before taken for the place to rest; one that skips what waits."""
+    partition = Partition(PART, clock=FakeClock())
+    poll(partition, 3, 6)
+    partition.passed(7)
+    assert partition.behind_all is None, "what was delivered waits still"
+    await partition.read(10)
+    assert partition.behind_all == 7
+    partition.passed(5)
+    assert partition.behind_all is None, "5 lies behind what was read"
+    partition.passed(12)
+    assert partition.behind_all == 12, "markers were passed"
+    partition.moved()
+    assert partition.behind_all is None, "of a topic that was made again"

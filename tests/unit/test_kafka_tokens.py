@@ -11,7 +11,8 @@ import pytest
 from headrace_connectors.kafka import tokens
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.tokens import ClientCredentials, Token, TokenError, ask
-from support.tokens import SECRET, TokenEndpoint
+from support.token_endpoint import CLIENT_ID, TokenEndpoint
+from support.token_endpoint import CLIENT_SECRET as SECRET
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def endpoint() -> Iterator[TokenEndpoint]:
 
 def settings(url: str, secret: str = SECRET, **more: Any) -> KafkaSettings:
     return KafkaSettings(
-        sasl_oauthbearer_client_id="shop",
+        sasl_oauthbearer_client_id=CLIENT_ID,
         sasl_oauthbearer_client_secret=secret,
         sasl_oauthbearer_token_endpoint_url=url,
         **more,
@@ -56,9 +57,10 @@ def test_a_token_is_kept_until_it_is_nearly_over() -> None:
 def test_a_fifth_of_its_life_is_kept_back(endpoint: TokenEndpoint) -> None:
     """kafka-python shows a token again after 85 % of its life at the earliest."""
     before = tokens.SYSTEM.boot()
-    found = ask(settings(f"{endpoint.url}/token", sasl_oauthbearer_scope="kafka"))
+    endpoint.lifetime = 3600
+    found = ask(settings(endpoint.url, sasl_oauthbearer_scope="kafka"))
     assert 0 <= found.until - before - 3600 * 0.8 < 60
-    assert endpoint.asked == [{"grant_type": ["client_credentials"], "scope": ["kafka"]}]
+    assert endpoint.forms == [{"grant_type": ["client_credentials"], "scope": ["kafka"]}]
 
 
 def test_who_comes_while_it_is_asked_for_waits_for_the_same() -> None:
@@ -130,13 +132,13 @@ def test_something_odd_is_an_error_too() -> None:
 
 def test_refusals_hold_no_secret(endpoint: TokenEndpoint) -> None:
     """The endpoint quotes the credentials. Mutation: its description told."""
-    for path, secret, said in (
-        ("/token", "wrong-secret", "the token endpoint refused the client: 401 invalid_client"),
-        ("/nothing", SECRET, "the token endpoint's answer holds no access_token"),
-    ):
-        with pytest.raises(TokenError) as caught:
-            ask(settings(endpoint.url + path, secret))
-        assert str(caught.value) == said
+    with pytest.raises(TokenError) as caught:
+        ask(settings(endpoint.url, "wrong-secret"))
+    assert str(caught.value) == "the token endpoint refused the client: 401 invalid_client"
+    endpoint.instead = {"token": SECRET}
+    with pytest.raises(TokenError) as caught:
+        ask(settings(endpoint.url))
+    assert str(caught.value) == "the token endpoint's answer holds no access_token"
 
 
 def test_an_endpoint_that_is_away() -> None:

@@ -118,6 +118,28 @@ def test_as_a_text_and_as_a_block_of_a_config(tmp_path: Path) -> None:
         assert rows[f"{base}.sasl_password"].value == "***"
 
 
+def test_explain_shows_what_holds_from_its_source(tmp_path: Path) -> None:
+    """Mutations: the section's where the source has its own; the source's where the destination is elsewhere."""
+    text = CONFIG.format(secret="'${KEY}'", destination="kafka://failed")
+    text = text.replace(
+        "{type: sqs, queue_url", '{type: kafka, topics: [a], sasl_password: "${OWN}", bootstrap_servers'
+    )
+    text = text.replace("https://sqs.eu-central-1.amazonaws.com/123456789012/orders", "source:1")
+    base = "mappings.orders.destination_config.on_failure.destination"
+    loaded = config.load([write(tmp_path, text)], catalog, {"KEY": PLANTED, "OWN": PLANTED})
+    rows = {row.path: row for row in explain.rows(loaded)}
+    assert (rows[f"{base}.bootstrap_servers"].value, rows[f"{base}.bootstrap_servers"].place[-2:]) == (
+        ["source:1"],
+        ":8",
+    )
+    assert rows[f"{base}.sasl_password"].value == "${OWN}"
+    assert rows[f"{base}.sasl_username"].value == "me"
+    text = text.replace("kafka://failed", "{type: kafka, topic: failed, bootstrap_servers: own:1}")
+    loaded = config.load([write(tmp_path, text)], catalog, {"KEY": PLANTED, "OWN": PLANTED})
+    rows = {row.path: row for row in explain.rows(loaded)}
+    assert (rows[f"{base}.bootstrap_servers"].value, rows[f"{base}.sasl_password"].value) == (["own:1"], "${KEY}")
+
+
 def test_a_text_that_names_no_topic(tmp_path: Path) -> None:
     file = write(tmp_path, CONFIG.format(secret=PLANTED, destination="kafka://a/b"))
     with pytest.raises(ConfigError) as caught:

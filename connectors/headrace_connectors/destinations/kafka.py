@@ -20,7 +20,7 @@ from headrace_connectors.kafka.consistency import faults, warnings
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.origin import in_topic
 from headrace_connectors.kafka.producer import CLOSING, Producer, failed
-from headrace_connectors.kafka.topics import Refused, look_up
+from headrace_connectors.kafka.topics import WHEN_CHECKED, Refused, look_up
 
 SCHEME: Final = "kafka://"
 
@@ -36,11 +36,13 @@ class KafkaDestinationOptions(KafkaSettings):
 
     def reaching(self, opening: Opening) -> KafkaSettings:
         """How its cluster is reached: its own settings, then those of a Kafka source beside it, or the config's."""
-        source = opening.options
-        own = self.under(opening.folder)
-        if isinstance(source, KafkaSettings) and self.bootstrap_servers is None:
-            return own.over(source.connection(opening))
-        return own.over(section(opening))
+        source = _beside(self, opening.options)
+        return self.under(opening.folder).over(source.connection(opening) if source else section(opening))
+
+
+def _beside(options: KafkaDestinationOptions, source: Any) -> KafkaSettings | None:
+    """The Kafka source in whose cluster the topic is: another cluster is not shown its credentials."""
+    return source if isinstance(source, KafkaSettings) and options.bootstrap_servers is None else None
 
 
 class KafkaDestination:
@@ -97,7 +99,7 @@ async def _probe(opening: Opening, options: KafkaDestinationOptions) -> Probe:
     reached = options.reaching(opening)
     thread = OwnThread("headrace-kafka-probe")
     try:
-        found = await thread.run(partial(look_up, options.topic, reached, PATIENCE))
+        found = await thread.run(partial(look_up, options.topic, reached, WHEN_CHECKED))
     except Refused as error:
         return Probe(faults=[Fault("topic" if error.missing else "", str(error))])
     finally:
@@ -119,6 +121,7 @@ kafka = DestinationKind(
     check=_check,
     warn=_warn,
     payload=Payload.OBJECT,
+    inherits=_beside,
     singly=True,
     form=in_topic,
 )

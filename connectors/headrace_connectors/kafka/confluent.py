@@ -69,6 +69,7 @@ class ConfluentClient:
         self._incremental = options.kip_848 or options.partition_assignment_strategy == "cooperative-sticky"
         self._heard = time.monotonic()
         self._paused: dict[TopicPartition, bool] = {}  # of all that are ours
+        self._as: dict[TopicPartition, str] = {}  # the member that each was assigned to last
         self._next: dict[TopicPartition, int] = {}
         self._taken: set[TopicPartition] = set()  # away within this poll
         self._faults: dict[TopicPartition, Fault] = {}
@@ -169,13 +170,14 @@ class ConfluentClient:
         self._thread.run(lambda: self._commit(offsets))
 
     def _commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
-        """A member that was thrown out has no id, and sends nothing.
+        """A member that was thrown out has no id, and sends nothing, nor by its next id what it had.
 
         A commit that names a static member without its id would end this consumer for good, and one without either is
-        taken by a group that has no members.
+        taken by a group that has no members. What is lost may be told only after the group was joined again.
         """
-        if not self._consumer.memberid():
-            raise Fenced("it is in no group")
+        member = self._consumer.memberid()
+        if not member or any(self._as.get(part, member) != member for part in offsets):
+            raise Fenced("the group has thrown this member out")
         theirs = [Partition(*part, one.next, one.metadata) for part, one in offsets.items()]
         try:
             raise_of(self._consumer.commit(offsets=theirs, asynchronous=False))
@@ -225,10 +227,12 @@ class ConfluentClient:
         if nowhere:
             self._consumer.pause(nowhere)
         self._paused |= dict.fromkeys(parts, True)
+        self._as |= dict.fromkeys(parts, self._consumer.memberid())
         self._membership.assigned(parts)
 
     def _revoked(self, _: Consumer, theirs: Collection[Partition]) -> None:
-        self._let_go(theirs, self._membership.revoked)
+        """A member that has no id any more was thrown out since."""
+        self._let_go(theirs, self._membership.revoked if self._consumer.memberid() else self._membership.lost)
 
     def _lost(self, _: Consumer, theirs: Collection[Partition]) -> None:
         self._let_go(theirs, self._membership.lost)

@@ -13,6 +13,11 @@ def ends(client: KafkaClient, parts: Sequence[TopicPartition]) -> Mapping[TopicP
     return client.ends(parts, CALL_SECONDS) if parts else {}
 
 
+def absent(client: KafkaClient, topics: Sequence[str]) -> list[str]:
+    """Those of *topics* that are not there, or that we may not see."""
+    return [topic for topic in topics if not client.partitions(topic)]
+
+
 def unsettled(client: KafkaClient, parts: Sequence[TopicPartition]) -> int:
     """Records between what the group has committed and the ends; holes count as records."""
     end = ends(client, parts)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -85,7 +85,7 @@ class Member:
         self._ours: dict[TopicPartition, Partition] = {}  # of the poll thread, and of the client's while that one waits
         self._flowing: set[TopicPartition] = set()
         self._stuck: set[TopicPartition] = set()
-        self._orders: SimpleQueue[Callable[[KafkaClient], None]] = SimpleQueue()
+        self._orders: deque[Callable[[KafkaClient], None]] = deque()  # added to by the loop, taken by the poll thread
         self._told: dict[TopicPartition, int] = {}
         self._commits = Commits(self._calls, CALL_SECONDS)
         self._ending, self._ended = Event(), asyncio.Event()
@@ -136,7 +136,7 @@ class Member:
                 client.seek(partition.part, offset)
                 self._stuck.discard(partition.part)
 
-        self._orders.put(carry_out)
+        self._orders.append(carry_out)
 
     def renew(self, partition: Partition) -> None:
         """Nothing uses *partition* any more, and it is assigned to us still: have it assigned anew."""
@@ -148,7 +148,7 @@ class Member:
                 self._told.pop(partition.part, None)
                 self.assigned([partition.part])
 
-        self._orders.put(carry_out)
+        self._orders.append(carry_out)
 
     async def close(self) -> None:
         """Leave the group. What is ours still is revoked by that, and waited for."""
@@ -172,7 +172,8 @@ class Member:
         try:
             self._carry_out_orders(client)
             self._feed(client)
-            polled = client.poll(PATIENCE)
+            self._hand_over(client, client.poll(PATIENCE))
+            self._say(None)
         except OutOfRange as fault:
             for part, offset in fault.offsets.items():
                 self._stop_at(client, part, partial(self._group.out_of_range, offset=offset))
@@ -181,14 +182,12 @@ class Member:
         except Exception as error:  # noqa: BLE001 - whatever it is, the group is to be told and the member goes on
             self._say(error)
             self._ending.wait(AFTER_ERRORS)
-        else:
-            self._say(None)
-            self._hand_over(client, polled)
 
     def _carry_out_orders(self, client: KafkaClient) -> None:
-        with suppress(Empty):
-            while True:
-                self._orders.get_nowait()(client)
+        """One that cannot be carried out now is tried again with the next turn."""
+        while self._orders:
+            self._orders[0](client)
+            self._orders.popleft()
 
     def _feed(self, client: KafkaClient) -> None:
         """Have those polled that want more, and no others."""
@@ -205,12 +204,22 @@ class Member:
         """Nothing is assigned or revoked but within a poll: what it returned is of the assignment that holds now."""
         for part, messages in polled.items():
             if messages and (partition := self._ours.get(part)):
-                self._deliver(partition, self._group.records(messages))
+                self._deliver_messages(client, partition, messages)
         for part in self._flowing:
             position = client.position(part)
             if position is not None and position != self._told.get(part):
                 self._told[part] = position
                 self._tell(partial(self._ours[part].passed, position))
+
+    def _deliver_messages(self, client: KafkaClient, partition: Partition, messages: Sequence[Message]) -> None:
+        """What cannot be made records of leaves a gap, over which nothing may go on: the partition is begun anew."""
+        try:
+            records = self._group.records(messages)
+        except Exception as error:  # noqa: BLE001 - the other partitions' messages are to be delivered all the same
+            why = f"what was polled could not be handed over: {type(error).__name__}: {error}"
+            self._stop_at(client, partition.part, lambda one: one.lose(why))
+        else:
+            self._deliver(partition, records)
 
     def _deliver(self, partition: Partition, records: Sequence[Record]) -> None:
         partition.polled(records)

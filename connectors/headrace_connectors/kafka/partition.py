@@ -38,7 +38,7 @@ class Partition:
         self._full = False
         self._came, self._change = asyncio.Event(), asyncio.Event()
         self._asked: float | None = None
-        self._last_at = 0.0
+        self._last_at, self._next = 0.0, 0
         self._condition = Condition("polling", since=clock.wall())
         self._gone: list[Callable[[], None]] = []
         self.closed = False
@@ -74,6 +74,15 @@ class Partition:
         """True when everything that was polled is read."""
         return self._polled == self._served
 
+    @property
+    def behind_all(self) -> int | None:
+        """The offset below which everything was read, holes and markers too; None where that is not known now."""
+        return self.read_to if self.drained and (self.read_to or 0) >= self._next else None
+
+    def moved(self) -> None:
+        """It is read from elsewhere from now on."""
+        self.read_to, self._next = None, 0
+
     async def read(self, limit: int) -> Sequence[Record]:
         while not self._pages:
             self._came.clear()
@@ -88,7 +97,7 @@ class Partition:
         records = page[begin:end] if begin or end < len(page) else page
         self._served += len(records)
         self._served_bytes += sum([record.size for record in records])
-        self._last_at = records[-1].at
+        self._last_at, self._next = records[-1].at, int(records[-1].token) + 1
         return records
 
     @property

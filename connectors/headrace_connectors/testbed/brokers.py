@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self, TypeAlias
 
 from headrace.errors import ServerUnavailable
 from headrace_connectors.testbed import installation, tansu
@@ -12,6 +12,8 @@ from headrace_connectors.testbed.apache import ApacheKafka
 from headrace_connectors.testbed.jars import VERSION, Progress, silent
 from headrace_connectors.testbed.java import find_java, find_maven
 from headrace_connectors.testbed.wheel import MEND
+
+Only: TypeAlias = Literal["any", "apache", "pypi"]
 
 
 class Broker(Protocol):
@@ -65,15 +67,18 @@ def choose(
     folder: Path | None = None,
     port: int = 0,
     progress: Progress = silent,
+    only: Only = "any",
 ) -> Choice:
     """The broker of a testbed. `cache`: where Apache Kafka's jars are kept. `folder`, `port`: as `Server` has them.
+
+    `only`: this one and no other.
 
     Raises:
         ServerUnavailable: there is none: why, and what to install.
     """
     if bootstrap_servers:
         return Choice(broker=Existing(bootstrap_servers), name=bootstrap_servers, reason="its address was given")
-    missing = why_not_apache(cache)
+    missing = why_not_apache(cache) if only != "pypi" else "the broker from PyPI was asked for"
     if missing is None:
         try:
             ready = installation.prepare(cache, progress)
@@ -82,6 +87,8 @@ def choose(
         else:
             apache = ApacheKafka(ready, folder=folder, port=port)
             return Choice(broker=apache, name=f"Apache Kafka {VERSION}", reason=f"Java and its jars are in {cache}")
+    if only == "apache":
+        raise ServerUnavailable(f"Apache Kafka cannot be had: {missing}")
     if tansu.at_hand():
         return Choice(broker=tansu.Tansu(folder=folder, port=port), name="Tansu", reason=missing)
     raise ServerUnavailable(

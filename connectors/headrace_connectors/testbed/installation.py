@@ -40,14 +40,15 @@ def prepare(cache: Path, progress: Progress = silent) -> Installation:
         ServerUnavailable: no Java, or an old one; no Maven; the jars cannot be fetched.
     """
     home, java = _home(cache).absolute(), find_java()
-    archive = home / f"classes-{hashlib.sha256(java.build.encode()).hexdigest()[:12]}.jsa"
     found = Installation(virtual_machine=java, jars=home / "jars", formatted=home / "formatted", archive=None)
     with _alone(home):
         if not jars.complete(found.jars):
             jars.fetch(found.jars, progress)
-            archive.unlink(missing_ok=True)  # it knows the old jars by their time
+            for old in home.glob("classes-*"):
+                old.unlink()
         if not found.formatted.exists():
             _format(found, progress)
+        archive = home / f"classes-{_fits(found)}.jsa"
         if not archive.exists():
             _learn(found, archive, progress)
     return replace(found, archive=archive if archive.stat().st_size else None)
@@ -55,6 +56,12 @@ def prepare(cache: Path, progress: Progress = silent) -> Installation:
 
 def _home(cache: Path) -> Path:
     return cache / f"apache-kafka-{jars.VERSION}"
+
+
+def _fits(found: Installation) -> str:
+    """Java takes an archive only for the jars that it was made of, in their place and of their time."""
+    times = [(found.jars / jar).stat().st_mtime_ns for jar in jars.JARS]
+    return hashlib.sha256(repr((found.virtual_machine.build, str(found.jars), times)).encode()).hexdigest()[:12]
 
 
 @contextlib.contextmanager

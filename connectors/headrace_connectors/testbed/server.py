@@ -33,10 +33,16 @@ gone, however we ended. PR_SET_PDEATHSIG would do it without that shell, but onl
 *thread* that started the server ends."""
 
 
+def free_ports(count: int) -> list[int]:
+    """All different. Another may take one before it is used."""
+    with contextlib.ExitStack() as held:
+        listeners = [held.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
+        return [listener.getsockname()[1] for listener in listeners]
+
+
 def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    (port,) = free_ports(1)
+    return port
 
 
 def taken(port: int) -> bool:
@@ -53,17 +59,18 @@ class Server:
 
     `folder` is where it keeps its data and its log: one that is given outlives us, another is deleted at the end of the
     `with` block. `port` is the first one's number; without one a free one is taken. Ports and data stay the same when
-    it is started again.
+    it is started again. One that nobody holds any more is killed.
     """
 
     name = ""
-    start_timeout = 60.0
+    start_timeout = 120.0
+    """Seconds. Far more than it takes: one that dies is told at once, and a busy machine is slow."""
     not_inherited: Sequence[str] = ("AWS_", "PYTHON")
     """Environment variables of ours that begin so are not the server's business."""
 
     def __init__(self, *, folder: Path | None = None, port: int = 0, listeners: Sequence[str] = ("main",)) -> None:
-        self._own = None if folder else tempfile.TemporaryDirectory(prefix=f"headrace-{self.name.replace(' ', '-')}-")
-        self.folder = Path(self._own.name) if self._own else Path(folder or "").absolute()
+        self._given = folder and folder.absolute()
+        self._own: tempfile.TemporaryDirectory[str] | None = None
         self._asked = {listeners[0]: port} if port else {}
         self.ports: dict[str, int] = dict.fromkeys(listeners, 0)
         self._process: subprocess.Popen[bytes] | None = None
@@ -78,6 +85,13 @@ class Server:
     def probe(self) -> None:
         """One call as a user makes it; OSError while the server is not ready."""
         raise NotImplementedError
+
+    @property
+    def folder(self) -> Path:
+        if self._given:
+            return self._given
+        self._own = self._own or tempfile.TemporaryDirectory(prefix=f"headrace-{self.name.replace(' ', '-')}-")
+        return Path(self._own.name)
 
     @property
     def port(self) -> int:
@@ -104,7 +118,7 @@ class Server:
             return self
         attempts = 1 if self._asked else 3  # a free port may be taken by another before we use it
         for left in reversed(range(attempts)):
-            ports = {name: self._asked.get(name) or free_port() for name in self.ports}
+            ports = {**dict(zip(self.ports, self._free_ports(), strict=True)), **self._asked}
             try:
                 self._launch(ports)
             except ServerUnavailable:
@@ -113,6 +127,9 @@ class Server:
             else:
                 break
         return self
+
+    def _free_ports(self) -> list[int]:
+        return free_ports(len(self.ports))
 
     def _launch(self, ports: dict[str, int]) -> None:
         before, self.ports = self.ports, ports
@@ -221,3 +238,4 @@ class Server:
         self.stop()
         if self._own is not None:
             self._own.cleanup()
+            self._own = None

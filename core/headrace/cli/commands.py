@@ -7,11 +7,23 @@ from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from typing import Final
 
-from headrace.cli import check, connectors, explain, invoke, pause, run, schema, seek, status, test_event_pattern
+from headrace.cli import (
+    check,
+    common,
+    connectors,
+    explain,
+    invoke,
+    pause,
+    run,
+    schema,
+    seek,
+    status,
+    test_event_pattern,
+)
 from headrace.cli.common import complain
 from headrace.errors import ConfigError, Fault
 from headrace.observe import configure_logging
-from headrace.plugins import Command, discover
+from headrace.plugins import Command
 from headrace.service.signals import Signals
 
 MODULES: Final = (run, check, explain, schema, connectors, invoke, test_event_pattern, status, seek, pause)
@@ -36,23 +48,26 @@ def parser(word: str = "") -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", metavar="COMMAND")
     for module in MODULES:
         module.add(commands)
-    for command in [] if word in commands.choices else _brought(commands.choices):
-        own = commands.add_parser(command.name, help=command.summary)
-        own.set_defaults(carry_out=command.carry_out)
-        command.arguments(own)
+    if word not in commands.choices:
+        for command in _brought(commands.choices, forgiving=word.startswith("-") or not word):
+            own = commands.add_parser(command.name, help=command.summary)
+            own.set_defaults(carry_out=command.carry_out)
+            command.arguments(own)
     return whole
 
 
-def _brought(taken: Collection[str]) -> list[Command]:
-    """What the installed catalogs bring. One that is broken brings none: the commands that need it say what is wrong.
+def _brought(taken: Collection[str], *, forgiving: bool) -> Sequence[Command]:
+    """What the installed catalogs bring; none of them if one is broken, where that is to be *forgiving*: help is help.
 
     Raises:
-        ConfigError: a catalog brings a word that is the command line's own.
+        ConfigError: a catalog is broken, or brings a word that is the command line's own.
     """
     try:
-        brought = list(discover().commands)
-    except Exception:  # noqa: BLE001 - help and schema work without
-        return []
+        brought = common.catalog().commands
+    except ConfigError:
+        if forgiving:
+            return ()
+        raise
     if twice := sorted({command.name for command in brought} & set(taken)):
         raise ConfigError([Fault("", f"an installed catalog brings a command that headrace has: {', '.join(twice)}")])
     return brought

@@ -113,10 +113,15 @@ def _destination(config: Config, mapping: MappingConfig) -> Iterator[Row]:
     """As its own options say: they know which of them are secrets."""
     if mapping.on_failure is None:
         return
-    where, options = ("mappings", mapping.name, *ON_FAILURE), mapping.on_failure.options
-    yield _row(config, (*where, "type"), mapping.on_failure.kind.type, "default")
+    where, options, kind = ("mappings", mapping.name, *ON_FAILURE), mapping.on_failure.options, mapping.on_failure.kind
+    yield _row(config, (*where, "type"), kind.type, "default")
+    source = kind.inherits(options, mapping.options)
     for row in _plain(config, where, options):
-        yield _inherited(config, options, row)
+        name = row.path.rpartition(".")[2]
+        if row.value is None and (value := getattr(source, name, None)) is not None:
+            yield replace(_row(config, ("mappings", mapping.name, "source", name), value, "default"), path=row.path)
+        else:
+            yield _inherited(config, options, row)
 
 
 def _inherited(config: Config, options: BaseModel, row: Row) -> Row:

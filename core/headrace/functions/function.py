@@ -100,16 +100,16 @@ class Function:
         try:
             return await invocation.answer(self.timeout)
         finally:
-            self._leave(invocation, (delivery.mapping, delivery.lane))
+            if not invocation.ended:
+                self._leave_running(invocation, (delivery.mapping, delivery.lane))
 
     def still_runs(self, mapping: str, lane: str) -> bool:
         """Whether a call of *lane*'s runs that nobody waits for any more: cancelled, or past its time-out."""
         return (mapping, lane) in self._left
 
-    def _leave(self, invocation: Invocation, lane: tuple[str, str]) -> None:
-        if not invocation.ended:
-            self._left.append(lane)
-            invocation.when_ended(lambda: self._left.remove(lane))
+    def _leave_running(self, invocation: Invocation, lane: tuple[str, str]) -> None:
+        self._left.append(lane)
+        invocation.when_ended(lambda: self._left.remove(lane))
 
     async def close(self) -> None:
         """Take no more calls and let the threads end; waits for none, so that a hung handler holds no stop."""

@@ -5,7 +5,6 @@ It lies there as JSON: the message as Lambda's event has it, the number of its n
 
 from __future__ import annotations
 
-from array import array
 from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -59,7 +58,7 @@ def _message(record: dict[str, Any]) -> Message:
 
 
 def _headers(shown: Sequence[dict[str, list[int]]]) -> list[tuple[str, bytes | None]]:
-    return [(name, array("B", value).tobytes()) for header in shown for name, value in header.items()]
+    return [(name, bytes(byte & 0xFF for byte in value)) for header in shown for name, value in header.items()]
 
 
 def counted(record: Record, attempt: int) -> None:

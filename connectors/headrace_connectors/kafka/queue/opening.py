@@ -15,7 +15,6 @@ from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.partition import Partition
 from headrace_connectors.kafka.present.shape import Presented, Shape
-from headrace_connectors.kafka.present.sqs import FIFO
 from headrace_connectors.kafka.queue.again import counted, read
 from headrace_connectors.kafka.queue.lane import QueueLane
 from headrace_connectors.kafka.queue.returns import Returns
@@ -24,14 +23,14 @@ from headrace_connectors.kafka.source import KafkaSource
 
 
 class KafkaQueueOptions(KafkaOptions):
-    """A Kafka source's, with `present_as: sqs`, and what a queue has besides. `topics` name the retry topic, too."""
+    """A Kafka source's, with `present_as: sqs`, and what a queue has besides."""
 
-    retry_topic: str = Field(description="Where what failed waits for its time; it is one of the topics.")
+    retry_topic: str | None = Field(
+        None,
+        description="Where what failed waits for its time: one of the topics. Without one it waits where it was read, "
+        "and its group with it: a FIFO queue.",
+    )
     visibility_timeout: float = Field(30, ge=0, description="Seconds until a failed record comes again.")
-
-    @property
-    def fifo(self) -> bool:
-        return (self.event_source_arn or "").endswith(FIFO)
 
 
 class Waiting(Presented):
@@ -50,10 +49,8 @@ class Queueing:
     def __init__(self, opening: Opening) -> None:
         options: KafkaQueueOptions = opening.options
         self._options, self._opening = options, opening
-        self._retry = KafkaDestination(
-            opening,
-            KafkaDestinationOptions(topic=options.retry_topic, bootstrap_servers=options.connection(opening).servers),
-        )
+        topic = options.retry_topic
+        self._retry = KafkaDestination(opening, KafkaDestinationOptions(topic=topic)) if topic else None
 
     def records(self, shape: Shape, messages: Sequence[Message], *, received: float) -> Sequence[Record]:
         """As `Shape.records`; those of the retry topic are the messages that wait there."""
@@ -73,13 +70,14 @@ class Queueing:
 
     def lane(self, partition: Partition, lane: LogLane, clock: Clock) -> Lane:
         seconds, log = self._options.visibility_timeout, self._opening.log
-        if self._options.fifo:
+        if self._retry is None:
             return QueueLane(lane, Grouped(), None, visibility=seconds, clock=clock)
         returns = Returns(self._retry, partition.name, lane.ack, log)
         return QueueLane(lane, Unordered(), returns, visibility=seconds, clock=clock)
 
     async def close(self) -> None:
-        await self._retry.close()
+        if self._retry is not None:
+            await self._retry.close()
 
 
 def open_queue(opening: Opening) -> KafkaSource:

@@ -1,0 +1,1 @@
+"""`headrace testbed …`: one file a word."""

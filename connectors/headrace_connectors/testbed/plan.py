@@ -1,0 +1,160 @@
+"""What the testbed makes of a config: every source a topic in the source's own shape, every destination a topic. Pure.
+
+All else is kept as it was written; what has no meaning here is told by `meaningless.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from headrace.config import Config, MappingConfig
+from headrace.errors import ConfigError, Fault
+from headrace.plugins import Connector, Destined
+from headrace.settings import MappingSettings
+from headrace_connectors.destinations.kafka import KafkaDestinationOptions
+from headrace_connectors.destinations.kafka import kafka as to_kafka
+from headrace_connectors.kafka.connecting import SECTION, KafkaSettings
+from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.queue.lane import FIFO_TRAITS, TRAITS
+from headrace_connectors.kafka.queue.opening import KafkaQueueOptions, open_queue
+from headrace_connectors.kafka.registration import kafka
+from headrace_connectors.testbed.originals import PRESENTED, Presented, presented
+
+AS_THEY_ARE: Final = frozenset({"schedule"})
+"""Sources that are nowhere but in the process: they run as they do elsewhere."""
+
+VISIBILITY: Final = 30
+MAX_RECEIVE_COUNT: Final = 5
+"""Of queues, whose attributes no config has: SQS's own default, and what AWS advises at least."""
+
+SESSION_MS: Final = 6000
+"""A copy that was killed is followed by the next within so many milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topics:
+    """The topics of one mapping; None where it has none of a kind."""
+
+    main: str
+    retry: str | None
+    on_failure: str | None
+
+    def all(self) -> list[str]:
+        return [topic for topic in (self.main, self.retry, self.on_failure) if topic is not None]
+
+    def read(self) -> list[str]:
+        """Those that the mapping reads."""
+        return [topic for topic in (self.main, self.retry) if topic is not None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How the testbed is to be. `cluster`: with whole paths; `state`: of the ledger; the rest is of queues."""
+
+    cluster: KafkaSettings
+    state: str
+    visibility_timeout: float = VISIBILITY
+    max_receive_count: int = MAX_RECEIVE_COUNT
+
+
+def topics_of(config: Config) -> dict[str, Topics]:
+    """Of every mapping that is presented.
+
+    Raises:
+        ConfigError: a source is of a kind that cannot be.
+    """
+    found, faults = {}, []
+    for name, one in config.mappings.items():
+        kind = one.connector.type
+        if kind in PRESENTED:
+            queue = presented(config, one)
+            found[name] = Topics(
+                main=f"testbed.{name}",
+                retry=f"testbed.{name}.retry" if queue.queue and not queue.fifo else None,
+                on_failure=f"testbed.{name}.on_failure" if queue.queue or one.on_failure else None,
+            )
+        elif kind not in AS_THEY_ARE:
+            path = f"mappings.{name}.source.type"
+            message = f"the testbed cannot stand for a source of type {kind}, only for {', '.join(PRESENTED)}"
+            faults.append(Fault(path, message, config.places.place(tuple(path.split(".")))))
+    if faults:
+        raise ConfigError(faults)
+    return found
+
+
+def group_of(config: Config, mapping: str) -> str:
+    """Its consumer group: not the one that it has elsewhere, which may live in the same cluster."""
+    return f"testbed.{config.service.name}.{mapping}"
+
+
+def changed(config: Config, wanted: Wanted) -> Config:
+    """*config* on the testbed.
+
+    Raises:
+        ConfigError: as `topics_of`.
+    """
+    topics = topics_of(config)
+    mappings = {
+        name: _mapping(config, one, topics[name], wanted) if name in topics else _with_its_source(one)
+        for name, one in config.mappings.items()
+    }
+    return replace(
+        config,
+        service=config.service.model_copy(update={"state": wanted.state}),
+        mappings=mappings,
+        sections={**config.sections, SECTION: wanted.cluster},
+    )
+
+
+def _mapping(config: Config, one: MappingConfig, topics: Topics, wanted: Wanted) -> MappingConfig:
+    shown = presented(config, one)
+    update: dict[str, Any] = {"starting_position": "TRIM_HORIZON", "starting_position_timestamp": None}
+    update |= _of_queue(one.settings, wanted) if shown.queue else {"tumbling_window_in_seconds": 0}
+    connector = _connector(shown)
+    return replace(
+        one,
+        connector=connector,
+        options=_options(config, one, shown, topics, wanted),
+        settings=one.settings.model_copy(update=update),
+        on_failure=_to(topics.on_failure),
+    )
+
+
+def _of_queue(settings: MappingSettings, wanted: Wanted) -> Mapping[str, object]:
+    """What a queue's redrive policy does on AWS, the limit of attempts does here; a lower one of its own goes first."""
+    own, most = settings.maximum_retry_attempts, wanted.max_receive_count - 1
+    return {"maximum_retry_attempts": most if own is None or own < 0 else min(own, most)}
+
+
+def _connector(shown: Presented) -> Connector:
+    if not shown.queue:
+        return kafka
+    traits = FIFO_TRAITS if shown.fifo else TRAITS
+    return replace(kafka, options=KafkaQueueOptions, traits=traits, open=open_queue, defaults={}, refuses={})
+
+
+def _options(config: Config, one: MappingConfig, shown: Presented, topics: Topics, wanted: Wanted) -> KafkaOptions:
+    common: dict[str, Any] = {
+        "topics": topics.read(),
+        "consumer_group_id": group_of(config, one.name),
+        "session_timeout_ms": SESSION_MS,
+    }
+    if isinstance(one.options, KafkaOptions):
+        nowhere = dict.fromkeys(one.options.given())  # the cluster is the testbed's
+        return one.options.model_copy(update={**nowhere, "group_instance_id": None, **common})
+    common |= {"present_as": shown.shape, "event_source_arn": shown.arn}
+    if not shown.queue:
+        return KafkaOptions(**common)
+    visibility = wanted.visibility_timeout if shown.visibility_timeout is None else shown.visibility_timeout
+    return KafkaQueueOptions(**common, retry_topic=topics.retry, visibility_timeout=visibility)
+
+
+def _to(topic: str | None) -> Destined | None:
+    return None if topic is None else Destined(kind=to_kafka, options=KafkaDestinationOptions(topic=topic))
+
+
+def _with_its_source(one: MappingConfig) -> MappingConfig:
+    """A source as it is; what it gives up goes to a topic all the same."""
+    return one if one.on_failure is None else replace(one, on_failure=_to(f"testbed.{one.name}.on_failure"))
