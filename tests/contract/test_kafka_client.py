@@ -73,6 +73,29 @@ def test_what_is_assigned_is_paused_and_reads_from_where_it_is_sought(apache_kaf
 
 
 @pytest.mark.parametrize("strategy", ["cooperative-sticky", "range"])
+def test_who_gets_nothing_is_told_so(apache_kafka: Cluster, join: Join, strategy: str) -> None:
+    """Mutation: kafka-python's listener alone, which is not told of a cooperative assignment without additions."""
+    topic, group = apache_kafka.topic(1), apache_kafka.group()
+    one = join(topic, group, partition_assignment_strategy=strategy)
+    until(lambda: len(one.ours) == 1)
+    other = join(topic, group, partition_assignment_strategy=strategy)
+    until(lambda: one.told[-1][0] == "assigned" and other.told)
+    assert len(one.ours) + len(other.ours) == 1
+    assert ("assigned", []) in one.told + other.told
+
+
+def test_a_join_that_takes_longer_than_a_poll_is_gone_on_with(apache_kafka: Cluster, join: Join) -> None:
+    """Mutation: kafka-python as it is: it may forget a join that a change of topics began, and hangs for ever."""
+    topic = apache_kafka.topic(1)
+    one = join(topic, apache_kafka.group(), metadata_max_age_ms=300, wait=0.001)
+    until(lambda: len(one.ours) == 1)
+    for count in range(2, 6):
+        with apache_kafka.admin() as admin:
+            admin.create_partitions({topic: count})
+        until(lambda: len(one.ours) == count)  # noqa: B023
+
+
+@pytest.mark.parametrize("strategy", ["cooperative-sticky", "range"])
 def test_the_group_waits_for_what_is_let_go_longer_than_a_session(
     apache_kafka: Cluster, join: Join, strategy: str
 ) -> None:

@@ -30,11 +30,6 @@ from support.messages import message
 from support.token_endpoint import CLIENT_ID, TokenEndpoint
 from support.token_endpoint import CLIENT_SECRET as SECRET
 
-# kafka-python leaves the socket of a TLS handshake that failed to the garbage collector
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
-
 PASSWORD = "planted-password"
 WRONG = "planted-wrong-password"
 ENOUGH = 2.0

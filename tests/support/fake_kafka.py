@@ -148,6 +148,7 @@ class FakeClient(KafkaClient):
             if one not in self._paused:
                 log = self._kafka.logs[one]
                 if log and position < log[0].offset:
+                    self._kafka.calls["out of range"] += 1
                     raise OutOfRange({one: position})
                 if more := [message for message in log if message.offset >= position]:
                     found[one] = more

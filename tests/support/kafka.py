@@ -40,13 +40,17 @@ STEADY = {**PROMPT, "broker.session.timeout.ms": "30000"}
 
 
 def why_not_apache() -> str | None:
-    """Why there is no Apache Kafka on this machine; None where there is."""
-    return brokers.why_not_apache(install.CACHE)
+    """Why there is no Apache Kafka on this machine; None where there is, and then it is ready to start."""
+    try:
+        prepared()
+    except ServerUnavailable as error:
+        return str(error)
+    return None
 
 
 def header() -> str:
-    """The line that pytest prints at its start."""
-    reason = why_not_apache()
+    """The line that pytest prints at its start; it fetches nothing."""
+    reason = brokers.why_not_apache(install.CACHE)
     if reason is None:
         return f"kafka: Apache Kafka {VERSION}"
     return f"kafka: the broker from PyPI; tests that need Apache Kafka are skipped ({reason})"
@@ -145,14 +149,10 @@ def fetch() -> None:
         if not done:
             sys.stderr.write(f"{what} (once)\n")
 
-    reason = why_not_apache()
     try:
-        if reason is None:
-            installation.prepare(install.CACHE, say)
+        installation.prepare(install.CACHE, say)
     except ServerUnavailable as error:
-        reason = str(error)
-    if reason is not None:
-        sys.stderr.write(f"no Apache Kafka: {reason}\n")
+        sys.stderr.write(f"no Apache Kafka: {error}\n")
 
 
 if __name__ == "__main__":

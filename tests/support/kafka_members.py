@@ -33,9 +33,10 @@ def until(what: Callable[[], object], seconds: float = PATIENCE) -> None:
 
 
 class Driven:
-    """Tells everything to its lists. `hold` keeps revoked partitions until it is set again."""
+    """Tells everything to its lists. *wait*: seconds a poll. `hold` keeps revoked partitions until it is set again."""
 
-    def __init__(self, servers: str, group: str, topics: Sequence[str], **options: Any) -> None:
+    def __init__(self, servers: str, group: str, topics: Sequence[str], *, wait: float = 0.1, **options: Any) -> None:
+        self._wait = wait
         self.options = KafkaOptions(bootstrap_servers=servers, topics=list(topics), **options)
         self.told: list[tuple[str, list[TopicPartition]]] = []
         self.ours: set[TopicPartition] = set()
@@ -62,7 +63,7 @@ class Driven:
                 time.sleep(0.02)
                 continue
             try:
-                for messages in self.client.poll(0.1).values():
+                for messages in self.client.poll(self._wait).values():
                     self.records += messages
             except Exception as error:
                 self.raised.append(error)

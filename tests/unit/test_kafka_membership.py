@@ -253,6 +253,8 @@ async def test_what_retention_took_is_said_and_waited_for_or_skipped_and_counted
     async with Member(fake) as member:
         await until(lambda: member.mapping.condition.state == "trimmed")
         assert "offset 2" in member.mapping.condition.reason
+        await asyncio.sleep(0.5)
+        assert fake.calls["out of range"] == 1, "its partition was not paused"
         assert member.offsets == []
     fake.assign(0)
     async with Member(fake, options={"on_trimmed": "skip"}) as member:

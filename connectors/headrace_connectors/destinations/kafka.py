@@ -20,7 +20,7 @@ from headrace_connectors.kafka.consistency import faults, warnings
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.origin import in_topic
 from headrace_connectors.kafka.producer import CLOSING, Producer, failed
-from headrace_connectors.kafka.topics import Refused, look_up
+from headrace_connectors.kafka.topics import WHEN_CHECKED, Refused, look_up
 
 SCHEME: Final = "kafka://"
 
@@ -99,7 +99,7 @@ async def _probe(opening: Opening, options: KafkaDestinationOptions) -> Probe:
     reached = options.reaching(opening)
     thread = OwnThread("headrace-kafka-probe")
     try:
-        found = await thread.run(partial(look_up, options.topic, reached, PATIENCE))
+        found = await thread.run(partial(look_up, options.topic, reached, WHEN_CHECKED))
     except Refused as error:
         return Probe(faults=[Fault("topic" if error.missing else "", str(error))])
     finally:

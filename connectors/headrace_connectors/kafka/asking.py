@@ -16,15 +16,29 @@ class Asking(Generic[T]):
         self._every, self._begin = every, begin
         self._asked, self._waiting = 0.0, False
 
-    def look(self, now: float, work: Callable[[], T], tell: Callable[[T], None]) -> None:
-        """Ask, if *every* seconds of `Clock.boot` have gone by since the last time, and *tell* what comes of it."""
+    def look(
+        self,
+        now: float,
+        work: Callable[[], T],
+        tell: Callable[[T], None],
+        failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
+        """Ask, if *every* seconds of `Clock.boot` have gone by since the last time.
+
+        *tell* is called with what comes of it, or *failed* with what was raised.
+        """
         if self._waiting or now - self._asked < self._every:
             return
         self._asked, self._waiting = now, True
 
         def over(future: asyncio.Future[T]) -> None:
             self._waiting = False
-            if not future.cancelled() and future.exception() is None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            if error is None:
                 tell(future.result())
+            elif isinstance(error, Exception):
+                failed(error)
 
         self._begin(work).add_done_callback(over)

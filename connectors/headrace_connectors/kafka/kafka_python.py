@@ -67,6 +67,7 @@ class KafkaPythonClient:
     ) -> None:
         self._heard = time.monotonic()
         self._beat = min(3.0, options.session_timeout_ms / 4000)
+        self._membership, self._joined = membership, False
         try:
             self._consumer = self._make(settings, options, self._beat, group, watch)
         except BaseException:
@@ -98,6 +99,7 @@ class KafkaPythonClient:
 
     def poll(self, seconds: float) -> Mapping[TopicPartition, Sequence[Message]]:
         """kafka-python looks round and round while its coordinator is away: there, the waiting is ours."""
+        self._remember_the_join()
         away = self.silence() > AWAY * self._beat
         try:
             found: Mapping[TopicPartition, Sequence[Message]] = self._consumer.poll(
@@ -109,7 +111,21 @@ class KafkaPythonClient:
             raise self._unreadable(error) or error from error
         if away and not found:
             time.sleep(seconds)
+        if not self._joined and self._consumer._coordinator.stable():  # noqa: SLF001 - its listener is not told of nothing
+            self._joined = True
+            self._membership.assigned([])
         return found
+
+    def _remember_the_join(self) -> None:
+        """A member that began to join must go on with it.
+
+        kafka-python 3.0.12 asks before each poll whether it has to, and where a change of topics was the reason, the
+        leader's own assignment takes the reason away: a join that takes longer than one poll is forgotten, its outcome
+        too, and the member reads nothing and sends no heartbeats any more.
+        """
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - it offers no other way in
+        if coordinator.rejoining:
+            coordinator.rejoin_needed = True
 
     def _unreadable(self, error: CorruptRecordError) -> Unreadable | None:
         """Which record that is: kafka-python says so in words alone, and of a batch only where it begins."""

@@ -12,10 +12,7 @@ from headrace_connectors.kafka.options import DEFAULTS, REFUSES, KafkaOptions, c
 from headrace_connectors.kafka.present.shapes import VIEWS
 from headrace_connectors.kafka.seeking import seek
 from headrace_connectors.kafka.source import KafkaSource
-from headrace_connectors.kafka.topics import Refused, Topic, look_up
-
-PATIENCE = 5.0
-"""Seconds for the connection, and as many for each answer."""
+from headrace_connectors.kafka.topics import WHEN_CHECKED, Refused, Topic, look_up
 
 
 async def probe(opening: Opening) -> Probe:
@@ -27,7 +24,7 @@ async def probe(opening: Opening) -> Probe:
     found: dict[str, Topic] = {}
     try:
         for topic in options.topics:
-            found[topic] = await thread.run(partial(look_up, topic, connection, PATIENCE))
+            found[topic] = await thread.run(partial(look_up, topic, connection, WHEN_CHECKED))
             if found[topic].may and "READ" not in found[topic].may:
                 faults.append(Fault("source.topics", f"{topic} may not be read; add an ACL that allows READ to it"))
     except Refused as error:

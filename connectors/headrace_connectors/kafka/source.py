@@ -32,6 +32,7 @@ from headrace_connectors.kafka.presenting import shape_of
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.requests import Request
 from headrace_connectors.kafka.taking import Taking
+from headrace_connectors.kafka.troubles import Troubles
 from headrace_connectors.kafka.watching import Watch
 from headrace_connectors.kafka.wrapping import Bare, Wrapping
 
@@ -96,8 +97,7 @@ class KafkaSource:
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
         self._failing_since: float | None = None
-        self._absent: list[str] = []
-        self._silent = False
+        self._troubles = Troubles(self._tell_trouble)
         self.condition = Condition("connecting", since=self._clock.wall())
 
     # what the engine asks of a source
@@ -278,56 +278,50 @@ class KafkaSource:
 
     def polling(self, error: Exception | None) -> None:
         self._failing_since = None if error is None else self._failing_since or self._clock.boot()
-        state, reason = ("polling", "") if error is None else ("unavailable", self._words(error))
-        if error is not None:
-            self._log.warning("source.unavailable", error=reason)
-        self._set_condition(state, reason)
+        self._troubles.says("polls", "" if error is None else self._words(error))
+
+    def _tell_trouble(self, trouble: str) -> None:
+        """Of the source, and of each lane that has no trouble of its own."""
+        if trouble:
+            self._log.warning("source.unavailable", error=trouble)
+        state = "unavailable" if trouble else "polling"
+        self._set_condition(state, trouble)
         for partition in self._lanes:
             if partition.condition.state in {"polling", "unavailable"}:
-                partition.set_condition(state, reason)
+                partition.set_condition(state, trouble)
 
     # looking after the membership
 
     def _look(self) -> None:
         """Again and again while it is open, also while lanes drain: no task of its own, for it never waits."""
-        silence = self._member.client.silence()
+        client, silence = self._member.client, self._member.client.silence()
         self._contact.look(silence)
-        self._say_silent(silence)
+        silent = silence > self._options.session_timeout_ms / 1000  # then polls bring nothing, which is no error
+        self._troubles.says("coordinator", self._words(TimeoutError()) if silent else "")
         for partition, lane in self._lanes.items():
             if (offset := partition.behind_all) is not None and not lane.held.records:
                 lane.rest(position_of(offset))
         now, parts = self._clock.boot(), list(self._ours)
-        self._ends.look(now, lambda: ends(self._member.client, parts), self._told_ends)
-        self._topics.look(now, lambda: absent(self._member.client, self._options.topics), self._told_absent)
+        self._ends.look(now, lambda: ends(client, parts), self._told_ends, self._told_no_ends)
+        self._topics.look(now, lambda: absent(client, self._options.topics), self._told_absent)
         self._orders.look(now, parts, self._told_orders)
         self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
 
-    def _say_silent(self, silence: float) -> None:
-        """A poll without an answer brings nothing, and is no error: why there is none is said all the same."""
-        silent = silence > self._options.session_timeout_ms / 1000
-        if silent:
-            self._set_condition("unavailable", self._words(TimeoutError()))
-        elif self._silent:
-            self._set_condition("polling")
-        self._silent = silent
-
     def _told_ends(self, found: Mapping[TopicPartition, int]) -> None:
+        self._troubles.says("ends", "")
         for part, end in found.items():
             if (partition := self._ours.get(part)) is not None:
                 partition.tip = end
 
+    def _told_no_ends(self, error: Exception) -> None:
+        """A client that has no answer to its polls says nothing, but tries again."""
+        self._troubles.says("ends", self._words(error))
+
     def _told_absent(self, topics: list[str]) -> None:
         """No client says so by itself: a group of a topic that is not there has nothing to share out."""
-        if topics:
-            they = "does not exist" if len(topics) == 1 else "do not exist"
-            self._set_condition(
-                "unavailable",
-                f"{', '.join(topics)} {they}, or may not be seen; make it, correct source.topics, or add an ACL: it is "
-                "read when it is there",
-            )
-        elif self._absent:
-            self._set_condition("polling")
-        self._absent = topics
+        they = "does not exist" if len(topics) == 1 else "do not exist"
+        mend = "make it, correct source.topics, or add an ACL: it is read when it is there"
+        self._troubles.says("topics", f"{', '.join(topics)} {they}, or may not be seen; {mend}" if topics else "")
 
     def _told_orders(self, found: Mapping[TopicPartition, Request]) -> None:
         """A partition that an operator wants read from elsewhere is given up, and begun there."""

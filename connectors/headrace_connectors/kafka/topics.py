@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
@@ -13,6 +13,9 @@ from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.watching import Watch
+
+WHEN_CHECKED: Final = 4.0
+"""Seconds for `check --connect`, which has 15 for a mapping with its destination."""
 
 
 class Refused(SourceUnavailable):

@@ -6,13 +6,16 @@ Each client is given a watch of its own: `kafka_client=watch.client` (kafka-pyth
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Lock
 from typing import Any
 
+from kafka.errors import KafkaConnectionError
 from kafka.net.compat import KafkaNetClient
-from kafka.net.inet import KafkaNetSocket
+from kafka.net.inet import KafkaNetSocket, create_connection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from headrace_connectors.kafka import logs
 from headrace_connectors.kafka.refusals import tells, words
@@ -101,11 +104,23 @@ class _Watched(KafkaConnectionManager):  # type: ignore[misc]  # as above
         self._watch = watch
 
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
-        """kafka-python 3.0.12 drops what was read together with the end of the stream: a broker's reason for ending it.
+        """As kafka-python 3.0.12 does, but for two slips of it.
 
-        The end is read again.
+        It leaves a socket open whose TLS handshake has failed. And it drops what was read together with the end of the
+        stream: a broker's reason for ending it. The end is read again.
         """
-        transport = await super()._build_transport(node, timeout_at=timeout_at)
+        sock = await create_connection(
+            self._net, node.host, node.port, self.config["socket_options"], self.config["proxy_url"], timeout_at
+        )
+        tls = {name: value for name, value in self.config.items() if name.startswith("ssl_")}
+        kind = partial(KafkaSSLTransport, **tls) if self.ssl_enabled else KafkaTCPTransport
+        transport = None
+        try:
+            transport = kind(self._net, sock, host=node.host)
+            await transport.handshake()
+        except Exception as error:
+            (transport or sock).close()
+            raise KafkaConnectionError(f"Handshake failed: {error}") from error
         receive = transport._sock_recv  # noqa: SLF001 - it offers no other way in
 
         def received() -> tuple[bytes, Exception | None]:

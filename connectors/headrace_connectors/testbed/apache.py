@@ -51,7 +51,9 @@ class ApacheKafka(Server):
     def argv(self) -> list[str]:
         settings, data = self.folder / "server.properties", self.folder / "data"
         if not data.exists():
-            shutil.copytree(self._installation.formatted, data)
+            half = self.folder / "data.half"  # whole or not there, whenever we are killed
+            shutil.rmtree(half, ignore_errors=True)
+            shutil.copytree(self._installation.formatted, half).rename(data)
         settings.write_text(
             text(server_properties(ports=self.ports, protocols=self._protocols, data=data, extra=self.properties))
         )

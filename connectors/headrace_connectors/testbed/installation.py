@@ -59,7 +59,7 @@ def _home(cache: Path) -> Path:
 
 
 def _fits(found: Installation) -> str:
-    """Java takes an archive only for the jars that it was made of, in their place and of their time."""
+    """Java takes an archive for the jars it was made of, at their place and of their time, and says nothing else."""
     times = [(found.jars / jar).stat().st_mtime_ns for jar in jars.JARS]
     return hashlib.sha256(repr((found.virtual_machine.build, str(found.jars), times)).encode()).hexdigest()[:12]
 
