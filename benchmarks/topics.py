@@ -7,7 +7,7 @@ and everything is loaded), and stops when the last record was handled, and with 
 * `kafka-python`, `confluent`: what one writes with the client alone: poll, make Lambda's event of each hundred records
   of a partition, call the handler, commit every second.
 * `headrace`, `headrace on confluent`: a mapping with `client: kafka-python` (the default) and `client: confluent`, an
-  async handler, batches of a hundred (the default). It also counts, watches each partition, and commits what it settled.
+  async handler, batches of a hundred (the default). It also counts, watches each partition, and commits.
 * `FastStream`: its subscriber over aiokafka, `batch=True`, a hundred records at most; its own environment. It makes
   objects of its own of each record, and no event.
 
