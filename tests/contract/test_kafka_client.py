@@ -272,6 +272,21 @@ def test_a_static_member_that_comes_back_gets_its_own_and_nobody_else_stops(apac
     assert other.told[told:] == []
 
 
+def test_of_two_of_one_name_the_older_is_fenced(apache_kafka: Cluster, join: Join) -> None:
+    """Mutation: FENCED_INSTANCE_ID taken for an error that is tried again."""
+    topic, group = apache_kafka.topic(1), apache_kafka.group()
+    long: dict[str, Any] = {"session_timeout_ms": 60_000, "max_poll_interval_ms": 60_000, "group_instance_id": "a"}
+    one = join(topic, group, **long)
+    (part,) = parts(topic, 1)
+    until(lambda: one.ours == {part})
+    one.client.commit({part: Offset(1, "older")}, 10)
+    other = join(topic, group, **long)
+    until(lambda: other.ours == {part})
+    with pytest.raises(Fenced):
+        one.client.commit({part: Offset(2, "late")}, 10)
+    assert other.client.committed([part], 10) == {part: Offset(1, "older")}
+
+
 def test_partitions_shared_out_by_the_brokers(apache_kafka: Cluster, members: ExitStack) -> None:
     """KIP-848. Mutation: the eager calls within a callback."""
     topic, group = apache_kafka.topic(4), apache_kafka.group()
