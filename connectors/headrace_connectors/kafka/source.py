@@ -67,7 +67,7 @@ class KafkaSource:
         self._misplaced: dict[Partition, int] = {}
         self._news, self._joined = asyncio.Event(), False
         self._looking: asyncio.TimerHandle | None = None
-        self._ends_at = self._topics_at = 0.0
+        self._ends_at, self._topics_at = 0.0, opening.clock.boot()  # at first a client knows of no topic
         self._troubles: dict[str, str] = {}
         self.condition = Condition("connecting", since=self._clock.wall())
 
