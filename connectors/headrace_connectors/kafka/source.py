@@ -286,7 +286,7 @@ class KafkaSource:
         if now - self._topics_at >= TOPICS_EVERY:
             self._topics_at = now
             self._member.ask(partial(_absent, topics=self._options.topics), self._told_absent)
-        self._looking = asyncio.get_running_loop().call_later(self._contact.every, self._look)
+        self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, ENDS_EVERY), self._look)
 
     def _told_ends(self, ends: dict[TopicPartition, int]) -> None:
         self._says("ends", "")
