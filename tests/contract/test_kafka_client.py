@@ -14,6 +14,7 @@ import confluent_kafka
 import pytest
 
 from headrace_connectors.kafka.client import Fenced, Offset, OutOfRange, TopicPartition
+from headrace_connectors.kafka.logs import LIBRDKAFKA
 from support.kafka import Cluster
 from support.kafka_members import Driven, member, produce, until
 
@@ -185,7 +186,11 @@ def test_markers_and_what_was_aborted_are_passed(apache_kafka: Cluster, join: Jo
     topic = apache_kafka.topic(1)
     (part,) = parts(topic, 1)
     producer = confluent_kafka.Producer(
-        {"bootstrap.servers": apache_kafka.bootstrap_servers, "transactional.id": apache_kafka.name("tx")}
+        {
+            "bootstrap.servers": apache_kafka.bootstrap_servers,
+            "transactional.id": apache_kafka.name("tx"),
+            "logger": LIBRDKAFKA,
+        }
     )
     producer.init_transactions(30)
     for outcome in ("commit", "abort", "commit", "abort"):
