@@ -10,7 +10,7 @@ import pytest
 
 from headrace.destination import CONFIRMED, Message, Reply, Said
 from headrace.log import LogLane
-from headrace.model import Order, Record
+from headrace.model import LaneLost, Order, Record
 from headrace.observe import log
 from headrace_connectors.kafka.event import records
 from headrace_connectors.kafka.message import PlainMessage
@@ -231,6 +231,18 @@ async def test_it_is_written_with_its_next_count_and_due_after_its_visibility_or
     found = [read(message(value=one.body)) for one in made.topic.sent]
     assert [(one.message.offset, one.attempt, one.due) for one in found] == [(0, 2, NOW + 30), (1, 2, NOW + 5)]
     assert made.cursor.position == "1"
+
+
+async def test_of_a_lane_that_is_lost_nothing_goes_to_the_retry_topic() -> None:
+    made = Made(2)
+    first, _ = await made.lane.fetch(9)
+    made.cursor.deadline = -math.inf
+    with pytest.raises(LaneLost):
+        await asyncio.wait_for(made.lane.tend(), 30)
+    with pytest.raises(LaneLost):
+        await made.lane.nack([first], None)
+    await made.lane.close()
+    assert made.topic.sent == []
 
 
 async def test_a_fetch_that_is_cancelled_loses_nothing() -> None:

@@ -35,6 +35,14 @@ def test_what_runs_is_found_while_it_is_held_and_not_afterwards(place: Place) ->
     assert place.running() is None
 
 
+def test_what_another_version_wrote_is_read_as_far_as_it_is_known(place: Place) -> None:
+    with place.held():
+        place.tell(RUNNING)
+        told = next(cache().glob("testbed/*/running.json"))
+        told.write_text(json.dumps({**json.loads(told.read_text()), "colour": "red"}))
+        assert place.running() == RUNNING
+
+
 def test_what_a_killed_process_left_behind_is_not_believed(place: Place) -> None:
     place.folder.mkdir(parents=True)
     script = (

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -45,7 +45,8 @@ class Running:
 
     @classmethod
     def of(cls, told: Any) -> Self:
-        return cls(**told)
+        """Another version of headrace may have written more."""
+        return cls(**{field.name: told[field.name] for field in fields(cls) if field.name in told})
 
 
 class TakenError(Exception):

@@ -1,4 +1,4 @@
-"""Progress of long work, on standard error: a bar on a terminal, a line for each piece of work elsewhere."""
+"""Progress of long work, on standard error: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from headrace.clock import SYSTEM, Clock
 
 EVERY = 5.0
 """Seconds between two lines about one piece of work, where there is no terminal."""
@@ -19,12 +21,13 @@ class Shown:
     with Shown() as progress: progress("fetching", 3, 46)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, console=console, transient=True) if console.is_terminal else None
         self._tasks: dict[str, TaskID] = {}
-        self._told: set[str] = set()
+        self._told: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -52,6 +55,11 @@ class Shown:
                 self._tasks[what] = self._bars.add_task(what, total=of or None)
             self._bars.update(self._tasks[what], completed=done)
         elif what not in self._told:
-            self._told.add(what)
-            sys.stderr.write(f"{what} …\n")
-            sys.stderr.flush()
+            self._say(what, f"{what} …")
+        elif of and self._clock.boot() - self._told[what] >= EVERY:
+            self._say(what, f"{what}: {done:,} of {of:,}")
+
+    def _say(self, what: str, line: str) -> None:
+        self._told[what] = self._clock.boot()
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

@@ -115,6 +115,7 @@ class QueueLane:
         await self._lane.ack(records)
 
     async def nack(self, records: Sequence[Record], delay: float | None) -> None:
+        await self._lane.nack(records, delay)  # it keeps them; of a lane that is lost nothing is written anywhere
         due = self._clock.wall() + (self._visibility if delay is None else delay)
         if self._returns is not None:
             self._returns.put(records, due)

@@ -58,6 +58,13 @@ def broker(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def count(text: str) -> int:
+    """A number of things, of which there is one at least."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, not {text}")
+    return int(text)
+
+
 def read(arguments: argparse.Namespace, *, warn: bool = False) -> Testbed:
     """The config that was named.
 

@@ -49,7 +49,7 @@ def add(words: common.Words) -> None:
     parser.add_argument(
         "--max-receive-count",
         metavar="N",
-        type=int,
+        type=common.count,
         default=MAX_RECEIVE_COUNT,
         help=f"deliveries of a queue's message before it goes to on_failure; default: {MAX_RECEIVE_COUNT}",
     )

@@ -39,7 +39,7 @@ def add(words: common.Words) -> None:
     parser = common.word(words, "send", "feed a mapping of the testbed", DESCRIPTION, act)
     parser.add_argument("mapping", metavar="MAPPING")
     parser.add_argument("events", metavar="EVENTS", nargs="?", help="a file of JSON lines; - is standard input")
-    parser.add_argument("--generate", metavar="N", type=_count, help="make up N events")
+    parser.add_argument("--generate", metavar="N", type=common.count, help="make up N events")
     parser.add_argument("--rate", metavar="R", type=_rate, help="at most R events a second")
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument("--key", metavar="TEXT", help="the key of every line: message group, partition key, Kafka key")
@@ -94,12 +94,6 @@ def _lines(name: str) -> list[tuple[int, str]]:
 
 def _made_up(count: int, shape: Presentation) -> Iterator[Feed]:
     return (generated(number, shape) for number in range(count))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number of events, 1 or more, not {text}")
-    return int(text)
 
 
 def _rate(text: str) -> float:
