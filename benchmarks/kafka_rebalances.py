@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -38,7 +39,7 @@ class Reader(Driven):
             begun &= self.ours
             for part in sorted(self.ours - begun):
                 found = self.client.committed([part], 10).get(part, Offset(0))
-                self.read(part, found.next)
+                self.do(partial(self._begin_at, part, found.next))
                 begun.add(part)
             new, self.records = self.records, []
             now = time.monotonic()
@@ -46,6 +47,11 @@ class Reader(Driven):
                 self.reads[message.partition].append(now)
                 self.at[TopicPartition(message.topic, message.partition)] = message.offset + 1
             time.sleep(0.005)
+
+    def _begin_at(self, part: TopicPartition, offset: int) -> None:
+        if part in self.ours:
+            self.client.seek(part, offset)
+            self.client.resume(part)
 
     def _let_go(self, what: str, parts: Any, done: Any) -> None:
         def commit_first() -> None:

@@ -17,6 +17,7 @@ import fifo
 import filters
 import sqs
 import streams
+import topics
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
@@ -27,7 +28,7 @@ RECORDS = {1: 20_000, 10: 100_000, 100: 200_000, 1000: 200_000}
 MESSAGES = 10_000
 STREAM_RECORDS = 200_000
 MODES = ("floor", "async", "sync")
-PACKAGES = ("headrace", "aiobotocore", "botocore", "aiohttp", "orjson")
+PACKAGES = ("headrace", "aiobotocore", "botocore", "aiohttp", "orjson", "kafka-python", "confluent-kafka")
 
 
 def spread(values: Sequence[float], form: str = ".2f") -> str:
@@ -133,6 +134,36 @@ def shards() -> list[str]:
     ]
 
 
+def partitions() -> list[str]:
+    """Poll and handle, by the size of the values; each against the bare loop of its client."""
+    say(f"Kafka, {ROUNDS} rounds")
+    runs, peer = topics.rounds(ROUNDS)
+    rows = [
+        [f"{size:,}", who, *_shown(results, ".1f"), *_against(results, runs[size, topics.BARE.get(who, who)])]
+        for (size, who), results in runs.items()
+    ]
+    ratios = {
+        (size, who): [
+            a["per_second"] / b["per_second"]
+            for a, b in zip(runs[size, who], runs[size, topics.BARE[who]], strict=True)
+        ]
+        for size in topics.VALUES
+        for who in topics.TARGETS
+    }
+    counts = ", ".join(f"{count:,} of {size:,} bytes" for size, count in topics.VALUES.items())
+    return [
+        f"### Kafka: poll → handler, {counts} in {topics.PARTITIONS} partitions",
+        "",
+        *table(["bytes", "", "records/s", "CPU µs a record", "records/s to bare", "CPU to bare"], rows),
+        "",
+        *[
+            verdict(f"{who}: records/s to its bare loop, {size:,} bytes", values, topics.TARGETS[who], most=False)
+            for (size, who), values in ratios.items()
+        ],
+        *([] if peer else ["", f"{topics.PEER} was not measured: its environment could not be installed."]),
+    ]
+
+
 def _shown(results: Iterable[dict[str, float]], form: str = ".0f") -> list[str]:
     results = list(results)
     return [spread([r["per_second"] for r in results], ",.0f"), spread([r["cpu_us"] for r in results], form)]
@@ -187,6 +218,7 @@ def main() -> None:
         "sqs": queues,
         "fifo": groups,
         "kinesis": shards,
+        "kafka": partitions,
         "filters": patterns,
     }
     wanted = sys.argv[1:] or list(parts)

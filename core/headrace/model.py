@@ -305,7 +305,7 @@ class Source(Protocol):
         ...
 
     async def lag(self) -> int | None:
-        """How many records wait at the source; None where it cannot say."""
+        """How many records wait: at a queue all of them, of a log in the lanes of this process. None: it cannot say."""
         ...
 
     async def dead_lettered(self) -> int | None:

@@ -14,6 +14,7 @@ import confluent_kafka
 import pytest
 
 from headrace_connectors.kafka.client import Fenced, Offset, OutOfRange, TopicPartition
+from headrace_connectors.kafka.logs import LIBRDKAFKA
 from support.kafka import Cluster
 from support.kafka_members import Driven, member, produce, until
 
@@ -185,7 +186,11 @@ def test_markers_and_what_was_aborted_are_passed(apache_kafka: Cluster, join: Jo
     topic = apache_kafka.topic(1)
     (part,) = parts(topic, 1)
     producer = confluent_kafka.Producer(
-        {"bootstrap.servers": apache_kafka.bootstrap_servers, "transactional.id": apache_kafka.name("tx")}
+        {
+            "bootstrap.servers": apache_kafka.bootstrap_servers,
+            "transactional.id": apache_kafka.name("tx"),
+            "logger": LIBRDKAFKA,
+        }
     )
     producer.init_transactions(30)
     for outcome in ("commit", "abort", "commit", "abort"):
@@ -270,6 +275,21 @@ def test_a_static_member_that_comes_back_gets_its_own_and_nobody_else_stops(apac
     again = join(topic, group, group_instance_id="a", **long)
     until(lambda: again.ours == before)
     assert other.told[told:] == []
+
+
+def test_of_two_of_one_name_the_older_is_fenced(apache_kafka: Cluster, join: Join) -> None:
+    """Mutation: FENCED_INSTANCE_ID taken for an error that is tried again."""
+    topic, group = apache_kafka.topic(1), apache_kafka.group()
+    long: dict[str, Any] = {"session_timeout_ms": 60_000, "max_poll_interval_ms": 60_000, "group_instance_id": "a"}
+    one = join(topic, group, **long)
+    (part,) = parts(topic, 1)
+    until(lambda: one.ours == {part})
+    one.client.commit({part: Offset(1, "older")}, 10)
+    other = join(topic, group, **long)
+    until(lambda: other.ours == {part})
+    with pytest.raises(Fenced):
+        one.client.commit({part: Offset(2, "late")}, 10)
+    assert other.client.committed([part], 10) == {part: Offset(1, "older")}
 
 
 def test_partitions_shared_out_by_the_brokers(apache_kafka: Cluster, members: ExitStack) -> None:

@@ -11,23 +11,34 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.composed import DEFAULT, FILE, FOLDER, ROOT, SERVICES, addresses, environment, inside, listens, mounted
+from headrace_connectors.testbed.jars import VERSION
+from support.composed import (
+    DEFAULT,
+    FILE,
+    FOLDER,
+    ONCE,
+    ROOT,
+    SERVICES,
+    addresses,
+    environment,
+    inside,
+    listeners,
+    listens,
+    mounted,
+)
 from support.composed import published as published_ports
 
 CLIENT = shutil.which("docker-compose")
 CONFIG = ROOT / "configs" / "compose.yaml"
 KAFKA = environment("kafka")
+LOCAL = {"127.0.0.1", "localhost"}
+CALLED = {inside(f"{address}:{port}") for address, port, _, _ in published_ports()}
+LASTING = [name for name in SERVICES if name not in ONCE]
 
 
 def pinned(image: str) -> bool:
     tag = image.rpartition("/")[2].partition(":")[2]
     return any(character.isdigit() for character in tag) and "latest" not in tag
-
-
-def listeners(variable: str) -> dict[str, tuple[str, str]]:
-    """NAME://HOST:PORT,… of Kafka: host and port by name."""
-    found = re.findall(r"(\w+)://([^:,]*):(\d+)", KAFKA[variable])
-    return {name: (host, port) for name, host, port in found}
 
 
 @pytest.mark.skipif(
@@ -45,7 +56,8 @@ def test_has_every_part_of_the_testbed() -> None:
     """Catches: a service that is taken out, or called otherwise, while README and configs still name it."""
     parts = {name: set(service["profiles"]) for name, service in SERVICES.items()}
     assert parts == {
-        "kafka": {"kafka"},
+        "kafka": {"kafka", "app"},
+        "kafka-topics": {"kafka", "app"},
         "redis": {"redis", "app"},
         "aws": {"aws", "app"},
         "kinesis": {"aws", "app"},
@@ -53,14 +65,15 @@ def test_has_every_part_of_the_testbed() -> None:
         "prometheus": {"observe"},
         "grafana": {"observe"},
     }
+    assert {"kafka-topics"} == ONCE
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_a_service_waits_for_is_started_with_it(name: str) -> None:
-    """Catches: `app` taken from the profiles of redis, so that `--profile app` alone is refused."""
+    """Catches: `app` taken from the profiles of redis, so that it alone is refused; headrace before its topics."""
     for other, condition in SERVICES[name].get("depends_on", {}).items():
         assert set(SERVICES[name]["profiles"]) <= set(SERVICES[other]["profiles"]), other
-        assert condition == {"condition": "service_healthy"}
+        assert condition == {"condition": "service_completed_successfully" if other in ONCE else "service_healthy"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -81,10 +94,14 @@ def test_the_aws_server_is_the_one_that_the_tests_use() -> None:
     assert f"ministack=={SERVICES['aws']['image'].rpartition(':')[2]}" in pins
 
 
-@pytest.mark.parametrize("name", SERVICES)
+def test_kafka_is_the_one_that_the_tests_use() -> None:
+    """Catches: another version in testbed/jars.py; tools of another version than the broker."""
+    assert {SERVICES[name]["image"] for name in ("kafka", "kafka-topics")} == {f"apache/kafka:{VERSION}"}
+
+
+@pytest.mark.parametrize("name", LASTING)
 def test_ports_are_published_on_loopback_only(name: str) -> None:
     """Catches: `9092:9092`, which every address of the machine would answer."""
-    assert SERVICES[name]["ports"]
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in SERVICES[name]["ports"])
 
 
@@ -94,7 +111,7 @@ def test_no_two_services_want_the_same_port() -> None:
     assert len(ports) == len(set(ports))
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", LASTING)
 def test_every_service_says_whether_it_is_well(name: str) -> None:
     """Catches: a health check that is left out, or that never ends."""
     check = SERVICES[name]["healthcheck"]
@@ -103,7 +120,7 @@ def test_every_service_says_whether_it_is_well(name: str) -> None:
     assert {"interval", "timeout", "retries"} < set(check)
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", LASTING)
 def test_a_health_check_asks_a_port_that_the_service_has(name: str) -> None:
     """Catches: a port changed in `ports` and not in the check, which then never turns well."""
     check = " ".join(SERVICES[name]["healthcheck"]["test"])
@@ -120,20 +137,22 @@ def test_what_is_mounted_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_services_call_each_other_by_name_and_by_a_port_that_is_open(name: str) -> None:
-    """Catches: `http://aws:4567`; 127.0.0.1 for another container; 9092 for Kafka's clients in containers."""
-    for variable, value in environment(name).items():
+    """Catches: `http://aws:4567`; 127.0.0.1 for another container; kafka:9092, which sends its clients to 127.0.0.1."""
+    told = environment(name) | {"command": " ".join(SERVICES[name].get("command", []))}
+    for variable, value in told.items():
         for host, port in addresses(value):
-            other = name if host in {"127.0.0.1", "0.0.0.0"} else host
-            assert other in SERVICES, (variable, value)
-            assert port in listens(other), (variable, value)
+            if host in {"127.0.0.1", "0.0.0.0", name}:
+                assert port in listens(name), (variable, value)
+            else:
+                assert f"{host}:{port}" in CALLED, (variable, value)
 
 
 def test_kafka_is_reached_from_this_machine_and_from_containers() -> None:
     """Catches: HOST advertised as `kafka`, which this machine cannot resolve; INTERNAL as 127.0.0.1."""
-    bound, told = listeners("KAFKA_LISTENERS"), listeners("KAFKA_ADVERTISED_LISTENERS")
+    bound, told = listeners("kafka", "KAFKA_LISTENERS"), listeners("kafka", "KAFKA_ADVERTISED_LISTENERS")
     ((address, port, _, inner),) = [one for one in published_ports() if one[2] == "kafka"]
-    assert told["HOST"] == (address, str(port))
-    assert bound["HOST"] == ("", str(inner))
+    assert told["HOST"] == (address, port)
+    assert bound["HOST"] == ("", inner)
     assert told["INTERNAL"] == ("kafka", bound["INTERNAL"][1])
     assert set(told) == set(bound) - {"CONTROLLER"}
     protocols = dict(pair.split(":") for pair in KAFKA["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
@@ -175,9 +194,9 @@ def test_headrace_runs_the_config_of_the_testbed() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_configs_name_ports_that_the_testbed_publishes(path: Path) -> None:
     """Catches: another port of the AWS server, of which a config's defaults know nothing."""
-    known = {port for _, port, _, _ in published_ports()} | {0}
+    known = {port for _, port, _, _ in published_ports()}
     defaults = [default for _, default in DEFAULT.findall(path.read_text())]
-    found = [port for default in defaults for host, port in addresses(default) if host == "127.0.0.1"]
+    found = [port for default in defaults for host, port in addresses(default) if host in LOCAL]
     assert found
     assert set(found) <= known
 

@@ -96,6 +96,15 @@ def test_the_board_asks_for_every_verdict_of_the_balance() -> None:
     assert len(others) == len(set(others)) == len(BALANCED)
 
 
+@pytest.mark.parametrize("expression", [one for one in EXPRESSIONS if "headrace_lag_records" in one])
+def test_what_waits_is_summed_over_copies_only_where_each_tells_its_own(expression: str) -> None:
+    """Catches: of a topic the copy that is furthest behind instead of all; a queue counted once for each copy."""
+    parts = re.findall(
+        r'(\w+) by \(service, mapping\) \(headrace_lag_records\{[^}]*, source(!?=)"kafka"\}\)', expression
+    )
+    assert parts == [("max", "!="), ("sum", "=")]
+
+
 def test_panels_have_numbers_and_places_of_their_own() -> None:
     """Catches: a panel that was copied with its id, of which Grafana shows one; two in one place."""
     ids = [panel["id"] for panel in PANELS]

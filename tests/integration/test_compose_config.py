@@ -1,23 +1,28 @@
-"""configs/compose.yaml on the testbed's servers, with the queues and the stream that the testbed makes in them."""
+"""configs/compose.yaml on the testbed's servers, with the queues, topics and stream that the testbed makes in them."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support import install
+from support import kafka as brokers
 from support.command import Running, wait_for
-from support.composed import DEFAULT, FOLDER, ROOT, environment
+from support.composed import DEFAULT, FOLDER, ROOT, SERVICES, environment
+from support.kafka import Cluster
 from support.kinesis import KinesisLocal, kinesis_client, shards
 from support.queues import counts, drain, send_all
 from support.redis import Valkey
@@ -37,6 +42,30 @@ class Kinesis(KinesisLocal):
 def kinesis() -> Iterator[Kinesis]:
     with Kinesis() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def kafka(_no_apache: str | None) -> Iterator[Cluster]:
+    """A broker of this file's own: topics and group have the testbed's names. It has the topics that are made there."""
+    with brokers.tansu() if _no_apache else brokers.apache() as server:
+        cluster = Cluster(server.bootstrap_servers)
+        for topic, partitions in topics().items():
+            cluster.topic(partitions, topic)
+        yield cluster
+
+
+def topics() -> dict[str, int]:
+    """What kafka-topics makes, with how many partitions: its script is run, with another word for Kafka's tool."""
+    *shell, script = SERVICES["kafka-topics"]["command"]
+    script = re.sub(r"\$(\$|\w+)", lambda found: found[1] if found[1] == "$" else "", script)  # as compose reads it
+    script = script.replace("/opt/kafka/bin/kafka-topics.sh", "echo")
+    said = subprocess.run([*shell, script], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for words in map(shlex.split, said.splitlines()):
+        given = dict(pairwise(words))
+        assert {"--create", "--if-not-exists"} < set(words)
+        found[given["--topic"]] = int(given["--partitions"])
+    return found
 
 
 @pytest.fixture
@@ -61,11 +90,14 @@ async def queues(sqs: Any, aws_env: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def told(aws_env: dict[str, str], ministack: Ministack, kinesis: Kinesis, redis: Valkey) -> dict[str, str]:
+def told(
+    aws_env: dict[str, str], ministack: Ministack, kafka: Cluster, kinesis: Kinesis, redis: Valkey
+) -> dict[str, str]:
     """What headrace's container is told, with every server where it is here."""
     here = {
         "http://aws:4566": ministack.url,
         "http://kinesis:4568": kinesis.url,
+        "kafka:19092": kafka.bootstrap_servers,
         "redis://redis:6379": redis.url,
         "0.0.0.0:8480": "127.0.0.1:0",
     }
@@ -139,6 +171,41 @@ async def test_orders_and_readings_are_handled_and_counted(
     assert record["KinesisBatchInfo"]["batchSize"] == 1
 
 
+@pytest.fixture
+async def consumer(kafka: Cluster) -> list[str]:
+    """README's line that shows what was given up, once its line that feeds payments has run: 20 of them."""
+    lines = re.findall(r"^.*-m kafka.*$", (FOLDER / "README.md").read_text(), re.MULTILINE)
+    feed, look = (line.replace("127.0.0.1:9092", kafka.bootstrap_servers) for line in lines)
+    python = shlex.quote(sys.executable)
+    script = ["sh", "-ec", feed.replace(" 5000 ", " 20 ").replace(".venv/bin/python", python)]
+    await asyncio.to_thread(subprocess.run, script, check=True, capture_output=True)
+    return shlex.split(look.replace(".venv/bin/python", python))
+
+
+async def test_payments_are_handled_given_up_and_counted(consumer: list[str], running: Running, tmp_path: Path) -> None:
+    """Catches: another topic; LATEST; no bisection, so that good payments are given up with a bad one."""
+
+    def all_is_counted() -> bool:
+        seen = scraped(running.url)
+        return (
+            seen.get(("headrace_succeeded_events_total", "payments")),
+            seen.get(("headrace_on_failure_destination_delivered_events_total", "payments")),
+        ) == (19.0, 1.0)
+
+    await asyncio.to_thread(wait_for, all_is_counted, "nineteen payments, and one given up")
+    running.process.terminate()
+    assert await asyncio.to_thread(running.wait) == 0, running.err
+    handled = set((tmp_path / "payments-handled.txt").read_text().split())
+    assert handled == {str(number) for number in range(1, 21)} - {"7"}
+    with subprocess.Popen(consumer, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        record = json.loads(await asyncio.to_thread(process.stdout.readline))
+        process.terminate()
+    assert record["KafkaBatchInfo"]["batchSize"] == 1
+    ((shown,),) = record["payload"]["records"].values()
+    assert json.loads(base64.b64decode(shown["value"])) == {"id": 7, "amount": None}
+
+
 async def test_an_order_that_fails_too_often_goes_to_the_dead_letters(sqs: Any, queues: dict[str, str]) -> None:
     """Catches: `orders` without a redrive policy, where a bad order comes again for ever."""
     answer = await sqs.get_queue_attributes(QueueUrl=queues["orders"], AttributeNames=["All"])
@@ -152,3 +219,11 @@ def test_every_queue_of_the_config_is_made() -> None:
     urls = [default for _, default in DEFAULT.findall(CONFIG.read_text()) if "/000000000000/" in default]
     made = set(re.findall(r'QueueName="([\w-]+)"', (FOLDER / "ready.d" / "queues.py").read_text()))
     assert {url.rpartition("/")[2] for url in urls} == made - {"orders-dlq"}
+
+
+def test_every_topic_of_the_config_is_made() -> None:
+    """Catches: a topic of configs/compose.yaml that kafka-topics does not know, or a name with a slip in it."""
+    text = CONFIG.read_text()
+    read = re.findall(r"topics: \[([\w-]+)\]", text)
+    assert len(read) == 1
+    assert {*read, *re.findall(r"kafka://([\w-]+)", text)} == set(topics())

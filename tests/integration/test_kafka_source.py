@@ -18,6 +18,7 @@ from kafka import TopicPartition as Theirs
 from headrace.poller import Poller
 from headrace_connectors.catalog import catalog
 from headrace_connectors.kafka.connecting import SECTION, KafkaSettings
+from headrace_connectors.kafka.logs import LIBRDKAFKA
 from headrace_connectors.kafka.registration import kafka as connector
 from support import kafka as brokers
 from support.kafka import Cluster
@@ -139,7 +140,9 @@ async def test_what_a_filter_takes_out_leaves_no_lag(apache_kafka: Cluster, clie
 async def test_markers_leave_no_lag(apache_kafka: Cluster, client: str) -> None:
     """Mutation: the position of the last record committed, at rest too."""
     topic, group, servers = apache_kafka.topic(1), apache_kafka.group(), apache_kafka.bootstrap_servers
-    producer = confluent_kafka.Producer({"bootstrap.servers": servers, "transactional.id": apache_kafka.name("tx")})
+    producer = confluent_kafka.Producer(
+        {"bootstrap.servers": servers, "transactional.id": apache_kafka.name("tx"), "logger": LIBRDKAFKA}
+    )
     producer.init_transactions(30)
     for outcome in ("commit", "abort", "abort"):
         producer.begin_transaction()

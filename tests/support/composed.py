@@ -20,14 +20,17 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services
 DEFAULT = re.compile(r"\$\{(\w+):-([^}]*)\}")
 """A variable of a config that has a default, and that default."""
 
+ONCE = {name for name, service in SERVICES.items() if "ports" not in service}
+"""The services that do their work and end."""
+
 _ADDRESS = re.compile(r"(?:^|://|@)([\w.-]+):(\d{2,5})")
-_LISTENER = re.compile(r"://:(\d{2,5})")
+_LISTENER = re.compile(r"(\w+)://([^:,]*):(\d{2,5})")
 
 
 def published() -> Iterator[tuple[str, int, str, int]]:
     """Of every published port: the address and port on this machine, the service, and its port in the container."""
     for name, service in SERVICES.items():
-        for entry in service["ports"]:
+        for entry in service.get("ports", []):
             address, port, inside = entry.rsplit(":", 2)
             yield address, int(port), name, int(inside)
 
@@ -41,19 +44,27 @@ def environment(name: str) -> dict[str, str]:
 def listens(name: str) -> set[int]:
     """The ports on which a service listens in its container: what it publishes, and listeners that it is told."""
     ports = {inside for _, _, service, inside in published() if service == name}
-    listeners = environment(name).get("KAFKA_LISTENERS", "")
-    return ports | {int(port) for port in _LISTENER.findall(listeners)}
+    return ports | {port for _, port in listeners(name, "KAFKA_LISTENERS").values()}
+
+
+def listeners(name: str, variable: str) -> dict[str, tuple[str, int]]:
+    """NAME://HOST:PORT,… of a Kafka: host and port by name; nothing of another service."""
+    return {word: (host, int(port)) for word, host, port in _LISTENER.findall(environment(name).get(variable, ""))}
 
 
 def addresses(text: str) -> list[tuple[str, int]]:
     """Every HOST:PORT in *text* that stands alone, in a URL or after an @."""
-    return [(host, int(port)) for part in text.split(",") for host, port in _ADDRESS.findall(part)]
+    return [(host, int(port)) for part in re.split(r"[,\s]", text) for host, port in _ADDRESS.findall(part)]
 
 
 def inside(text: str) -> str:
-    """*text* with every address of a published port replaced by the one that containers use."""
+    """*text* with every address of a published port replaced by the one that containers use.
+
+    A Kafka has another port for them: who comes to a listener is sent on to where that one is advertised.
+    """
     for address, port, name, own in published():
-        text = text.replace(f"{address}:{port}", f"{name}:{own}")
+        host, inner = listeners(name, "KAFKA_ADVERTISED_LISTENERS").get("INTERNAL", (name, own))
+        text = text.replace(f"{address}:{port}", f"{host}:{inner}")
     return text
 
 

@@ -10,11 +10,16 @@ T = TypeVar("T")
 
 
 class Asking(Generic[T]):
-    """*begin* has a thread answer. An answer that does not come, or is an error, is asked for again later."""
+    """*begin* has a thread answer. An answer that does not come, or is an error, is asked for again later.
 
-    def __init__(self, every: float, begin: Callable[[Callable[[], T]], asyncio.Future[T]]) -> None:
+    *since* counts as the last time.
+    """
+
+    def __init__(
+        self, every: float, begin: Callable[[Callable[[], T]], asyncio.Future[T]], *, since: float = 0.0
+    ) -> None:
         self._every, self._begin = every, begin
-        self._asked, self._waiting = 0.0, False
+        self._asked, self._waiting = since, False
 
     def look(
         self,

@@ -19,7 +19,13 @@ from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from kafka.errors import CommitFailedError, CorruptRecordError, FencedInstanceIdError, OffsetOutOfRangeError
+from kafka.errors import (
+    CommitFailedError,
+    CorruptRecordError,
+    FencedInstanceIdError,
+    OffsetOutOfRangeError,
+    RebalanceInProgressError,
+)
 from kafka.future import Future
 from kafka.structs import OffsetAndMetadata
 
@@ -156,7 +162,11 @@ class KafkaPythonClient:
                 {Theirs(*part): OffsetAndMetadata(one.next, one.metadata, -1) for part, one in offsets.items()},
                 timeout_ms=_ms(seconds),
             )
-        except (CommitFailedError, FencedInstanceIdError) as error:
+        except CommitFailedError as error:
+            if error.args and isinstance(error.args[0], RebalanceInProgressError):
+                raise error.args[0] from error  # counted in: the same commit is taken when the group stands
+            raise Fenced(str(error)) from error
+        except FencedInstanceIdError as error:
             raise Fenced(str(error)) from error
 
     def committed(self, parts: Sequence[TopicPartition], seconds: float) -> Mapping[TopicPartition, Offset]:

@@ -87,7 +87,8 @@ class KafkaSource:
         self._contact, self._give_up_after = Contact(session, opening.clock), max(2 * session, LEAST_BEFORE_ANEW)
         self._member = Member(opening.mapping, self, join(opening, self._watch), self._new_partition)
         self._taking = Taking(opening, self._member, self._contact, self._gone)
-        self._topics: Asking[list[str]] = Asking(TOPICS_EVERY, self._member.begin)
+        now = opening.clock.boot()  # then a client knows of no topic yet
+        self._topics: Asking[list[str]] = Asking(TOPICS_EVERY, self._member.begin, since=now)
         self._ends: Asking[Mapping[TopicPartition, int]] = Asking(ENDS_EVERY, self._member.begin)
         group = options.consumer_group_id or str(opening.uuid)
         self._orders = Orders(opening.mapping, of_kafka_python(self._connection), group, CALL_SECONDS)
