@@ -34,10 +34,10 @@ demo: setup servers     ## 10,000 orders through a real SQS server, with the boo
 demo-streams: setup servers     ## 8,000 readings through four Kinesis shards that split and merge while a copy is killed
 	@PYTHONPATH=tests $(BIN)/python configs/streams/run.py
 
-testbed-demo: setup     ## a shop with five kinds of sources, without AWS: on a Kafka broker that it starts
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[testbed]'
+testbed-demo: setup servers     ## a shop with five kinds of sources, without AWS: on a Kafka broker that it starts
 	@mkdir -p .cache/headrace && ln -sfn .. .cache/headrace/servers    # Kafka's jars are those of the tests
-	@XDG_CACHE_HOME=$(CURDIR)/.cache $(BIN)/python configs/shop/demo.py
+	@XDG_CACHE_HOME=$(CURDIR)/.cache PYTHONPATH=$$(echo $(CURDIR)/.cache/kafka/lib/python*/site-packages) \
+	  $(BIN)/python configs/shop/demo.py
 
 lint: setup     ## ruff: rules and format
 	$(BIN)/ruff check .
