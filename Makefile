@@ -36,7 +36,8 @@ demo-streams: setup servers     ## 8,000 readings through four Kinesis shards th
 
 testbed-demo: setup     ## a shop with five kinds of sources, without AWS: on a Kafka broker that it starts
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[testbed]'
-	@$(BIN)/python configs/shop/demo.py
+	@mkdir -p .cache/headrace && ln -sfn .. .cache/headrace/servers    # Kafka's jars are those of the tests
+	@XDG_CACHE_HOME=$(CURDIR)/.cache $(BIN)/python configs/shop/demo.py
 
 lint: setup     ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -150,6 +150,24 @@ def test_up_outlives_runs_and_goes_with_down_or_a_kill(make: Make) -> None:
     assert made.does("down") == "no testbed runs\n"
 
 
+def test_runs_that_are_killed_lose_nothing(make: Make) -> None:
+    """Catches: a record that is settled before it is handled, or before the retry topic has it."""
+    made = make("pypi")
+    made.does("up", "--broker", "pypi")
+    made.send("orders")
+    made.does("send", "orders", "--generate", "3000")
+    for enough in (300, 1200):
+        running = made.start("run", "--mapping", "orders")
+        until(lambda enough=enough: len(made.handled("orders")) >= enough, f"{enough} orders")
+        running.signal(KILL)
+        running.process.wait(PATIENCE)
+    made.does("run", "--mapping", "orders", "--exit-when-idle", "2")
+    account = made.report()["orders"]
+    assert {one["id"] for one in made.handled("orders")} == {*range(3000)}
+    assert len({one["id"] for one in account["failed"]}) == 1
+    assert account["waiting"] == 0
+
+
 def test_a_state_in_redis_is_a_redis_of_the_testbeds_own(make: Make) -> None:
     made = make("pypi", SHOP_STATE="redis://127.0.0.1:1/0")
     told = made.does("up", "--broker", "pypi")

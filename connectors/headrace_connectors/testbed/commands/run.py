@@ -9,6 +9,7 @@ from functools import partial
 
 from headrace.cli import run
 from headrace.clock import SYSTEM
+from headrace.service.watchdog import Watchdog
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.testbed.cluster import Cluster
 from headrace_connectors.testbed.commands import common
@@ -69,6 +70,8 @@ def act(arguments: argparse.Namespace) -> int:
         told = report(testbed.config, testbed.place, Cluster(settings), SYSTEM.wall())
         write(testbed.place.last_report, told.plain())
         show(told)
+    if arguments.signals is not None:  # the process is ours, and a thread of a handler may hold it
+        Watchdog(lambda: ()).arm(run.ENDING, "a task or thread of a handler did not end; ended by force", status)
     return status
 
 
