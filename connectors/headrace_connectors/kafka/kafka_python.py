@@ -107,6 +107,7 @@ class KafkaPythonClient:
         """kafka-python looks round and round while its coordinator is away: there, the waiting is ours."""
         self._remember_the_join()
         away = self.silence() > AWAY * self._beat
+        self._take_up_again()
         try:
             found: Mapping[TopicPartition, Sequence[Message]] = self._consumer.poll(
                 timeout_ms=0 if away else _ms(seconds), max_records=MOST_A_POLL
@@ -140,6 +141,16 @@ class KafkaPythonClient:
             return None
         part = TopicPartition(said["topic"], int(said["partition"]))
         return Unreadable(part, max(int(said["offset"]), self.position(part) or 0), "its checksum is wrong")
+
+    def _take_up_again(self) -> None:
+        """What was put aside of a paused partition, once it is resumed.
+
+        kafka-python 3.0.12 does so only where it has nothing in hand, and keeps in hand what it has used up: such a
+        partition would bring nothing any more.
+        """
+        fetcher = self._consumer._fetcher  # noqa: SLF001
+        if fetcher._paused_partition_records and not fetcher._next_partition_records:  # noqa: SLF001
+            fetcher._next_partition_records = None  # noqa: SLF001
 
     def pause(self, part: TopicPartition) -> None:
         self._consumer.pause(Theirs(*part))

@@ -92,7 +92,8 @@ class SnapshotCollector(Collector):
     def _gauges(self, lanes: Sequence[tuple[tuple[str, ...], LaneView]]) -> Iterator[Metric]:
         in_flight = GaugeMetricFamily("headrace_in_flight_records", "Records held and not settled.", labels=LANE)
         seconds = GaugeMetricFamily("headrace_lag_seconds", "Mean age of records lately handed over.", labels=LANE)
-        waiting = GaugeMetricFamily("headrace_lag_records", "Records that wait: of a queue all, of a log in our lanes.", labels=LANE[:-1])
+        what = "Records that wait: of a queue all, of a log in our lanes."
+        waiting = GaugeMetricFamily("headrace_lag_records", what, labels=LANE[:-1])
         for labels, lane in lanes:
             in_flight.add_metric(labels, lane.in_flight)
             if lane.lag_seconds is not None:
