@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from tenacity import AsyncRetrying, AttemptManager, RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.wait import wait_base, wait_random, wait_random_exponential
@@ -14,9 +14,6 @@ from headrace.model import LaneEnded, LaneLost
 from headrace.observe import Log
 
 T = TypeVar("T")
-
-AWAKE: Final = 0.05
-"""Seconds that are waited for all the same where every wait is cut short: else it would be tried without a pause."""
 
 ERRORS: wait_base = wait_random_exponential(multiplier=0.5, min=0.1, max=20)
 """After an error: random up to 0.5 s doubling to 20 s, so that a fleet does not come back all at once."""
@@ -55,7 +52,6 @@ def again(
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await (waking or asyncio.Event()).wait()
-                await asyncio.sleep(AWAKE)
 
     retrying = AsyncRetrying(
         retry=retry_if_exception(_worth_it), wait=wait, sleep=sleep, before_sleep=say, reraise=True
