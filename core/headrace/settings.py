@@ -136,6 +136,11 @@ class Filter(Settings):
     )
 
 
+def _whole(seconds: float | None) -> float | None:
+    """A whole number as people write it."""
+    return int(seconds) if seconds is not None and seconds.is_integer() else seconds
+
+
 class FilterCriteria(Settings):
     filters: list[Filter] = Field(
         [], max_length=10, description="A record is taken when one of them matches; without any, every record is."
@@ -163,7 +168,7 @@ class MappingSettings(Settings):
 
     enabled: bool = Field(True, description="false keeps the mapping, and does not poll.")
     batch_size: int | None = Field(None, ge=1, le=10000, description="Records handed over at most together.")
-    maximum_batching_window_in_seconds: int | float | None = Field(
+    maximum_batching_window_in_seconds: Annotated[float | None, AfterValidator(_whole)] = Field(
         None, ge=0, le=300, description="Seconds to gather a batch, from its first record."
     )
     function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(

