@@ -227,7 +227,7 @@ async def test_a_broker_that_is_away_for_longer_than_a_session(books, run, how) 
             found = await hold(books, producer.produced, watch, broken=copies.broken())
     meanwhile = [made - begin for made, _ in books.dispatched() if begin < made < end]
     assert meanwhile, "nothing was dispatched before the deadline"
-    assert max(meanwhile) <= SESSION
+    assert max(meanwhile) <= SESSION, sorted(meanwhile)[-5:]
     assert set(found.repeats) <= {"lane lost"}
 
 

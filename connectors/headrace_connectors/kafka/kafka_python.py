@@ -240,6 +240,14 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka 
         await self._until_done(self._membership.revoked, revoked)
 
     async def on_partitions_lost(self, lost: Collection[Theirs]) -> None:
+        """Forgets them before it joins again.
+
+        kafka-python 3.0.12 goes on claiming what it lost: the group would then give it that at once, while the next
+        owner, whose claim is overlooked, is still about to let it go.
+        """
+        for assignor in self._consumer._coordinator._assignors.values():  # noqa: SLF001
+            if isinstance(assignor, CooperativeStickyAssignor):
+                assignor.member_assignment = None
         await self._until_done(self._membership.lost, lost)
 
     async def _until_done(
