@@ -71,7 +71,8 @@ class KafkaPythonClient:
         membership: Membership,
         watch: Watch,
     ) -> None:
-        self._heard = time.monotonic()
+        self._heard = self._settled = time.monotonic()
+        self._longest_rebalance = (options.max_poll_interval_ms + options.session_timeout_ms) / 1000
         self._beat = min(3.0, options.session_timeout_ms / 4000)
         self._membership, self._joined = membership, False
         try:
@@ -208,11 +209,14 @@ class KafkaPythonClient:
     def silence(self) -> float:
         """Since the last heartbeat that was answered was sent; none while the group rebalances.
 
-        A member that waits for the others to join is counted in by the coordinator, and sends no heartbeats.
+        A member that waits for the others to join is counted in by the coordinator, and sends no heartbeats; but no
+        longer than the group waits for anybody.
         """
         coordinator, now = self._consumer._coordinator, time.monotonic()  # noqa: SLF001 - its metrics tell of sending only
-        beats = coordinator.heartbeat
-        if coordinator.rebalance_in_progress():
+        beats, rebalances = coordinator.heartbeat, coordinator.rebalance_in_progress()
+        if not rebalances:
+            self._settled = now
+        if rebalances and now - self._settled <= self._longest_rebalance:
             self._heard = now
         elif beats.last_receive >= beats.last_send:
             self._heard = max(self._heard, beats.last_send, beats.last_reset)

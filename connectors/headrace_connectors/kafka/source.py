@@ -176,9 +176,10 @@ class KafkaSource:
         self._look()
 
     def _begin_anew_if_failing(self) -> None:
-        """A client that is broken for good says the same for ever; another one may say something else."""
-        if self._failing_since is not None and self._clock.boot() - self._failing_since > self._give_up_after:
-            raise SourceUnavailable(self.condition.reason)
+        """A client that is broken for good says the same for ever, or nothing; another one may do better."""
+        failing = 0.0 if self._failing_since is None else self._clock.boot() - self._failing_since
+        if max(failing, self._member.client.silence()) > self._give_up_after:
+            raise SourceUnavailable(self.condition.reason or "the group's coordinator says nothing")
 
     def _to_take(self) -> list[Partition]:
         """Those without a lane, but for one at whose records a call of an earlier assignment still runs."""
