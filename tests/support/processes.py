@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _LISTENS = "0A"
@@ -25,7 +26,10 @@ def session(leader: int) -> set[int]:
 
 def listening(pid: int) -> set[str]:
     """The addresses, without ports, of all that a process listens at."""
-    held = {str(one.readlink()) for one in (PROC / str(pid) / "fd").iterdir()}
+    held = set()
+    for one in (PROC / str(pid) / "fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            held.add(str(one.readlink()))
     found = set()
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         for line in (PROC / "net" / table).read_text().splitlines()[1:]:
