@@ -67,3 +67,9 @@ def test_partition_0_makes_a_start_concrete_and_the_others_wait_for_it(start: st
 
 def test_a_concrete_start_leaves_alone_what_has_an_offset() -> None:
     assert missing([ZERO, ONE], {ONE: Offset(5)}, {ZERO: 9, ONE: 9}) == {ZERO: Offset(9)}
+
+
+def test_stray_bytes_behind_a_note_are_left_out() -> None:
+    """Catches: a request of an operator's that is forgotten, and carried out again."""
+    note = Note(owner="me", epoch=3, crashes=1, sought="a1")
+    assert Note.of(note.text() + "\x00\x01}x") == note

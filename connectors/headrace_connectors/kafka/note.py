@@ -35,9 +35,12 @@ class Note:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """What *text* says; nothing, where other tools wrote it or a newer headrace did."""
+        """What *text* says; nothing, where other tools wrote it or a newer headrace did.
+
+        confluent_kafka 2.16 was seen to give what was committed with stray bytes behind it: they are left out.
+        """
         try:
-            match json.loads(text or "null"):
+            match json.JSONDecoder().raw_decode(text or "null")[0]:
                 case {"headrace": 1, "owner": str(owner), "epoch": int(epoch), "crashes": int(crashes), **more}:
                     sought = str(more.get("sought", ""))
                     return cls(owner=owner, epoch=epoch, crashes=crashes, mark=_mark(more.get("mark")), sought=sought)
