@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from support import kafka as brokers
 from support import kafka_secured
@@ -49,6 +50,13 @@ def _nobody_elses_aws() -> Iterator[None]:
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
         patch.setenv("no_proxy", "127.0.0.1,localhost")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nobody_elses_log() -> Iterator[None]:
+    """What a command that ran in a test's own process set for its log lines, its level too, ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-import structlog
 import yaml
 
 from headrace.cli.main import main
@@ -127,7 +126,6 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
         monkeypatch.setenv(name, value)
     with project(tmp_path) as made:
         yield made
-    structlog.reset_defaults()
 
 
 def spread(shown: list[dict[str, Any]]) -> bool:

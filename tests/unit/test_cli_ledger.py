@@ -7,12 +7,11 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import yaml
 
 from headrace.cli.main import main
@@ -87,9 +86,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Shop]:
-    yield Shop(tmp_path, capsys)
-    structlog.reset_defaults()
+def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shop:
+    return Shop(tmp_path, capsys)
 
 
 def test_seek_moves_every_shard_ended_ones_too(shop: Shop) -> None:
