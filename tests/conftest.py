@@ -52,6 +52,14 @@ def _nobody_elses_aws() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_elses_witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What was begun in the stores of this run is remembered in its own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("witness")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nobody_elses_log() -> Iterator[None]:
     """What a command that ran in a test's own process set for its log lines, its level too, ends with the test."""

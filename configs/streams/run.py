@@ -139,6 +139,7 @@ async def run(console: Console, headrace: str, wanted: int, seconds: float) -> i
                 "HEADRACE_STATE": f"{redis.url}/0",
                 "HEADRACE_LEASE_TTL": LEASE_TTL,
                 "HEADRACE_LOG_FORMAT": "json",
+                "XDG_STATE_HOME": str(OUT),  # each run begins anew
             }
             demo = Demo(screen, headrace, client, stream, environment)
             producer = stack.enter_context(_producer(stream, wanted, seconds, environment))

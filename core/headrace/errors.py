@@ -9,6 +9,7 @@ HeadraceError
 ├── ServerUnavailable    a server that we were to start cannot be had, or does not start: why, and the mend
 └── LedgerError          a ledger cannot be used as it is: what is wrong with it, and the mend
     ├── LedgerUnavailable  its store cannot be reached now; says whether the write may have happened
+    ├── PositionsLost      its store was emptied, and nobody knows the positions any more
     ├── GraphChanged       it has another graph than was meant, or none
     └── UnknownShards      it has no rows for shards that were named
 
@@ -107,6 +108,17 @@ class LedgerUnavailable(LedgerError):  # noqa: N818 - as above
     def __init__(self, message: str, *, written: bool) -> None:
         self.written = written
         super().__init__(f"{message}; {'the write may have happened' if written else 'nothing was written'}")
+
+
+class PositionsLost(LedgerError):  # noqa: N818 - as above
+    """A mapping was begun in this store, *since* when, and the store knows nothing of it any more."""
+
+    def __init__(self, mapping: str, store: str, since: str) -> None:
+        super().__init__(
+            f"{store} has no positions of {mapping} any more, which was begun there ({since}): it was emptied, and no "
+            f"copy runs that knows them. Say where to go on: headrace seek CONFIG {mapping} --to TRIM_HORIZON, or a "
+            "time before the loss"
+        )
 
 
 class GraphChanged(LedgerError):  # noqa: N818 - as above

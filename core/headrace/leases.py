@@ -14,6 +14,7 @@ from headrace.ledger import Lease, Ledger, Mark, deadline
 from headrace.model import KEEP, LaneLost, Position, Unchanged
 from headrace.observe import Log, log
 from headrace.retry import again, capped
+from headrace.witness import NoWitness, Witness
 
 TTL = 10.0
 """Seconds that a lease is good for without being renewed."""
@@ -34,6 +35,7 @@ class Leases:
     """Opens the ledger when the first source asks for it, and renews whatever is held while `run` runs.
 
     While the store is away, lanes go on to their deadlines, then they are lost; what comes back is taken anew.
+    `witness` remembers beside the store what was begun in it.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Leases:
         ttl: float = TTL,
         owner: str | None = None,
         closes: bool = True,
+        witness: Witness | None = None,
         clock: Clock = SYSTEM,
         logger: Log | None = None,
     ) -> None:
         self._closes = closes
+        self.witness: Witness = witness or NoWitness()
         self.owner, self.ttl = owner or new_owner(), ttl
         self._open, self._clock, self._log = open_ledger, clock, logger or log()
         self._ledger: Ledger | None = None

@@ -27,6 +27,7 @@ from headrace.model import Condition
 from headrace.observe import Tally, log
 from headrace.plugins import Catalog, Connector, Opening
 from headrace.settings import FunctionSettings, MappingSettings, Settings
+from headrace.witness import witness_of
 
 
 class PollerOptions(TypedDict, total=False):
@@ -145,7 +146,8 @@ def _leases(catalog: Catalog, state: str | Ledger | None, name: str) -> Leases:
             catalog.check_state(url)
         except ConfigError as error:
             raise ConfigError([replace(fault, path="state") for fault in error.faults]) from None
-        return Leases(partial(catalog.ledger, LedgerOpening(url=url, service=name)))
+        opening = LedgerOpening(url=url, service=name)
+        return Leases(partial(catalog.ledger, opening), witness=witness_of(url, name, opening.log))
     return Leases(partial(_given, state), closes=False)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from headrace import graph
-from headrace.errors import GraphChanged, SourceUnavailable
+from headrace.errors import GraphChanged, PositionsLost, SourceUnavailable
 from headrace.graph import Kept, Start
 from headrace.leases import Holding, Leases
 from headrace.ledger import Graph, Ledger
@@ -78,23 +78,31 @@ class Upkeep:
         if seen.generation is None:
             await self._begin(ledger)
             return None
-        if self.known is not None and self._begun_anew(self.known, seen):
-            was = {row.shard: row.position for row in self.known.rows if not row.ended}
-            mend = "seek to where each shard was; what came before the new start is not read otherwise"
-            self._log.error("graph.begun_anew", identity=seen.identity, was=was, mend=mend)
+        self._compare(seen)
         self.known = seen
         if await self._audited(ledger, seen):
             self._news.set()
             return None
         return seen
 
-    @staticmethod
-    def _begun_anew(known: Graph, seen: Graph) -> bool:
-        """The store was emptied while we could not look, and somebody who knew nothing of it wrote a first graph."""
-        return known.generation != seen.generation and known.identity == seen.identity
+    def _compare(self, seen: Graph) -> None:
+        """Tell it where the store was emptied unseen by us, and who knew nothing of it wrote a first graph."""
+        witness, rows = self._leases.witness, self.known.rows if self.known else ()
+        last = self.known or witness.begun(self._mapping)
+        if last is not None and last.generation != seen.generation and last.identity == seen.identity:
+            was = {row.shard: row.position for row in rows if not row.ended}
+            mend = "seek to where each shard was; what came before the new start is not read otherwise"
+            self._log.error("graph.begun_anew", identity=seen.identity, was=was, mend=mend)
+        witness.saw(self._mapping, seen.identity or "", seen.generation or "")
 
     async def _begin(self, ledger: Ledger) -> None:
-        """Write the first graph, as of the first look, but not before who else may be alive had time to restore one."""
+        """Write the first graph, as of the first look, but not before who else may be alive had time to restore one.
+
+        Raises:
+            PositionsLost: it is not the first, and who wrote that may be gone.
+        """
+        if (begun := self._leases.witness.begun(self._mapping)) is not None:
+            raise PositionsLost(self._mapping, begun.store, begun.since)
         if self._listing is None:
             self._listing = await self._shards.list()
             patience = 0.0 if type(ledger) is MemoryLedger else 3 * self._leases.look_every  # nobody can empty that one

@@ -206,6 +206,31 @@ def test_shards_move_over_redis_when_a_copy_ends(shop: Project, kinesis_local: K
         assert copies[1].wait() == 0
 
 
+def test_a_store_that_was_emptied_while_no_copy_ran_stops_the_mapping_until_a_seek(
+    shop: Project, kinesis_local: KinesisLocal, capsys: Capsys
+) -> None:
+    """Mutation: an emptied store is a first start, at LATEST: what came meanwhile is passed over without a word."""
+    with Valkey() as valkey:
+        fleet = Fleet(shop, kinesis_local, capsys, valkey.url)
+        shop.config.write_text(shop.config.read_text().replace("TRIM_HORIZON", "LATEST"))
+        one = fleet.start()
+        fleet.until(lambda shards: bool(shards) and all(shard["owner"] for shard in shards), "read")
+        fleet.put(FIRST)
+        fleet.until_done(Counter(FIRST))
+        one.signal(signal.SIGTERM)
+        assert one.wait() == 0
+        fleet.put(SECOND)
+        valkey.ask("FLUSHALL")
+        two = fleet.start()
+        wait_for(lambda: "has no positions of clicks any more" in str(two.get("/readyz")), "no reason is given")
+        assert two.get("/readyz")[0] == 503
+        fleet.carry_out("seek", "clicks", "--to", "TRIM_HORIZON")
+        fleet.until_done(Counter([*FIRST, *FIRST, *SECOND]))
+        wait_for(lambda: two.get("/readyz")[0] == 200, "it is not ready again")
+        two.signal(signal.SIGTERM)
+        assert two.wait() == 0
+
+
 def test_a_seek_leaves_what_was_read_to_its_end_and_is_gone(
     shop: Project, kinesis_local: KinesisLocal, capsys: Capsys
 ) -> None:

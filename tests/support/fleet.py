@@ -19,6 +19,7 @@ from headrace.settings import MappingSettings, Settings
 from headrace.shards import Shards
 from headrace.testing import FakeClock
 from headrace.testing.shards import MemoryStream
+from headrace.witness import Witness
 from support.engine import Lines
 
 Behave = Callable[[list[str], Any], Awaitable[Any]]
@@ -46,6 +47,7 @@ class Worker:
         behave: Behave | None = None,
         tell: Tell | None = None,
         on_failure: Destined | None = None,
+        witness: Witness | None = None,
         **settings: Any,
     ) -> None:
         self.fleet, self.name, self.told = fleet, name, Told()
@@ -54,6 +56,7 @@ class Worker:
             ttl=fleet.ttl,
             owner=name,
             closes=False,
+            witness=witness,
             clock=fleet.clock,
             logger=self.told,
         )

@@ -172,10 +172,10 @@ def test_a_queue_whose_service_does_not_run_cannot_be_paused(shop: Shop, command
 
 
 def test_a_mapping_that_was_never_begun(shop: Shop) -> None:
-    """It has nothing to move, but may be paused before its first start. Mutation: a seek that says nothing, and 0."""
-    status, _, err = shop.run("seek", "clicks", "--to", "TRIM_HORIZON")
+    """It has no shard to move alone, but may be paused before its first start. Mutation: a seek that says nothing."""
+    status, _, err = shop.run("seek", "clicks", "--to", "TRIM_HORIZON", "--shard", "shardId-0")
     assert status == 1
-    assert "never begun: there is no position yet; starting_position says where it begins" in err
+    assert "clicks has no positions: seek all of its shards first, without --shard" in err
     assert shop.run("pause", "clicks") == (0, "clicks is paused: nobody reads it\n", "")
     assert shop.graph.paused
 
@@ -246,7 +246,7 @@ def test_a_sequence_number_fits_a_terminal() -> None:
 
 def test_status_of_what_was_never_begun(shop: Shop) -> None:
     status, out, _ = shop.run("status")
-    assert (status, out.strip()) == (0, "clicks: never begun: no position was written yet")
+    assert (status, out.strip()) == (0, "clicks: no positions: never begun, or its store was emptied")
 
 
 COMMANDS = [["seek", "clicks", "--to", "TRIM_HORIZON"], ["pause", "clicks"], ["resume", "clicks"], ["status"]]
@@ -278,5 +278,5 @@ def test_status_makes_no_file(shop: Shop) -> None:
     """Mutation: a look that leaves an empty ledger behind, which is then taken for one that was begun."""
     status, out, err = shop.run("status")
     assert (status, "never begun" in out) == (0, True)
-    assert "shop.db is not there: nothing was ever run with it" in err
+    assert "shop.db is not there: nothing was run with it yet, or it was removed" in err
     assert not (shop.folder / "shop.db").exists()

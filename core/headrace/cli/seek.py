@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Final, TypeAlias
 
 from headrace.cli import common
+from headrace.cli.beginning import begin
 from headrace.cli.ledgers import Refused, carried_out, log_of, opened
 from headrace.clock import SYSTEM
 from headrace.config import Config
@@ -17,10 +18,12 @@ from headrace.errors import ConfigError, Fault, SourceUnavailable
 from headrace.graph import seekable
 from headrace.ledger import Graph
 from headrace.model import Position
+from headrace.observe import log
 from headrace.plugins import Opening
 from headrace.seeking import At, Edge, Moved, Sequence, Target
 from headrace.shards import Shards
 from headrace.times import unix
+from headrace.witness import witness_of
 
 Seek: TypeAlias = Callable[[Opening, Target, str | None], Awaitable[Several[Moved]]]
 
@@ -33,7 +36,8 @@ LONGEST_TIME: Final = 13
 DESCRIPTION: Final = """\
 Moves every shard of MAPPING, those that were read to their end and are listed still, too, or the one that --shard
 names. Whoever reads them is fenced at once, and reads from there within seconds; what is at a handler then may be
-handled again. Memo and crash counts are cleared.
+handled again. Memo and crash counts are cleared. A mapping that was never begun, or whose store was emptied, begins
+there.
 
 TO is TRIM_HORIZON (the oldest that is kept), LATEST (now, by the source's own clock), a time (Unix seconds, or ISO
 8601, which is UTC where it names no zone), or a sequence number, which needs --shard: that record is the first to come.
@@ -88,7 +92,12 @@ async def _seek(config: Config, name: str, target: Target, shard: str | None) ->
         position = await _position(shards, target)
         ledger = await stack.enter_async_context(opened(config))
         found = await ledger.rows(name)
-        moved = _chosen(found, name, shard, None if shard or not found.rows else await _listed(shards))
+        if found.generation is None:
+            if shard is not None:
+                raise Refused(f"{name} has no positions: seek all of its shards first, without --shard")
+            witness = witness_of(config.state, config.service.name, log(mapping=name))
+            return await begin(name, target, shards, ledger, witness)
+        moved = _chosen(found, shard, None if shard or not found.rows else await _listed(shards))
         await ledger.seek(name, dict.fromkeys(moved, position))
     for one, was in moved.items():
         print(f"{name}: {one}: from {was} to {position}")
@@ -144,11 +153,9 @@ async def _listed(shards: Shards) -> Collection[str] | None:
         return None
 
 
-def _chosen(found: Graph, name: str, shard: str | None, listed: Collection[str] | None) -> Mapping[str, Position]:
+def _chosen(found: Graph, shard: str | None, listed: Collection[str] | None) -> Mapping[str, Position]:
     """Where the shards that are meant stand now."""
     rows = {row.shard: row.position for row in found.rows}
-    if not rows:
-        raise Refused(f"{name} was never begun: there is no position yet; starting_position says where it begins")
     if shard is None:
         return {row.shard: row.position for row in seekable(found, listed)}
     return {(one := common.one_of("shard", shard, rows)): rows[one]}

@@ -75,7 +75,7 @@ def _sharded(config: Config) -> list[str]:
 async def _read(config: Config, shards: dict[str, list[ShardView]]) -> int:
     file = path_of(config.state) if config.state.startswith("sqlite:") else None
     if file is not None and file.parent.is_dir() and not file.exists():  # looking makes no file
-        print(f"headrace: {file} is not there: nothing was ever run with it", file=sys.stderr)
+        print(f"headrace: {file} is not there: nothing was run with it yet, or it was removed", file=sys.stderr)
         shards.update((name, []) for name in _sharded(config))
         return 0
     async with opened(config) as ledger:
@@ -100,7 +100,7 @@ def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]]) ->
 def _summary(found: list[ShardView]) -> str:
     """A mapping's shards in one line: how many in which state, who reads them, how far behind the furthest is."""
     if not found:
-        return "never begun: no position was written yet"
+        return "no positions: never begun, or its store was emptied"
     states = ", ".join(f"{count} {state}" for state, count in Counter(view.state for view in found).items())
     owners = len({view.owner for view in found if view.owner})
     who = f"{owners or 'no'} owner{'s' * (owners != 1)}"

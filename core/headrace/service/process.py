@@ -27,6 +27,7 @@ from headrace.service.idle import until_idle
 from headrace.service.sampling import EVERY, Sampler
 from headrace.service.status import MappingView, Snapshot
 from headrace.service.watchdog import Watchdog
+from headrace.witness import witness_of
 
 BEAT: Final = 0.5
 """Seconds between two signs of life of the loop."""
@@ -93,7 +94,12 @@ class Service:
         self._ended: dict[str, float] = {}
         shared: dict[object, Any] = {}
         ledger = LedgerOpening(url=config.state, service=self.name, log=self._log)
-        self._leases = Leases(partial(config.catalog.ledger, ledger), ttl=config.service.lease_ttl, logger=self._log)
+        self._leases = Leases(
+            partial(config.catalog.ledger, ledger),
+            ttl=config.service.lease_ttl,
+            witness=witness_of(config.state, self.name, self._log),
+            logger=self._log,
+        )
         for name in chosen(config, only):
             one = config.mappings[name]
             if one.settings.enabled:
