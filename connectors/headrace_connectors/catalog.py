@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headrace.late import Late
 from headrace.ledger import LedgerKind
 from headrace.plugins import Catalog
 from headrace_connectors.aws import AwsSettings
@@ -15,12 +16,12 @@ from headrace_connectors.kafka.connecting import SECTION as KAFKA
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
-from headrace_connectors.redis.connecting import place
-from headrace_connectors.redis.ledger import open_redis
+from headrace_connectors.redis.place import place
 from headrace_connectors.sqs.source import sqs
 from headrace_connectors.testbed.command import testbed
 
-_REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+_REDIS = LedgerKind(open=Late("headrace_connectors.redis.ledger:open_redis"), check=place)
 
 catalog = Catalog(
     connectors=[
@@ -36,7 +37,7 @@ catalog = Catalog(
         to_kafka,
         file,
     ],
-    ledgers=dict.fromkeys(_REDIS, LedgerKind(open=open_redis, check=place)),
+    ledgers=dict.fromkeys(_SCHEMES, _REDIS),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},
     commands=[testbed],
 )

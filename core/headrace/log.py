@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeAlias
 
@@ -229,16 +230,15 @@ class LogLane:
 
     async def tend(self) -> None:
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
                     await self._much.wait()
-            except TimeoutError:
-                pass
             self._much.clear()
             if self._clock.boot() >= self.deadline:  # `leave` is not asked again once it had the lane drained
                 self._lost.set()
                 raise LaneLost(self.name)
-            await self._commit()
+            if self._point != self._committed:  # most often there is nothing new
+                await self._commit()
 
     async def _commit(self) -> None:
         async with self._writing:

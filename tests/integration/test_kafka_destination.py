@@ -21,8 +21,9 @@ from headrace.plugins import Probe
 from headrace.policy import FailurePolicy
 from headrace.testing import MemoryLog
 from headrace_connectors import KafkaPoller, SqsPoller
-from headrace_connectors.destinations.kafka import KafkaDestination, KafkaDestinationOptions
+from headrace_connectors.destinations.kafka import KafkaDestinationOptions
 from headrace_connectors.destinations.kafka import kafka as to_kafka
+from headrace_connectors.destinations.topic import KafkaDestination
 from headrace_connectors.testbed.apache import ApacheKafka
 from support.engine import Lines, Rig, error
 from support.kafka import Cluster, apache

@@ -17,8 +17,8 @@ from headrace.errors import ConfigError, LedgerError, LedgerUnavailable
 from headrace.ledger import Ledger, LedgerOpening, Mark, Row, Shard
 from headrace.model import LaneLost
 from headrace.testing import FaultProxy
-from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import RedisLedger, open_redis
+from headrace_connectors.redis.place import place
 from headrace_connectors.redis.scripts import SCRIPTS
 from support.ledger_fleet import Fleet
 from support.redis import Cluster, RedisServer, Sentinel, Valkey, servers, wait_until

@@ -13,8 +13,9 @@ from headrace.destination import Said
 from headrace.errors import ConfigError
 from headrace.plugins import Opening
 from headrace_connectors.catalog import catalog
-from headrace_connectors.destinations.kafka import KafkaDestination, KafkaDestinationOptions
+from headrace_connectors.destinations.kafka import KafkaDestinationOptions
 from headrace_connectors.destinations.kafka import kafka as to_kafka
+from headrace_connectors.destinations.topic import KafkaDestination
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.producer import SMALL, _runs

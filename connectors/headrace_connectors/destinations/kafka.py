@@ -1,26 +1,23 @@
-"""A Kafka topic as a destination: one message a record, with the record's key, acknowledged by all replicas."""
+"""A Kafka topic as a destination: one message a record, with the record's key, acknowledged by all replicas.
+
+What sends is `topic`: Kafka's client is imported when a destination is opened.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import Field
 
-from headrace.destination import PATIENCE, Message, Payload, Reply
+from headrace.destination import Payload
 from headrace.errors import Fault
-from headrace.ownthread import OwnThread
-from headrace.plugins import DestinationKind, Opening, Probe
+from headrace.late import Late
+from headrace.plugins import DestinationKind, Opening
 from headrace_connectors.kafka.connecting import KafkaSettings, section
 from headrace_connectors.kafka.consistency import faults, warnings
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.origin import in_topic
-from headrace_connectors.kafka.producer import CLOSING, Producer, failed
-from headrace_connectors.kafka.topics import WHEN_CHECKED, Refused, look_up
 
 SCHEME: Final = "kafka://"
 
@@ -45,33 +42,6 @@ def _beside(options: KafkaDestinationOptions, source: Any) -> KafkaSettings | No
     return source if isinstance(source, KafkaSettings) and options.bootstrap_servers is None else None
 
 
-class KafkaDestination:
-    """Connects at the first message, in a thread of its own.
-
-    What was given up here for its time may be there after all, and comes twice when it is sent again.
-    """
-
-    def __init__(self, opening: Opening, options: KafkaDestinationOptions) -> None:
-        self.name = f"kafka {options.topic}"
-        self._thread = OwnThread(f"headrace-kafka-{opening.mapping}")
-        self._producer = Producer(options.topic, options.reaching(opening))
-
-    async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
-        until = time.monotonic() + PATIENCE
-        try:
-            async with asyncio.timeout(PATIENCE + CLOSING):
-                return await self._thread.run(partial(self._producer.send, messages, until))
-        except TimeoutError:
-            return failed(messages, f"no answer within {PATIENCE:g} s")
-
-    async def close(self) -> None:
-        if not self._thread.closed:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    await self._thread.run(self._producer.close)
-            self._thread.close()
-
-
 def _of_text(text: str) -> Mapping[str, Any] | None:
     return {"topic": text.removeprefix(SCHEME)} if text.startswith(SCHEME) else None
 
@@ -94,28 +64,12 @@ def _warn(opening: Opening, options: KafkaDestinationOptions) -> Iterator[Fault]
         yield from warnings(options.reaching(opening))
 
 
-async def _probe(opening: Opening, options: KafkaDestinationOptions) -> Probe:
-    """Ask the cluster for the topic once."""
-    reached = options.reaching(opening)
-    thread = OwnThread("headrace-kafka-probe")
-    try:
-        found = await thread.run(partial(look_up, options.topic, reached, WHEN_CHECKED))
-    except Refused as error:
-        return Probe(faults=[Fault("topic" if error.missing else "", str(error))])
-    finally:
-        thread.close()
-    values = {"bootstrap_servers": reached.servers}
-    if found.may and "WRITE" not in found.may:
-        return Probe(values=values, faults=[Fault("topic", "may not be written; add an ACL that allows WRITE to it")])
-    return Probe(values=values)
-
-
 kafka = DestinationKind(
     type="kafka",
     summary="A Kafka topic: one JSON record a message with the key of its record, acknowledged by all replicas.",
     options=KafkaDestinationOptions,
-    open=KafkaDestination,
-    probe=_probe,
+    open=Late("headrace_connectors.destinations.topic:KafkaDestination"),
+    probe=Late("headrace_connectors.destinations.topic:probe"),
     text=_of_text,
     text_form=f"{SCHEME}TOPIC",
     check=_check,

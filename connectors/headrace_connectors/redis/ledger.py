@@ -31,7 +31,8 @@ from headrace.errors import LedgerError, LedgerUnavailable, UnknownShards
 from headrace.ledger import Graph, Lease, LedgerOpening, Mark, Renewal, Row, Shard
 from headrace.model import KEEP, Position, Unchanged
 from headrace.stored import generation_changed, graph_changed, lane_lost
-from headrace_connectors.redis.connecting import Client, connect, disconnect, place, warn_of_loss
+from headrace_connectors.redis.connecting import Client, connect, disconnect, warn_of_loss
+from headrace_connectors.redis.place import place
 from headrace_connectors.redis.scripts import FORMAT, SCRIPTS
 
 _DIGESTS = {verb: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for verb, script in SCRIPTS.items()}
@@ -271,7 +272,7 @@ def _read_mark(kept: bytes) -> Mark | None:
 
 
 async def open_redis(opening: LedgerOpening) -> RedisLedger:
-    """`redis://…` and its relations; see `connecting`."""
+    """`redis://…` and its relations; see `place`."""
     found = place(opening.url)
     client = connect(found)
     ledger = RedisLedger(client, service=opening.service, place=found.text)

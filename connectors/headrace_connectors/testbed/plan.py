@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from headrace.config import Config, MappingConfig
 from headrace.errors import ConfigError, Fault
+from headrace.late import Late
 from headrace.plugins import Connector, Destined
 from headrace.settings import MappingSettings
 from headrace_connectors.destinations.kafka import KafkaDestinationOptions
@@ -18,7 +19,7 @@ from headrace_connectors.destinations.kafka import kafka as to_kafka
 from headrace_connectors.kafka.connecting import SECTION, KafkaSettings
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.queue.lane import FIFO_TRAITS, TRAITS
-from headrace_connectors.kafka.queue.opening import KafkaQueueOptions, open_queue
+from headrace_connectors.kafka.queue.options import KafkaQueueOptions
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.testbed.originals import PRESENTED, Presented, presented
 
@@ -28,6 +29,8 @@ AS_THEY_ARE: Final = frozenset({"schedule"})
 VISIBILITY: Final = 30
 MAX_RECEIVE_COUNT: Final = 5
 """Of queues, whose attributes no config has: SQS's own default, and what AWS advises at least."""
+
+OPEN_QUEUE: Final = Late("headrace_connectors.kafka.queue.opening:open_queue")
 
 SESSION_MS: Final = 6000
 """A copy that was killed is followed by the next within so many milliseconds."""
@@ -132,7 +135,7 @@ def _connector(shown: Presented) -> Connector:
     if not shown.queue:
         return kafka
     traits = FIFO_TRAITS if shown.fifo else TRAITS
-    return replace(kafka, options=KafkaQueueOptions, traits=traits, open=open_queue, defaults={}, refuses={})
+    return replace(kafka, options=KafkaQueueOptions, traits=traits, open=OPEN_QUEUE, defaults={}, refuses={})
 
 
 def _options(config: Config, one: MappingConfig, shown: Presented, topics: Topics, wanted: Wanted) -> KafkaOptions:

@@ -6,14 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace.config import Config
 from headrace_connectors.kafka.message import Message
-from headrace_connectors.testbed.cluster import Cluster
 from headrace_connectors.testbed.counts import added_up
 from headrace_connectors.testbed.place import Place
 from headrace_connectors.testbed.plan import group_of, topics_of
+
+if TYPE_CHECKING:
+    from headrace_connectors.testbed.cluster import Cluster
 
 _IDS: Final = {
     "SQSMessageInfo": ("messageId", "messageIds"),

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import Final
 
-from headrace.cli import (
-    check,
-    common,
-    connectors,
-    explain,
-    invoke,
-    pause,
-    run,
-    schema,
-    seek,
-    status,
-    test_event_pattern,
-)
+from headrace.cli import common
 from headrace.cli.common import complain
 from headrace.errors import ConfigError, Fault
 from headrace.observe import configure_logging
 from headrace.plugins import Command
 from headrace.service.signals import Signals
 
-MODULES: Final = (run, check, explain, schema, connectors, invoke, test_event_pattern, status, seek, pause)
+MODULES: Final = {
+    "run": "run",
+    "check": "check",
+    "explain": "explain",
+    "schema": "schema",
+    "connectors": "connectors",
+    "invoke": "invoke",
+    "test-event-pattern": "test_event_pattern",
+    "status": "status",
+    "seek": "seek",
+    "pause": "pause",
+    "resume": "pause",
+}
+"""The module of each word. One is imported when it is asked for; help needs all."""
 
 EPILOG: Final = """\
 FILE is a YAML file, or a folder of them: service, functions and mappings.
@@ -37,7 +39,7 @@ match; status: nothing answers);
 
 
 def parser(word: str = "") -> argparse.ArgumentParser:
-    """For a command line that begins with *word*: catalogs are asked for theirs when it is none of ours."""
+    """For a command line that begins with *word*: of that alone, where it is known; catalogs are asked for the rest."""
     whole = argparse.ArgumentParser(
         prog="headrace",
         description="AWS Lambda's event source mappings, run anywhere: polls sources, calls your handlers.",
@@ -46,17 +48,19 @@ def parser(word: str = "") -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"headrace {version('headrace')}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND")
-    for module in MODULES:
-        module.add(commands)
-    if word not in commands.choices:
-        for command in _brought(commands.choices, forgiving=word.startswith("-") or not word):
-            own = commands.add_parser(command.name, help=command.summary)
-            own.set_defaults(carry_out=command.carry_out)
-            command.arguments(own)
+    brought = [] if word in MODULES else _brought(forgiving=word.startswith("-") or not word)
+    asked = [command for command in brought if command.name == word]
+    if not asked:
+        for module in [MODULES[word]] if word in MODULES else dict.fromkeys(MODULES.values()):
+            import_module(f"headrace.cli.{module}").add(commands)
+    for command in asked or brought:
+        own = commands.add_parser(command.name, help=command.summary)
+        own.set_defaults(carry_out=command.carry_out)
+        command.arguments(own)
     return whole
 
 
-def _brought(taken: Collection[str], *, forgiving: bool) -> Sequence[Command]:
+def _brought(*, forgiving: bool) -> Sequence[Command]:
     """What the installed catalogs bring; none of them if one is broken, where that is to be *forgiving*: help is help.
 
     Raises:
@@ -68,7 +72,7 @@ def _brought(taken: Collection[str], *, forgiving: bool) -> Sequence[Command]:
         if forgiving:
             return ()
         raise
-    if twice := sorted({command.name for command in brought} & set(taken)):
+    if twice := sorted({command.name for command in brought} & MODULES.keys()):
         raise ConfigError([Fault("", f"an installed catalog brings a command that headrace has: {', '.join(twice)}")])
     return brought
 

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.config import Config, load
 from headrace.errors import ConfigError, Fault
 from headrace.functions import REGION, Function
 from headrace.functions.loading import load_functions
 from headrace.plugins import Catalog, discover
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
@@ -32,6 +33,8 @@ def complain(faults: Iterable[Fault], word: str = "") -> None:
 
 def console() -> Console:
     """Standard output; wide enough for whole values where it is not a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - a tenth of a command's start, and most print no table
+
     return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False)
 
 

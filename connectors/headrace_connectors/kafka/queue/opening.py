@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import Field
-
 from headrace.clock import Clock
 from headrace.log import LogLane
 from headrace.model import Lane, Record
 from headrace.plugins import Opening
-from headrace_connectors.destinations.kafka import KafkaDestination, KafkaDestinationOptions
+from headrace_connectors.destinations.kafka import KafkaDestinationOptions
+from headrace_connectors.destinations.topic import KafkaDestination
 from headrace_connectors.kafka.message import Message
-from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.partition import Partition
 from headrace_connectors.kafka.present.shape import Presented, Shape
 from headrace_connectors.kafka.queue.again import counted, read
 from headrace_connectors.kafka.queue.lane import QueueLane
+from headrace_connectors.kafka.queue.options import KafkaQueueOptions
 from headrace_connectors.kafka.queue.returns import Returns
 from headrace_connectors.kafka.queue.shelf import Grouped, Unordered
 from headrace_connectors.kafka.source import KafkaSource
-
-
-class KafkaQueueOptions(KafkaOptions):
-    """A Kafka source's, with `present_as: sqs`, and what a queue has besides."""
-
-    retry_topic: str | None = Field(
-        None,
-        description="Where what failed waits for its time: one of the topics. Without one it waits where it was read, "
-        "and its group with it: a FIFO queue.",
-    )
-    visibility_timeout: float = Field(30, ge=0, description="Seconds until a failed record comes again.")
 
 
 class Waiting(Presented):

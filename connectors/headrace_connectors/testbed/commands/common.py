@@ -12,10 +12,14 @@ from typing import TypeAlias
 from headrace.cli import common
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault, ServerUnavailable
+from headrace.late import Late
 from headrace_connectors.kafka.connecting import SECTION, KafkaSettings
 from headrace_connectors.testbed.place import Place, Running
 
 Words: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
+
+ask = Late("headrace_connectors.testbed.cluster:Cluster")
+"""The `Cluster` of these settings."""
 
 
 @dataclass(frozen=True, slots=True)

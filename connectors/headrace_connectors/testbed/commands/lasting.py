@@ -15,7 +15,6 @@ from typing import Final
 from headrace.clock import SYSTEM
 from headrace.errors import ServerUnavailable
 from headrace.service.live import seconds
-from headrace_connectors.testbed.cluster import Cluster
 from headrace_connectors.testbed.commands import common
 from headrace_connectors.testbed.commands.topics import make
 from headrace_connectors.testbed.place import LOOK_EVERY, STARTING, Place, Running, TakenError
@@ -62,7 +61,7 @@ def act_up(arguments: argparse.Namespace) -> int:
         with Shown() as progress:
             progress("starting the testbed", 0, 0)
             running = _begun(testbed.place, arguments)
-    make(testbed.config, Cluster(common.of(testbed.config, running)))
+    make(testbed.config, common.ask(common.of(testbed.config, running)))
     print(f"{running.broker} at {running.bootstrap_servers}" + (f", Redis at {running.redis}" if running.redis else ""))
     print(f"next: headrace testbed run {arguments.config}; at the end: headrace testbed down {arguments.config}")
     return 0
@@ -132,7 +131,7 @@ def act_status(arguments: argparse.Namespace) -> int:
         print("null" if arguments.json else "no testbed runs")
         return 1
     topics = [topic for one in topics_of(testbed.config).values() for topic in one.all()]
-    sizes = Cluster(common.of(testbed.config, running)).sizes(topics)
+    sizes = common.ask(common.of(testbed.config, running)).sizes(topics)
     if arguments.json:
         print(json.dumps({**asdict(running), "topics": sizes}, indent=2))
         return 0

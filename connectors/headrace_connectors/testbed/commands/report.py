@@ -12,7 +12,6 @@ from rich.text import Text
 
 from headrace.cli.common import console
 from headrace.clock import SYSTEM
-from headrace_connectors.testbed.cluster import Cluster
 from headrace_connectors.testbed.commands import common
 from headrace_connectors.testbed.report import Account, Failed, Report, report
 
@@ -35,7 +34,7 @@ def add(words: common.Words) -> None:
 def act(arguments: argparse.Namespace) -> int:
     testbed = common.read(arguments)
     told = _of_the_end(testbed, arguments) or report(
-        testbed.config, testbed.place, Cluster(common.cluster(testbed, arguments)), SYSTEM.wall()
+        testbed.config, testbed.place, common.ask(common.cluster(testbed, arguments)), SYSTEM.wall()
     )
     if arguments.json:
         print(json.dumps(told.plain(), indent=2))

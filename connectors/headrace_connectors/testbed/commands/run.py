@@ -6,18 +6,18 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from threading import Thread
 
 from headrace.cli import run
 from headrace.clock import SYSTEM
 from headrace.service.watchdog import Watchdog
 from headrace_connectors.kafka.connecting import KafkaSettings
-from headrace_connectors.testbed.cluster import Cluster
 from headrace_connectors.testbed.commands import common
 from headrace_connectors.testbed.commands.report import show
 from headrace_connectors.testbed.commands.topics import make
 from headrace_connectors.testbed.counts import recorded
 from headrace_connectors.testbed.place import Running, TakenError, write
-from headrace_connectors.testbed.plan import MAX_RECEIVE_COUNT, VISIBILITY, Wanted, changed, topics_of
+from headrace_connectors.testbed.plan import MAX_RECEIVE_COUNT, OPEN_QUEUE, VISIBILITY, Wanted, changed, topics_of
 from headrace_connectors.testbed.progress import Shown
 from headrace_connectors.testbed.report import report
 from headrace_connectors.testbed.servers import Choice, started, state_of
@@ -65,9 +65,9 @@ def act(arguments: argparse.Namespace) -> int:
         arguments.signals.install()
     with _running(testbed, arguments) as running:
         settings = common.of(testbed.config, running)
-        make(testbed.config, Cluster(settings))
+        make(testbed.config, common.ask(settings))
         status = _serve(testbed, running, settings, arguments)
-        told = report(testbed.config, testbed.place, Cluster(settings), SYSTEM.wall())
+        told = report(testbed.config, testbed.place, common.ask(settings), SYSTEM.wall())
         write(testbed.place.last_report, told.plain())
         show(told)
     if arguments.signals is not None:  # the process is ours, and a thread of a handler may hold it
@@ -79,6 +79,7 @@ def act(arguments: argparse.Namespace) -> int:
 def _running(testbed: common.Testbed, arguments: argparse.Namespace) -> Iterator[Running]:
     """The servers of a testbed that runs already, or our own."""
     choice = Choice(bootstrap_servers=arguments.bootstrap_servers, only=arguments.broker)
+    Thread(target=_load, name="headrace-testbed-load").start()  # while the broker starts
     found = testbed.place.running()
     if found is None:
         try:
@@ -89,6 +90,12 @@ def _running(testbed: common.Testbed, arguments: argparse.Namespace) -> Iterator
         except TakenError:  # another began in this moment
             found = testbed.place.wait()
     yield found
+
+
+def _load() -> None:
+    """What is needed of Kafka's client next: half a second."""
+    common.ask.load()
+    OPEN_QUEUE.load()
 
 
 def _serve(testbed: common.Testbed, running: Running, settings: KafkaSettings, arguments: argparse.Namespace) -> int:

@@ -10,15 +10,16 @@ from pathlib import Path
 from headrace.cli.common import one_of
 from headrace.cli.run import seconds
 from headrace.errors import ConfigError, Fault
+from headrace.late import Late
 from headrace_connectors.kafka.present.shapes import Presentation
-from headrace_connectors.testbed.cluster import Cluster
 from headrace_connectors.testbed.commands import common
 from headrace_connectors.testbed.commands.topics import make
 from headrace_connectors.testbed.feed import FORM, Feed, Keys, UnfitError, feeds, generated
 from headrace_connectors.testbed.originals import shape_of
 from headrace_connectors.testbed.plan import topics_of
 from headrace_connectors.testbed.progress import Shown
-from headrace_connectors.testbed.sending import send
+
+send = Late("headrace_connectors.testbed.sending:send")
 
 DESCRIPTION = f"""\
 Sends events to MAPPING of the testbed that runs. EVENTS is a file, or - for standard input: JSON, one line a record.
@@ -61,7 +62,7 @@ def act(arguments: argparse.Namespace) -> int:
         found = list(_read(arguments.events, lambda line: feeds(line, shape, keys)))
         count, messages = len(found), iter(found)
     settings = common.cluster(testbed, arguments)
-    make(testbed.config, Cluster(settings))
+    make(testbed.config, common.ask(settings))
     with Shown() as progress:
         sent = send(settings, topics[name].main, messages, of=count, rate=arguments.rate, progress=progress)
     print(f"sent {sent:,} to {topics[name].main}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headrace.config import Config
-from headrace_connectors.testbed.cluster import Cluster
 from headrace_connectors.testbed.plan import topics_of
+
+if TYPE_CHECKING:
+    from headrace_connectors.testbed.cluster import Cluster
 
 PARTITIONS: Final = 2
 """Of a mapping's topic: so many shards a stream has. A retry topic has one, and so has a topic of failures."""
