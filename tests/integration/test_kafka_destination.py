@@ -1,4 +1,4 @@
-"""What a mapping gives up, in a topic of Apache Kafka: key kept, acknowledged, held while the broker is away."""
+"""What a mapping gives up, in a topic of Apache Kafka: key kept, and acknowledged."""
 
 from __future__ import annotations
 
@@ -6,100 +6,22 @@ import asyncio
 import base64
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
-from headrace.batcher import BatchPolicy
-from headrace.destination import CONFIRMED, Destination, Said
-from headrace.model import Origin
-from headrace.outlet import Outlet
+from headrace.destination import CONFIRMED, Said
 from headrace.plugins import Probe
-from headrace.policy import FailurePolicy
-from headrace.testing import MemoryLog
 from headrace_connectors import KafkaPoller, SqsPoller
 from headrace_connectors.destinations.kafka import KafkaDestinationOptions
 from headrace_connectors.destinations.kafka import kafka as to_kafka
-from headrace_connectors.destinations.topic import KafkaDestination
-from headrace_connectors.testbed.apache import ApacheKafka
-from support.engine import Lines, Rig, error
-from support.kafka import Cluster, apache
+from support.kafka import Cluster
+from support.kafka_sending import all_of, failing, opened
 from support.messages import message, opening
 
 NewQueue = Callable[..., Awaitable[str]]
-
-
-@pytest.fixture
-def broker() -> Iterator[ApacheKafka]:
-    """One of this test's own, running, to be stopped."""
-    with apache() as server:
-        yield server
-
-
-@asynccontextmanager
-async def opened(servers: str, topic: str, **options: Any) -> AsyncIterator[Destination]:
-    made = KafkaDestination(opening(), KafkaDestinationOptions(bootstrap_servers=servers, topic=topic, **options))
-    try:
-        yield made
-    finally:
-        await made.close()
-
-
-def read(servers: str, topic: str) -> list[Any]:
-    """All messages of the topic, partition by partition, read committed."""
-    consumer = KafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed", enable_auto_commit=False)
-    try:
-        with KafkaAdminClient(bootstrap_servers=servers) as admin:
-            (found,) = admin.describe_topics([topic])
-        parts = [TopicPartition(topic, one["partition_index"]) for one in found["partitions"]]
-        consumer.assign(parts)
-        consumer.seek_to_beginning()
-        ends = consumer.end_offsets(parts)
-        messages: list[Any] = []
-        while any(consumer.position(part) < ends[part] for part in parts):
-            for some in consumer.poll(timeout_ms=200).values():
-                messages += some
-        return sorted(messages, key=lambda one: (one.partition, one.offset))
-    finally:
-        consumer.close()
-
-
-async def all_of(servers: str, topic: str) -> list[Any]:
-    return await asyncio.to_thread(read, servers, topic)
-
-
-def failing(destination: Destination, names: str, *, key: bytes | None = None) -> tuple[Rig, MemoryLog]:
-    """A log, and what reads it: the handler fails its one batch; it is not tried again."""
-
-    async def fail(*_: Any) -> Any:
-        return error()
-
-    outlet = Outlet(
-        destination=destination,
-        origin=lambda lane, some: Origin(block="ThingInfo", info={"shardId": lane}, key=key),
-        render=lambda some: {"Records": [one.raw for one in some]},
-        function_arn="arn",
-        apart=False,
-        full=False,
-        payload=to_kafka.payload or pytest.fail("Kafka is sent the records"),
-        log=Lines(),
-        singly=to_kafka.singly,
-        form=to_kafka.form,
-    )
-    log = MemoryLog(page=100)
-    log.put(names)
-    log.seal()
-    batch = BatchPolicy(size=len(names))
-    return Rig(log.lane("shardId-7"), fail, discard=outlet, failure=FailurePolicy(retries=0), batch=batch), log
-
-
-async def until(true: Callable[[], Any], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.05)
 
 
 async def test_one_message_a_record_with_its_key(apache_kafka: Cluster) -> None:
@@ -175,66 +97,6 @@ async def test_a_topic_that_is_missing_is_told_and_taken_when_it_is_there(apache
         apache_kafka.topic(name=topic)
         assert await destination.send([message("a", b"1")]) == [CONFIRMED]
     assert len(await all_of(apache_kafka.bootstrap_servers, topic)) == 1
-
-
-async def test_a_broker_that_is_down_at_the_start_holds_the_position(broker: ApacheKafka) -> None:
-    """Mutation: a producer that could not be made is not made again."""
-    topic = Cluster(broker.bootstrap_servers).topic()
-    broker.stop()
-    async with opened(broker.bootstrap_servers, topic) as destination:
-        rig, log = failing(destination, "abc")
-        async with asyncio.timeout(120), rig.running() as running:
-            await until(lambda: rig.work.unsent.condition(0.0))
-            assert (rig.tally.delivered, log.position) == (0, None)
-            assert "cannot be reached at 127.0.0.1:" in str(rig.work.unsent.condition(0.0))
-            await asyncio.to_thread(broker.start)
-            await running
-    assert len(await all_of(broker.bootstrap_servers, topic)) == 3
-    assert (rig.tally.delivered, log.finished) == (3, True)
-
-
-async def test_a_broker_that_goes_down_in_the_middle_loses_nothing(broker: ApacheKafka) -> None:
-    """Stopped, then started again with its data. Mutation: a producer kept after it failed for good."""
-    topic = Cluster(broker.bootstrap_servers).topic()
-    async with opened(broker.bootstrap_servers, topic) as destination:
-        assert await destination.send([message("a", b"1", key="k")]) == [CONFIRMED]
-        broker.stop()
-        (reply,) = await destination.send([message("b", b"2", key="k")])
-        assert (reply.said, reply.reason[:20]) == (Said.FAILED, "cannot be reached at")
-        await asyncio.to_thread(broker.start)
-        assert await eventually(destination, message("b", b"2", key="k"))
-    found = [one.value for one in await all_of(broker.bootstrap_servers, topic)]
-    assert found[0] == b"1"
-    assert set(found) == {b"1", b"2"}
-
-
-async def test_a_broker_that_hangs_is_no_answer_and_the_loop_goes_on(broker: ApacheKafka) -> None:
-    """SIGSTOP. Mutations: the producer called on the loop; waited for without an end."""
-    topic = Cluster(broker.bootstrap_servers).topic()
-    async with opened(broker.bootstrap_servers, topic) as destination:
-        assert await destination.send([message("a", b"1")]) == [CONFIRMED]
-        broker.pause()
-        try:
-            sending = asyncio.ensure_future(destination.send([message("b", b"2"), message("c", b"3")]))
-            beats = 0
-            async with asyncio.timeout(60):
-                while not sending.done():
-                    await asyncio.sleep(0.01)
-                    beats += 1
-        finally:
-            broker.resume()
-        assert {one.said for one in await sending} == {Said.FAILED}
-        assert beats > 100
-        assert await eventually(destination, message("b", b"2"))
-    assert {b"1", b"2"} <= {one.value for one in await all_of(broker.bootstrap_servers, topic)}
-
-
-async def eventually(destination: Destination, one: Any) -> bool:
-    """Sent again until it is taken, as the engine does."""
-    async with asyncio.timeout(90):
-        while (await destination.send([one]))[0].said is not Said.CONFIRMED:
-            await asyncio.sleep(0.2)
-    return True
 
 
 async def test_the_probe_tells_what_is_there(apache_kafka: Cluster) -> None:

@@ -1,14 +1,9 @@
-"""The whole source on Apache Kafka, by both clients: once, in order, committed; and when topics and brokers change."""
+"""The whole source on Apache Kafka, by both clients: once, in order, committed; and when topics change."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import gc
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
 import confluent_kafka
 import pytest
@@ -16,13 +11,10 @@ from kafka import KafkaProducer
 from kafka import TopicPartition as Theirs
 
 from headrace.poller import Poller
-from headrace_connectors.catalog import catalog
-from headrace_connectors.kafka.connecting import SECTION, KafkaSettings
 from headrace_connectors.kafka.logs import LIBRDKAFKA
-from headrace_connectors.kafka.registration import kafka as connector
-from support import kafka as brokers
 from support.kafka import Cluster
 from support.kafka_members import produce
+from support.kafka_polling import Handled, at_rest, committed, running, until
 
 
 @pytest.fixture(params=["kafka-python", "confluent"])
@@ -30,80 +22,11 @@ def client(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-class Handled:
-    """A handler, and what it was handed."""
-
-    def __init__(self) -> None:
-        self.records: list[dict[str, Any]] = []
-
-    def __call__(self, event: dict[str, Any], context: object) -> None:
-        for records in event["records"].values():
-            self.records += records
-
-    @property
-    def places(self) -> list[tuple[str, int, int]]:
-        return [(one["topic"], one["partition"], one["offset"]) for one in self.records]
-
-    @property
-    def values(self) -> list[bytes]:
-        return [base64.b64decode(one["value"]) for one in self.records]
-
-    def offsets(self, partition: int) -> list[int]:
-        return [one["offset"] for one in self.records if one["partition"] == partition]
-
-
-async def until(said: Callable[[], object], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not said():
-            await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def running(servers: str, topic: str, group: str, handled: Handled, **settings: Any) -> AsyncIterator[Poller]:
-    arguments: dict[str, Any] = {
-        "topics": [topic],
-        "bootstrap_servers": servers,
-        "consumer_group_id": group,
-        "session_timeout_ms": 10_000,
-        "starting_position": "TRIM_HORIZON",
-        "maximum_batching_window_in_seconds": 0,
-        **settings,
-    }
-    poller = Poller(
-        connector,
-        handled,
-        arguments,
-        name=group,
-        timeout=30,
-        drain_timeout=30,
-        state="memory:",
-        catalog=catalog,
-        sections={SECTION: KafkaSettings()},
-    )
-    async with poller:
-        run = asyncio.ensure_future(poller.run())
-        yield poller
-        poller.stop()
-        await run
-
-
-async def at_rest(poller: Poller) -> None:
-    async with asyncio.timeout(60):
-        while not await poller.idle():
-            await asyncio.sleep(0.1)
-
-
 async def no_lag(poller: Poller) -> None:
     """Once it is committed."""
     async with asyncio.timeout(60):
         while await poller._mapping.lag() != 0:
             await asyncio.sleep(0.1)
-
-
-def committed(cluster: Cluster, group: str, topic: str) -> dict[int, int]:
-    with cluster.admin() as admin:
-        found = admin.list_group_offsets({group: None})[group]
-    return {part.partition: one.offset for part, one in found.items() if part.topic == topic}
 
 
 async def test_once_in_order_committed_and_not_again(apache_kafka: Cluster, client: str) -> None:
@@ -288,34 +211,3 @@ async def test_where_it_begins(apache_kafka: Cluster, client: str, start: str) -
             produce(servers, topic, {0: 3, 1: 3})
         await until(lambda: len(handled.records) == 6)
     assert handled.offsets(0) == handled.offsets(1) == [10, 11, 12]
-
-
-@contextmanager
-def broker() -> Iterator[Any]:
-    if reason := brokers.why_not_apache():
-        pytest.skip(f"needs Apache Kafka: {reason}")
-    with brokers.apache() as one:
-        yield one
-
-
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # kafka-python: sockets that were refused
-async def test_a_broker_that_starts_again_costs_nothing(client: str) -> None:
-    """Mutations: a poll that ends with its first error; what was lost read from the end."""
-    with broker() as one:
-        cluster = Cluster(one.bootstrap_servers)
-        topic, group, servers = cluster.topic(2), cluster.group(), cluster.bootstrap_servers
-        produce(servers, topic, {0: 50, 1: 50})
-        handled = Handled()
-        async with running(servers, topic, group, handled, client=client) as poller:
-            await until(lambda: len(handled.records) == 100)
-            await asyncio.to_thread(one.stop)
-            await until(lambda: poller.condition.state == "unavailable")
-            await asyncio.to_thread(one.start)
-            await asyncio.to_thread(produce, servers, topic, {0: 50, 1: 50})
-            await until(lambda: len(set(handled.places)) == 200, 120)
-            await until(lambda: poller.condition.state == "polling")
-            await at_rest(poller)
-        assert committed(cluster, group, topic) == {0: 100, 1: 100}
-    gc.collect()  # or those sockets are another test's

@@ -1,4 +1,4 @@
-"""SQLite's ledger on real files: processes that are killed, other boots, and files that cannot be used."""
+"""SQLite's ledger on real files: other boots, and files that cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from headrace.model import LaneLost
 from headrace.sqlite import SqliteLedger, open_sqlite
 from headrace_connectors.catalog import catalog
 from support.handclock import HandClock
-from support.ledger_fleet import Fleet
 
 GRAPH = [Shard(name="a", position="0")]
 
@@ -30,18 +29,6 @@ async def held(ledger: Ledger, owner: str = "w"):
     lease = await ledger.acquire("m", "a", owner, 600)
     assert lease
     return lease
-
-
-async def test_processes_that_are_killed_tear_nothing(tmp_path: Path):
-    """Catches: a verb of two transactions, a lease that is judged outside the lock."""
-    path = tmp_path / "state.db"
-    with Fleet(f"sqlite:{path}", tmp_path) as fleet:
-        await fleet.torment(8)
-        ledger = await opened(path)
-        await fleet.check(ledger)
-        await ledger.close()
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 async def test_a_commit_is_synced_before_it_returns(tmp_path: Path):
