@@ -1,7 +1,10 @@
 # Every target sets up what it needs by itself: a machine with python3 (3.11 or newer) and its venv module is enough.
 PYTHON ?= python3
-WORKERS ?= 2
+# More than two cores have work for: much of the suite waits.
+WORKERS ?= 4
 BIN := .venv/bin
+# Off, wherever it is on: tests start hundreds of processes, and each would compile every module anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help setup servers test demo demo-streams testbed-demo lint types contract faults fuzz soak bench clean
 .DEFAULT_GOAL := help
@@ -26,7 +29,7 @@ servers: setup  ## the servers and the fault proxy that tests and demo run again
 	@PYTHONPATH=tests $(BIN)/python -W ignore -m support.kafka
 
 test: setup servers     ## the suite, against real servers
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 demo: setup servers     ## 10,000 orders through a real SQS server, with the books balanced at the end
 	@PYTHONPATH=tests $(BIN)/python configs/demo/run.py
