@@ -24,7 +24,8 @@ from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
 from headrace.retry import again
 from headrace.settling import Discarder, Outcome, no_destination
-from headrace.sharded import LEFT_ALONE, ShardedSource
+from headrace.sharded import ShardedSource
+from headrace.sharing import LEFT_ALONE
 from headrace.slots import Slots
 from headrace.verdict import UNREADABLE, Rules, judge
 from headrace.windows import Tumbling
