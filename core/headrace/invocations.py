@@ -16,7 +16,7 @@ from headrace.clock import Clock
 from headrace.ending import cancelled
 from headrace.errors import LedgerError
 from headrace.ledger import deadline
-from headrace.model import KEEP, Condition, Held, Order, Record, Traits, Unchanged
+from headrace.model import KEEP, Answer, Condition, Held, Order, Record, Traits, Unchanged
 from headrace.observe import Log, Tally
 from headrace.retry import again, capped
 
@@ -109,18 +109,22 @@ class InvocationLane:
         taken: Taken = record.token
         return str(uuid5(NAMESPACE_URL, f"headrace:{taken.mapping}:{taken.call.id}:{taken.accepted}"))
 
-    def heard(self, records: Sequence[Record], seconds: float, error: str) -> None:
+    def heard(self, records: Sequence[Record], answer: Answer) -> None:
         """What an attempt came to."""
-        for record in records:
-            now = self._clock.wall()
-            run = Run(id=record.id, begun=now - seconds, seconds=seconds, attempt=record.attempt, error=error)
-            self._runs[record.token] = run
+        (record,) = records
+        self._runs[record.token] = Run(
+            id=record.id,
+            begun=self._clock.wall() - answer.duration,
+            seconds=answer.duration,
+            attempt=record.attempt,
+            error=str(answer.failure or ""),
+        )
 
     async def tend(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._hold())
             group.create_task(self._write())
-            group.create_task(_whole(self._beside))
+            group.create_task(_run(self._beside))
 
     async def fetch(self, limit: int) -> Sequence[Record]:
         while True:
@@ -262,5 +266,5 @@ class InvocationLane:
             self.wake()
 
 
-async def _whole(beside: Callable[[], Awaitable[None]]) -> None:
+async def _run(beside: Callable[[], Awaitable[None]]) -> None:
     await beside()

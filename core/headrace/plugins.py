@@ -115,6 +115,8 @@ class Connector:
             filtered out. None: all.
         seek: carries out `headrace seek` of a log that keeps its positions itself, of all its lanes or of one; raises
             SourceUnavailable.
+        unseekable: why its positions cannot be moved, with the mend, where that is not the usual reason.
+        in_ledger: pauses, and whatever else it remembers, are the ledger's, though it opens itself.
     """
 
     type: str
@@ -131,6 +133,13 @@ class Connector:
     keep: Callable[[Opening], Keep | None] = lambda _: None
     view: View | Callable[[Any], View] | None = None
     seek: Callable[[Opening, Target, str | None], Awaitable[Sequence[Moved]]] | None = None
+    unseekable: str = ""
+    in_ledger: bool = False
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether its pauses are the ledger's, and so every copy's."""
+        return self.in_ledger or self.shards is not None
 
     def __post_init__(self) -> None:
         if (self.open is None) == (self.shards is None):

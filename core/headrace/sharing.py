@@ -16,7 +16,7 @@ from headrace.ledger import Graph, Ledger, Row
 from headrace.log import Closed
 from headrace.model import Condition, Held, LaneLost
 from headrace.plugins import Opening
-from headrace.shards import Shards
+from headrace.shards import Listable
 from headrace.upkeep import Upkeep
 
 LOOKS_OF_SOURCE, LOOKS_OF_STORE = 16, 2
@@ -76,7 +76,7 @@ class Sharing(Generic[L]):
     """
 
     def __init__(
-        self, opening: Opening, shards: Shards, make: Make[L], *, listed: Callable[[float], None] = lambda _: None
+        self, opening: Opening, shards: Listable, make: Make[L], *, listed: Callable[[float], None] = lambda _: None
     ) -> None:
         if opening.leases is None:
             raise ValueError("a sharded source needs leases")

@@ -50,8 +50,8 @@ def log_of(config: Config, name: str) -> MappingConfig:
     if mapping.connector.shards is None:
         kind, redelivers = mapping.connector.type, mapping.connector.traits.redelivers
         why = "what is not deleted comes again by itself" if redelivers else "its broker has them"
-        mend = "to handle again what was handled, send it again"
-        raise ConfigError([Fault(f"mappings.{name}", f"{kind} keeps no positions here: {why}; {mend}")])
+        usual = f"{kind} keeps no positions here: {why}; to handle again what was handled, send it again"
+        raise ConfigError([Fault(f"mappings.{name}", mapping.connector.unseekable or usual)])
     return mapping
 
 
