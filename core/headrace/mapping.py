@@ -321,6 +321,7 @@ class Mapping:
             log=self._log,
             singly=destined.kind.singly,
             form=destined.kind.form,
+            request_id=lane.request_id if isinstance(lane, InvocationLane) else None,
         )
 
     def _abandon(self) -> None:
