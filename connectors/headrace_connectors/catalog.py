@@ -17,6 +17,7 @@ from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
 from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
+from headrace_connectors.schedule.command import schedule
 from headrace_connectors.sqs.source import sqs
 from headrace_connectors.testbed.command import testbed
 
@@ -38,5 +39,5 @@ catalog = Catalog(
     ],
     ledgers=dict.fromkeys(_REDIS, LedgerKind(open=open_redis, check=place)),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},
-    commands=[testbed],
+    commands=[schedule, testbed],
 )
