@@ -18,6 +18,7 @@ from headrace_connectors.kinesis.source import kinesis
 from headrace_connectors.redis.connecting import place
 from headrace_connectors.redis.ledger import open_redis
 from headrace_connectors.schedule.command import schedule
+from headrace_connectors.schedule.registration import schedule as schedules
 from headrace_connectors.sqs.source import sqs
 from headrace_connectors.testbed.command import testbed
 
@@ -29,6 +30,7 @@ catalog = Catalog(
         dynamodb,
         kinesis,
         kafka,
+        schedules,
     ],
     destinations=[
         to_sqs,

@@ -209,6 +209,7 @@ class InvocationLane:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
+            await self.halt()
             try:
                 async with asyncio.timeout(LAST):
                     await self._written()

@@ -55,7 +55,7 @@ class Opening:
     there is one. `tally` gives the counts of a lane by its name, `words` what it is doing, for people, and `still_runs`
     whether a call runs that a lane of that name has left behind. `leases` are the process's own, for sharded sources;
     `shared` is one dictionary for all mappings of a process, for what they must share (a rate that a source allows
-    once). `commit_interval` is in seconds.
+    once). `commit_interval` is in seconds. `state` is the URL of the store, empty where it is not known.
     """
 
     service: str
@@ -74,6 +74,7 @@ class Opening:
     still_runs: Callable[[str], bool] = lambda _: False
     leases: Leases | None = None
     commit_interval: float = 1.0
+    state: str = ""
     shared: dict[object, Any] = field(default_factory=dict)
 
     @property

@@ -16,9 +16,8 @@ from headrace.functions.importing import import_handler, locate
 from headrace.functions.invocation import Handler, Invocation
 from headrace.functions.workers import Workers
 from headrace.model import Answer, Event
+from headrace.region import REGION
 from headrace.settings import FunctionSettings
-
-REGION = "us-east-1"
 
 
 class Function:

@@ -1,0 +1,74 @@
+"""What a bucket remembers of its schedules: the text that is its position in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from headrace_connectors.schedule.definition import Definition
+from headrace_connectors.schedule.rate import Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """Of one schedule.
+
+    Attributes:
+        digest: of the definition that it was made for.
+        anchor: when that was first seen.
+        last: every occurrence at and before it has been decided on.
+        missed, missed_at, missed_why: how many did not fire, the last of them, and the reason.
+    """
+
+    digest: str
+    anchor: datetime
+    last: datetime
+    missed: int = 0
+    missed_at: datetime | None = None
+    missed_why: str = ""
+
+    def miss(self, at: datetime, why: str) -> Remembered:
+        return replace(self, missed=self.missed + 1, missed_at=at, missed_why=why)
+
+
+def begin(definition: Definition, now: datetime) -> Remembered:
+    """A schedule that is new, or was changed: its next occurrence is the first after *now*.
+
+    A rate of Scheduler's without a start date fires at once.
+    """
+    rate = definition.expression
+    at_once = isinstance(rate, Rate) and rate.at_once and definition.settings.start_date is None
+    last = now - timedelta(microseconds=1) if at_once else now
+    return Remembered(digest=definition.digest, anchor=now, last=last)
+
+
+def recalled(known: Mapping[str, Remembered], definition: Definition, now: datetime) -> Remembered:
+    """What is known of it, unless it was defined anew since."""
+    found = known.get(definition.name)
+    if found is None or found.digest != definition.digest:
+        return begin(definition, now)
+    return found
+
+
+def read(position: str) -> dict[str, Remembered]:
+    """By name; of a bucket that was never written nothing."""
+    return {name: _read(one) for name, one in json.loads(position or "{}").items()}
+
+
+def write(known: Mapping[str, Remembered]) -> str:
+    return json.dumps({name: _plain(one) for name, one in known.items()}, separators=(",", ":"))
+
+
+def _read(one: Mapping[str, object]) -> Remembered:
+    times = {name: datetime.fromisoformat(str(one[name])) for name in ("anchor", "last", "missed_at") if one.get(name)}
+    return Remembered(**{**one, **times})  # type: ignore[arg-type]  # as `_plain` wrote it
+
+
+def _plain(one: Remembered) -> dict[str, object]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(one).items()
+        if value
+    }
