@@ -37,9 +37,7 @@ class Copy:
         self.clocks, self.name, self.told = clocks, name, Told()
         self.clock = clocks.clock if not ahead else _Ahead(clocks.clock, ahead)
         on_failure: Destined | None = more.pop("on_failure", None)
-        self.leases = Leases(
-            self._ledger, ttl=clocks.ttl, owner=name, closes=False, clock=self.clock, logger=self.told
-        )
+        self.leases = Leases(self._ledger, ttl=clocks.ttl, owner=name, closes=False, clock=self.clock, logger=self.told)
         opening = Opening(
             service="s",
             mapping="m",

@@ -32,6 +32,9 @@ LONGEST: Final = 30.0
 
 SOONEST: Final = 0.005
 
+LETTING_GO: Final = 10.0
+"""Seconds that letting go may take; what is not let go of by then expires."""
+
 
 class Bucket:
     """`run` until the lease is gone; `fired` is told when something was put."""
@@ -128,8 +131,9 @@ class Bucket:
             return
         self._closed = True
         try:
-            with suppress(LaneLost, LedgerError):
-                await self._holding.close(finished=False)
+            with suppress(LaneLost, LedgerError, TimeoutError):
+                async with asyncio.timeout(LETTING_GO):
+                    await self._holding.close(finished=False)
         finally:
             self._holding.drop()
             self._closed_by(False)
