@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +126,29 @@ async def test_what_was_settled_leaves_nothing_but_its_note(server: RedisServer)
     assert server.ask("EXISTS", *keys).startswith(":0")
     assert server.ask("HGETALL", "headrace:{clean/m}:notes").startswith("*2")
     await ledger.close()
+
+
+async def test_a_look_costs_the_same_however_long_the_queue(server: RedisServer):
+    """In commands within the scripts, 10,000 later, 1,000 due, 500 taken. Catches: a script that looks at all."""
+    costs = []
+    for size in (1, 50):
+        ledger = await opened(server.url)
+        now = await ledger.now()
+        await ledger.put("m", [call(f"t{n}", due=1.0, group=f"t{n}") for n in range(10 * size)])
+        await ledger.take("m", "other", 10 * size, 600)
+        await ledger.put("m", [call(f"d{n}", due=now, group="g", alone=n == 0) for n in range(20 * size)])
+        await ledger.put("m", [call(f"l{n}", due=now + 600, group="g") for n in range(200 * size)])
+        server.ask("CONFIG", "RESETSTAT")
+        taken = await ledger.take("m", "w", 5, 600)
+        assert len(taken) == 5
+        await ledger.hold(taken, 600)
+        await ledger.put_back(taken[:2], 0.0, begun=True)
+        await ledger.settle(taken[2:], {one.call.id: "done" for one in taken})
+        await ledger.waiting("m")
+        told = server.ask("INFO", "commandstats")
+        costs.append(sum(int(calls) for calls in re.findall(r"cmdstat_[hz]\w+:calls=(\d+)", told)))
+        await ledger.close()
+    assert 50 < costs[0] == costs[1], costs
 
 
 async def test_a_taking_of_before_the_store_was_emptied_is_fenced(server: RedisServer):

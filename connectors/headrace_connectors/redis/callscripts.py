@@ -104,8 +104,9 @@ end
 while #answer < limit do
     local page = redis.call('ZRANGEBYSCORE', due, '-inf', text(clock), 'LIMIT', passed, PAGE)
     for _, id in ipairs(page) do
+        if #answer == limit then break end
         local group, alone = get(id, 'group', 'alone')
-        if #answer < limit and may(group, alone) then take(id, group) else passed = passed + 1 end
+        if may(group, alone) then take(id, group) else passed = passed + 1 end
     end
     if #page < PAGE then break end
 end
