@@ -17,7 +17,7 @@ class Call:
     Attributes:
         id: its name among those of its mapping; one that is there already is not put again.
         event: what the handler is given, as JSON text.
-        due: not before this, in Unix seconds by the store's clock.
+        due: not before this, in Unix seconds by the store's clock; 0: from when it is put on.
         group: what it is one of (a schedule's name).
         alone: not while another of its group is taken.
     """
@@ -34,7 +34,9 @@ class Taken:
     """The right to make a call; equal by mapping, id and number.
 
     Attributes:
-        number: of this taking; unique in its mapping, so that who was overtaken settles nothing.
+        call: as it was put, whenever it is due now.
+        number: of this taking; unique in its mapping, over a loss of the store too, so that who was overtaken settles
+            nothing.
         attempt: how often it was taken and begun, this time included.
         accepted: when it was put, in Unix seconds by the store's clock.
     """
@@ -64,8 +66,8 @@ class Calls(Protocol):
 
     The contract, which `headrace.testing.calls` checks:
 
-    * Every verb is one atomic step; it raises LedgerUnavailable and LedgerError as the ledger's do, and may be repeated
-      after LedgerUnavailable.
+    * Every verb is one atomic step in each mapping; it raises LedgerUnavailable and LedgerError as the ledger's do, and
+      may be repeated after LedgerUnavailable. What the first call settled or put back is ours no more for the second.
     * **Fenced**: a taking that has expired, or was followed by another, settles and changes nothing.
     * **The store's clock** alone says what is due, and what has expired. A step of the machine's clock ends no taking:
       it is reckoned by a clock that only goes forward, where the store is on this machine.
@@ -77,12 +79,13 @@ class Calls(Protocol):
         ...
 
     async def put(self, mapping: str, calls: Sequence[Call]) -> frozenset[str]:
-        """Accept these; the ids of those that were new."""
+        """Accept these; the ids of those that were new. A repeat puts again what was settled meanwhile."""
         ...
 
     async def take(self, mapping: str, owner: str, limit: int, ttl: float) -> Sequence[Taken]:
         """Take at most *limit* calls that are due, those due first first, for *ttl* seconds; none of a paused mapping.
 
+        Those due at one moment come in the order of their ids, and what has expired comes where it stood.
         Of calls that are `alone`, and of their group, one is taken at a time, the earliest due first. A repeat of an
         answer that was lost takes others: those of the lost answer expire.
         """

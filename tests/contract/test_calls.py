@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from headrace.memory import MemoryLedger
 from headrace.sqlite import open_sqlite
 from headrace.testing import FakeClock, on_virtual_time
 from headrace.testing.calls import CallsConformance, call, ids
+from headrace_connectors.redis.ledger import open_redis
 from support.handclock import HandClock
+from support.redis import RedisServer, servers
 
 
 @on_virtual_time
@@ -27,6 +30,21 @@ class TestSqliteCalls(CallsConformance):
     @pytest.fixture
     async def ledger(self, tmp_path: Path) -> AsyncIterator[Ledger]:
         ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{tmp_path / 'state.db'}", service="shop"))
+        yield ledger
+        await ledger.close()
+
+
+@pytest.fixture(scope="module", params=servers(), ids=lambda kind: kind.name)
+def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    kind: type[RedisServer] = request.param
+    with kind() as server:
+        yield server
+
+
+class TestRedisCalls(CallsConformance):
+    @pytest.fixture
+    async def ledger(self, server: RedisServer) -> AsyncIterator[Ledger]:
+        ledger = await open_redis(LedgerOpening(url=server.url, service=secrets.token_hex(4)))
         yield ledger
         await ledger.close()
 
