@@ -1,4 +1,4 @@
-"""Our evaluator against the naive one of `support.schedules`: random expressions and zones, 50 years, every clock change.
+"""Our evaluator against the naive one of `support.schedules`: random expressions and zones over 50 years.
 
 `HEADRACE_SEEDS` says how many expressions (40; `make soak` thousands), and with it every zone is walked through;
 `HEADRACE_SEED` runs one.

@@ -1,4 +1,4 @@
-"""A second evaluator of schedules, naive and slow: it shares no code with ours, and looks at every day, or every minute.
+"""A second evaluator of schedules, naive and slow: it shares no code with ours, and looks at every day or minute.
 
 Expressions are read item by item for each value that is asked about; local times become instants by trying every offset
 that the zone has about that day. `random_expression` makes the texts that both are asked about.
@@ -100,7 +100,7 @@ def by_days(expression: str, zone: ZoneInfo, after: datetime, until: datetime) -
         if day_fits(expression, day):
             offsets = offsets_about(zone, day)
             for hours, minutes in times:
-                wall = datetime(day.year, day.month, day.day, hours, minutes)
+                wall = datetime(day.year, day.month, day.day, hours, minutes)  # noqa: DTZ001 - local
                 at = first_instant(wall, zone, offsets)
                 if at is not None and after < at <= until:
                     yield at

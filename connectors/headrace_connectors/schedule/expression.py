@@ -53,6 +53,6 @@ def _formless(text: str) -> tuple[int, str]:
         if ")" in text:
             return text.rindex(")") + 2, "something stands behind the ); remove it"
         return len(text) + 1, "the ) at the end is missing"
-    if re.match(r"[\d*]\S*( \S+){4,}$", text):
+    if re.fullmatch(r"[\w*?/,#-]+( [\w*?/,#-]+){4,5}", text, re.ASCII):
         return 1, f"the form is cron(…), rate(…) or at(…); write cron({text})"
     return 1, "the form is cron(…), rate(…) or at(…), as cron(0 12 * * ? *)"

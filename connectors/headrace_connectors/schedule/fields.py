@@ -94,7 +94,7 @@ def _item(field: Field, piece: Piece) -> Sequence[int]:
     if not field.steps:
         raise piece.wrong(field.name, f"/ has no meaning in {field.name}; list its values, as {field.names[1]},7")
     if not bounds.text:
-        raise bounds.wrong(field.name, f"the step has no beginning; write */{behind.text or 'N'}")
+        raise bounds.wrong(field.name, "the step has no beginning; write * before it, as */5")
     if not (behind.text.isascii() and behind.text.isdigit() and int(behind.text)):
         raise behind.wrong(field.name, f"{behind.text!r} is no step; it is a whole number, 1 or more")
     first, last = (field.low, field.high) if bounds.text == "*" else _range(field, bounds)
