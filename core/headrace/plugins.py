@@ -118,6 +118,7 @@ class Connector:
             SourceUnavailable.
         unseekable: why its positions cannot be moved, with the mend, where that is not the usual reason.
         in_ledger: pauses, and whatever else it remembers, are the ledger's, though it opens itself.
+        remembers: what that is, for `headrace status`: rows by column, of plain values.
     """
 
     type: str
@@ -136,6 +137,7 @@ class Connector:
     seek: Callable[[Opening, Target, str | None], Awaitable[Sequence[Moved]]] | None = None
     unseekable: str = ""
     in_ledger: bool = False
+    remembers: Callable[[Opening, Ledger], Awaitable[Sequence[Mapping[str, Any]]]] | None = None
 
     @property
     def has_ledger(self) -> bool:

@@ -109,7 +109,7 @@ class _Ahead:
 
 
 class Clocks:
-    """`begun` are (copy, event, request id, attempt) and `done` (copy, event) in their order, `at` when each was begun."""
+    """`begun` are (copy, event, request id, attempt), `done` (copy, event); `at` is when each was begun."""
 
     def __init__(self, *, begin: str = "2026-01-01T00:00:00Z", ttl: float = 10.0) -> None:
         self.clock = FakeClock()

@@ -10,11 +10,11 @@ from headrace.plugins import Command
 
 
 def _arguments(parser: ArgumentParser) -> None:
-    from headrace_connectors.schedule.commands import explain  # noqa: PLC0415 - as above
+    from headrace_connectors.schedule.commands import explain, listing  # noqa: PLC0415 - as above
 
     parser.description = "What schedules mean, and when they fire."
     words = parser.add_subparsers(title="words", metavar="WORD", required=True)
-    for one in (explain,):
+    for one in (explain, listing):
         one.add(words)
 
 

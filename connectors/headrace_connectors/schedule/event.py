@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from headrace.functions.context import ACCOUNT
 from headrace_connectors.schedule.definition import Definition
+from headrace_connectors.schedule.words import utc
 
 EXECUTION: Final = "<aws.scheduler.execution-id>"
 ATTEMPT: Final = "<aws.scheduler.attempt-number>"
@@ -59,8 +60,3 @@ def _scheduled(definition: Definition, at: datetime) -> dict[str, Any]:
         "resources": [definition.arn],
         "detail": {} if rule else "{}",
     }
-
-
-def utc(at: datetime) -> str:
-    """`2026-01-01T12:00:00Z`."""
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -6,6 +6,7 @@ from headrace.invocations import TRAITS
 from headrace.plugins import Connector, Opening, Probe
 from headrace_connectors.schedule.checking import DEFAULTS, REFUSES, check, warn
 from headrace_connectors.schedule.options import ScheduleOptions
+from headrace_connectors.schedule.shown import rows
 from headrace_connectors.schedule.source import ScheduleSource
 
 
@@ -27,4 +28,5 @@ schedule = Connector(
     warn=warn,
     unseekable="a schedule has no positions to go back to: to run its function now, use headrace invoke",
     in_ledger=True,
+    remembers=rows,
 )

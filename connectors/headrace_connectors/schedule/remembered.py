@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from headrace_connectors.schedule.definition import Definition
 from headrace_connectors.schedule.rate import Rate
+from headrace_connectors.schedule.timetable import INSTANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,9 @@ def begin(definition: Definition, now: datetime) -> Remembered:
 
     A rate of Scheduler's without a start date fires at once.
     """
-    rate = definition.expression
+    rate, anchor = definition.expression, now.replace(microsecond=0)
     at_once = isinstance(rate, Rate) and rate.at_once and definition.settings.start_date is None
-    last = now - timedelta(microseconds=1) if at_once else now
-    return Remembered(digest=definition.digest, anchor=now, last=last)
+    return Remembered(digest=definition.digest, anchor=anchor, last=anchor - INSTANT if at_once else now)
 
 
 def recalled(known: Mapping[str, Remembered], definition: Definition, now: datetime) -> Remembered:

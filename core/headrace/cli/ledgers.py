@@ -19,7 +19,7 @@ PATIENCE: Final = 15.0
 """Seconds that the store and the source may take together."""
 
 
-class Refused(Exception):  # noqa: N818 - it says why a command was not carried out
+class Refused(HeadraceError):  # noqa: N818 - it says why a command was not carried out
     """Why not, for people."""
 
 
@@ -68,7 +68,7 @@ def carried_out(work: Callable[[], Awaitable[int]]) -> int:
         raise
     except TimeoutError:
         why = f"no answer within {PATIENCE:g} s"
-    except (Refused, HeadraceError) as error:
+    except HeadraceError as error:
         why = str(error)
     print(f"headrace: {why}", file=sys.stderr)
     return 1

@@ -10,12 +10,10 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from rich.table import Table
-
 from headrace.cli.common import console
 from headrace.clock import SYSTEM
 from headrace.errors import ConfigError, Fault
-from headrace.times import unix
+from headrace_connectors.schedule.commands.common import count_of, table, time_of
 from headrace_connectors.schedule.dialect import Dialect
 from headrace_connectors.schedule.explain import never, rows
 from headrace_connectors.schedule.expression import parse
@@ -26,9 +24,6 @@ from headrace_connectors.schedule.words import meaning, utc
 from headrace_connectors.schedule.zones import zone
 
 Words: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
-
-MOST: Final = 100_000
-"""Occurrences that are shown at once."""
 
 DESCRIPTION: Final = """\
 Says what EXPRESSION means, and when it fires next: cron(…), rate(…) or at(…), as EventBridge knows them. Asks nobody.
@@ -79,11 +74,8 @@ def act(arguments: argparse.Namespace) -> int:
     if not lines:
         shown.print(never(asked.timetable, asked.after), soft_wrap=True)
         return 0
-    table = Table("local time", "UTC", "", box=None, pad_edge=False, header_style="bold")
-    for row in lines:
-        table.add_row(row.local, utc(row.at) if row.at else "-", row.note)
     shown.print()
-    shown.print(table)
+    shown.print(table(lines))
     return 0
 
 
@@ -97,10 +89,10 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
         [
             partial(parse, arguments.expression, arguments.dialect),
             partial(_zone, arguments.timezone, arguments.dialect),
-            partial(_time, "--from", arguments.since),
+            partial(time_of, "--from", arguments.since),
             partial(_date, "--start-date", arguments.start_date, arguments.dialect),
             partial(_date, "--end-date", arguments.end_date, arguments.dialect),
-            partial(_count, arguments.count),
+            partial(count_of, arguments.count),
         ]
     )
     expression, where, since, start, end, count = read
@@ -117,23 +109,7 @@ def _zone(name: str, dialect: Dialect) -> Any:
     return found
 
 
-def _time(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return datetime.fromtimestamp(unix(text), UTC)
-    except (ValueError, OverflowError, OSError):
-        message = f"{text!r} is no time; write Unix seconds, or a time as 2026-01-31T12:00:00Z"
-        raise ConfigError([Fault(option, message)]) from None
-
-
 def _date(option: str, text: str | None, dialect: Dialect) -> datetime | None:
     if text is not None and dialect == "rule":
         raise ConfigError([Fault(option, "a rule has no dates; leave it out, or take --dialect scheduler")])
-    return _time(option, text)
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST:
-        return int(text)
-    raise ConfigError([Fault("--count", f"{text!r} is no whole number from 1 to {MOST:,}")])
+    return time_of(option, text)
