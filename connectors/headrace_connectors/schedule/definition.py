@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from headrace.errors import ConfigError, Fault
@@ -15,10 +15,13 @@ from headrace.functions.context import ACCOUNT
 from headrace.plugins import Opening
 from headrace.region import region
 from headrace.times import unix
+from headrace_connectors.schedule.dialect import Dialect
 from headrace_connectors.schedule.expression import Expression, parse
 from headrace_connectors.schedule.options import ScheduleSettings
 from headrace_connectors.schedule.timetable import Timetable
 from headrace_connectors.schedule.zones import zone
+
+Parse: TypeAlias = Callable[[str, Dialect], Expression]
 
 BUCKETS: Final = 64
 """Shards among which the schedules of a mapping are divided, by their names."""
@@ -58,17 +61,19 @@ class Definition:
         return f"bucket-{crc32(self.name.encode()) % BUCKETS:02}"
 
 
-def definitions(each: Mapping[str, tuple[str, ScheduleSettings]], opening: Opening) -> dict[str, Definition]:
-    """By name.
+def definitions(
+    each: Mapping[str, tuple[str, ScheduleSettings]], opening: Opening, parse: Parse = parse
+) -> dict[str, Definition]:
+    """By name; *parse* is another where expressions are another's (a test's, with seconds).
 
     Raises:
         ConfigError: an expression or a zone means nothing; `path` is relative to the mapping.
     """
     where_we_are = region(opening.sections.values())
-    return {name: _definition(name, where, one, where_we_are) for name, (where, one) in each.items()}
+    return {name: _definition(name, where, one, where_we_are, parse) for name, (where, one) in each.items()}
 
 
-def _definition(name: str, where: str, one: ScheduleSettings, region: str) -> Definition:
+def _definition(name: str, where: str, one: ScheduleSettings, region: str, parse: Parse) -> Definition:
     path = f"{where}.schedule_expression"
     try:
         expression = parse(one.schedule_expression or "", one.dialect)

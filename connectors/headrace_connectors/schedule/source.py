@@ -15,8 +15,9 @@ from headrace.plugins import Opening
 from headrace.shards import Listed, Listing
 from headrace.sharing import Sharing
 from headrace_connectors.schedule.bucket import Bucket
-from headrace_connectors.schedule.definition import Definition, definitions
+from headrace_connectors.schedule.definition import Definition, Parse, definitions
 from headrace_connectors.schedule.event import attempted
+from headrace_connectors.schedule.expression import parse
 from headrace_connectors.schedule.storetime import StoreTime
 
 LANE = "invocations"
@@ -45,11 +46,11 @@ class Buckets:
 class ScheduleSource:
     """Every copy handles what is in the queue; each bucket is fired by the one that has its lease."""
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: Opening, parse: Parse = parse) -> None:
         if opening.leases is None:
             raise ValueError("schedules need leases")
         self._opening, self._leases = opening, opening.leases
-        self._known = list(definitions(opening.options.each(opening.mapping), opening).values())
+        self._known = list(definitions(opening.options.each(opening.mapping), opening, parse).values())
         self._time = StoreTime(self._leases.ledger, opening.clock)
         self._sharing: Sharing[Bucket] = Sharing(opening, Buckets(self._known, self._time), self._bucket)
         self._lane = InvocationLane(
