@@ -6,15 +6,18 @@
 
 import os
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
+from headrace_connectors.schedule.dayfields import day_of_month, day_of_week
+from headrace_connectors.schedule.days import month_of
 from headrace_connectors.schedule.expression import parse
+from headrace_connectors.schedule.piece import Piece
 from headrace_connectors.schedule.timetable import Timetable
-from support.schedules import by_days, by_minutes, changes, fits, random_expression
+from support.schedules import by_days, by_minutes, changes, fits, of_month, of_week, random_expression
 
 ONE = os.environ.get("HEADRACE_SEED")
 SEEDS = [int(ONE)] if ONE else range(int(os.environ.get("HEADRACE_SEEDS", "40")))
@@ -43,8 +46,8 @@ MOST = 3_000
 def test_both_find_the_same_occurrences(seed):
     """From the beginning of 50 years on, and from any other moment.
 
-    Mutations, each tried: the second of two instants; a skipped time that fires an hour later; `nW` that leaves its
-    month; a wrapped range whose steps begin anew; the whole first day left out.
+    Mutations, each tried: a wrapped range whose steps begin anew; `31W` in short months; minutes before hours; the
+    whole first day left out.
     """
     print(f"HEADRACE_SEED={seed}")  # noqa: T201 - pytest shows it for a seed that fails
     rng = random.Random(seed)
@@ -56,6 +59,20 @@ def test_both_find_the_same_occurrences(seed):
         found = [at for at in islice(ours.occurrences(after), most) if at <= END]
         until = found[-1] if len(found) == most else END
         assert found == list(by_days(expression, zone, after, until))
+
+
+def test_every_form_of_a_day_means_the_same_days_in_all_28_forms_of_a_month():
+    """Mutations, each tried: `1W` of a Saturday that leaves its month; `30W` of a Sunday that does."""
+    months = {month_of(year, month): date(year, month, 1) for year in range(2000, 2028) for month in range(1, 13)}
+    assert len(months) == 28
+    by_month = ["L", "LW", *(f"{day}W" for day in range(1, 32)), *map(str, range(1, 32))]
+    by_week = ["L", *(f"{day}{form}" for day in range(1, 8) for form in ("", "L", "#1", "#2", "#3", "#4", "#5"))]
+    for texts, read, means in ((by_month, day_of_month, of_month), (by_week, day_of_week, of_week)):
+        for text in texts:
+            rule = read(Piece(text, 1))
+            for form, first in months.items():
+                days = [first.replace(day=day) for day in range(1, form.length + 1)]
+                assert list(rule.of(form)) == [day.day for day in days if means(text, day)], (text, first)
 
 
 @pytest.mark.parametrize("name", WALKED)

@@ -156,7 +156,14 @@ def random_expression(rng: random.Random) -> str:
     month = "*" if rng.random() < 0.5 else some(rng, 1, 12, MONTHS)
     year = "*" if rng.random() < 0.7 else random_years(rng)
     if rng.random() < 0.5:
-        kinds = ["*", "L", "LW", f"{rng.randint(1, 31)}W", str(rng.randint(1, 31)), some(rng, 1, 31)]
+        kinds = [
+            "*",
+            "L",
+            "LW",
+            f"{rng.choice([1, 15, 30, 31])}W",
+            str(rng.randint(1, 31)),
+            some(rng, 1, 31),
+        ]
         by_month, by_week = rng.choice(kinds), "?"
     else:
         day = rng.choice([str(rng.randint(1, 7)), rng.choice(WEEKDAYS)])
@@ -173,9 +180,9 @@ def some(rng: random.Random, low: int, high: int, names: Sequence[str] = (), *, 
 
     def item() -> str:
         bounds = rng.choice([one(), one(), f"{one()}-{one()}"])
-        if not steps or rng.random() < 0.6:
+        if not steps or rng.random() < 0.5:
             return bounds
-        return f"{rng.choice(['*', bounds])}/{rng.choice([1, 2, 3, 5, 7, 10, 15, 30, 65])}"
+        return f"{rng.choice(['*', bounds, bounds])}/{rng.choice([1, 2, 3, 5, 7, 10, 15, 30, 65])}"
 
     return "*" if rng.random() < 0.1 else ",".join(item() for _ in range(rng.choice([1, 1, 2, 3])))
 

@@ -8,8 +8,9 @@ from datetime import datetime, tzinfo
 from itertools import groupby
 
 from headrace_connectors.schedule.fields import YEAR
+from headrace_connectors.schedule.instants import utc
 from headrace_connectors.schedule.timetable import BEGINNING, Timetable, fires
-from headrace_connectors.schedule.words import day, utc
+from headrace_connectors.schedule.words import day
 from headrace_connectors.schedule.zones import Change, Moment, change
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
@@ -11,6 +11,7 @@ from headrace_connectors.schedule.at import At
 from headrace_connectors.schedule.cron import Cron
 from headrace_connectors.schedule.days import Dates, Days, LastDay, LastOf, LastWeekday, NearestWeekday, NthOf, Weekdays
 from headrace_connectors.schedule.fields import DAY_OF_MONTH, DAY_OF_WEEK, HOURS, MINUTES, MONTH, YEAR
+from headrace_connectors.schedule.instants import utc
 from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import Timetable
 
@@ -40,11 +41,6 @@ def meaning(timetable: Timetable) -> str:
     else:
         said = f"{_times(expression)} {_days_in_months(expression)}{_years(expression)}, {zone} time"
     return f"{said[0].upper()}{said[1:]}."
-
-
-def utc(at: datetime) -> str:
-    """`2026-01-01T12:00:00Z`."""
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def day(wall: datetime) -> str:

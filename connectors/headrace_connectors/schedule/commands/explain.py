@@ -17,10 +17,11 @@ from headrace_connectors.schedule.commands.common import count_of, table, time_o
 from headrace_connectors.schedule.dialect import Dialect
 from headrace_connectors.schedule.explain import never, rows
 from headrace_connectors.schedule.expression import parse
+from headrace_connectors.schedule.instants import utc
 from headrace_connectors.schedule.piece import together
 from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import BEGINNING, INSTANT, Timetable
-from headrace_connectors.schedule.words import meaning, utc
+from headrace_connectors.schedule.words import meaning
 from headrace_connectors.schedule.zones import zone
 
 Words: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
