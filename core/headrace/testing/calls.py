@@ -337,3 +337,14 @@ class CallsConformance(LedgerSteps):
             with pytest.raises(LaneLost):
                 await ledger.commit(stale, "9", calls=[call("a")])
         assert await ledger.waiting("orders") == Waiting()
+
+    async def test_a_graph_that_is_written_over_keeps_its_calls(self, ledger: Ledger) -> None:
+        """They were accepted. Catches: a queue that goes with its mapping's rows."""
+        await ledger.plan("orders", "stream", GRAPH)
+        await ledger.put("orders", [call("a"), call("b")])
+        taken = await self.one(ledger)
+        generation = (await ledger.rows("orders")).generation or ""
+        assert await ledger.replan("orders", generation, "stream-2", GRAPH[:1])
+        assert await ledger.forget("orders", ["a"]) == {"a"}
+        assert await ledger.settle([taken]) == set()
+        assert ids(await self.take(ledger)) == ["b"]
