@@ -13,7 +13,8 @@ from headrace.ledger import Ledger, LedgerOpening
 from headrace.memory import MemoryLedger
 from headrace.sqlite import open_sqlite
 from headrace.testing import FakeClock, on_virtual_time
-from headrace.testing.calls import CallsConformance, call, ids
+from headrace.testing.calls import CallsConformance
+from headrace.testing.calls_steps import call, ids
 from headrace_connectors.redis.ledger import open_redis
 from support.handclock import HandClock
 from support.redis import RedisServer, servers

@@ -23,6 +23,8 @@ from headrace_connectors.catalog import catalog
 from support.ledger_worker import reached
 
 TTL = 0.5
+HANDLER = (0.0, 0.02, 0.05, 0.1, TTL + 0.1)
+"""Seconds that a handler may take: most are killed at it, and some are overtaken."""
 
 
 async def main(url: str, owner: str, log: Path) -> None:
@@ -53,6 +55,7 @@ async def work(ledger: Ledger, owner: str, write) -> None:
     for one in taken:
         write(f"take {one.call.id} {one.number} {owner} {one.attempt} {asked} {answered}\n")
     await ledger.hold(taken, TTL)
+    await asyncio.sleep(random.choice(HANDLER))
     back = [one for one in taken if random.random() < 0.3]
     for one in back:
         write(f"back {one.call.id} {one.number} {owner}\n")
