@@ -62,7 +62,10 @@ def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shop:
             {"schedule_expression": "rate(1 hour)", "flexible_time_window": {"mode": "FLEXIBLE"}},
             "mode: FLEXIBLE and maximum_window_in_minutes go together",
         ),
-        ({"schedule_expression": "rate(1 hour)", "input": "{not json"}, "source.input: is no JSON"),
+        (
+            {"schedule_expression": "rate(1 hour)", "input": "{not json"},
+            "source.input: it must be JSON once its tokens are replaced",
+        ),
         (
             {"schedule_expression": "rate(1 hour)", "start_date": "2027-01-01", "end_date": "2026-01-01"},
             "source.end_date: is before start_date",

@@ -21,7 +21,8 @@ from headrace.retry import again, capped
 from headrace_connectors.schedule import remembered
 from headrace_connectors.schedule.definition import Definition
 from headrace_connectors.schedule.due import Decided, decide, delay
-from headrace_connectors.schedule.event import event
+from headrace_connectors.schedule.instants import utc
+from headrace_connectors.schedule.occasion import packed
 from headrace_connectors.schedule.remembered import Remembered, recalled
 from headrace_connectors.schedule.storetime import StoreTime
 
@@ -122,8 +123,11 @@ class Bucket:
 
     def _tell(self, decided: Mapping[str, Decided]) -> None:
         for name, one in decided.items():
-            for at, why in one.missed:
-                self._log.warning("schedule.missed", schedule=name, planned=at.isoformat(), why=why)
+            for run in one.missed:
+                first, last = utc(run.first), utc(run.last)
+                self._log.warning(
+                    "schedule.missed", schedule=name, first=first, last=last, count=run.count, by=run.reason
+                )
 
     async def close(self) -> None:
         """Let it go; whoever takes it next goes on behind what was written."""
@@ -144,7 +148,7 @@ def _calls(definition: Definition, decided: Decided) -> list[Call]:
     return [
         Call(
             id=f"{definition.name}@{at.isoformat()}",
-            event=event(definition, at),
+            event=packed(definition, at),
             due=at.timestamp() + delay(definition, at),
             group=definition.name,
             alone=definition.settings.overlap == "buffer_one",

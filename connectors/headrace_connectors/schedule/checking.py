@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,10 +13,10 @@ from headrace.errors import ConfigError, Fault
 from headrace.plugins import Opening
 from headrace.times import unix
 from headrace_connectors.schedule.definition import Definition, definitions
-from headrace_connectors.schedule.event import sample
 from headrace_connectors.schedule.options import ScheduleOptions, ScheduleSettings
 from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import BEGINNING
+from headrace_connectors.schedule.tokens import checked
 
 LAMBDAS_AGE: Final = 21600
 """Seconds that Lambda keeps trying an asynchronous invocation: six hours."""
@@ -79,9 +81,9 @@ def _check(name: str, where: str, one: ScheduleSettings, opening: Opening) -> It
         why = "a rate counts from when it was first run, which service.state: memory: forgets: it would fire anew at"
         yield Fault(f"{where}.schedule_expression", f"{why} each start; use sqlite: or redis://, or cron(…)")
     try:
-        sample(definition)
-    except ValueError as error:
-        yield Fault(f"{where}.input", f"is no JSON once its tokens are replaced: {error}")
+        _strange_tokens(where, definition)
+    except ConfigError as error:
+        yield from error.faults
 
 
 def _of_dialect(where: str, one: ScheduleSettings) -> Iterator[Fault]:
@@ -94,9 +96,29 @@ def _of_dialect(where: str, one: ScheduleSettings) -> Iterator[Fault]:
             yield Fault(f"{where}.flexible_time_window", "is of the dialect scheduler; jitter does the same here")
 
 
+def _strange_tokens(where: str, definition: Definition) -> Sequence[Fault]:
+    """Warnings of what looks like a token of Scheduler's and is none.
+
+    Raises:
+        ConfigError: the input is no JSON.
+    """
+    given, path = definition.given, f"{where}.input"
+    if given is None:
+        return []
+    if definition.settings.dialect == "scheduler":
+        return checked(given, path)
+    try:
+        json.loads(given)
+    except ValueError as error:
+        raise ConfigError([Fault(path, f"must be JSON: {error}")]) from None
+    return []
+
+
 def warn(opening: Opening) -> Iterator[Fault]:
-    """Legal, but it never fires; or nobody is told when it fails."""
+    """Legal, but it never fires, or has an input that is not what it seems."""
     for where, definition in _legal(opening):
+        with suppress(ConfigError):
+            yield from _strange_tokens(where, definition)
         now = datetime.fromtimestamp(opening.clock.wall(), UTC)
         timetable = definition.timetable(now)
         if next(timetable.occurrences(now), None) is None:

@@ -16,6 +16,7 @@ from headrace.plugins import Opening
 from headrace.region import region
 from headrace.times import unix
 from headrace_connectors.schedule.dialect import Dialect
+from headrace_connectors.schedule.event import arn
 from headrace_connectors.schedule.expression import Expression, parse
 from headrace_connectors.schedule.options import ScheduleSettings
 from headrace_connectors.schedule.timetable import Timetable
@@ -48,6 +49,12 @@ class Definition:
             start=_instant(one.start_date),
             end=_instant(one.end_date),
         )
+
+    @property
+    def given(self) -> str | None:
+        """Its input as JSON text, if it has one."""
+        one = self.settings.input
+        return one if one is None or isinstance(one, str) else json.dumps(one, ensure_ascii=False)
 
     @property
     def digest(self) -> str:
@@ -84,7 +91,7 @@ def _definition(name: str, where: str, one: ScheduleSettings, region: str, parse
         settings=one,
         expression=expression,
         zone=zone(one.schedule_expression_timezone or "UTC", f"{where}.schedule_expression_timezone"),
-        arn=_arn(name, one.dialect, region),
+        arn=arn(one.dialect, name, region=region, account=ACCOUNT),
         region=region,
     )
 
@@ -93,13 +100,6 @@ def _placed(fault: Fault, path: str) -> Fault:
     """A fault in an expression: its field and column go into the message."""
     said = ", ".join(part for part in (fault.place, fault.path) if part)
     return Fault(path, f"{said}: {fault.message}" if said else fault.message)
-
-
-def _arn(name: str, dialect: str, region: str) -> str:
-    if dialect == "rule":
-        return f"arn:aws:events:{region}:{ACCOUNT}:rule/{name}"
-    group = name if "/" in name else f"default/{name}"
-    return f"arn:aws:scheduler:{region}:{ACCOUNT}:schedule/{group}"
 
 
 def _instant(moment: Any) -> datetime | None:

@@ -5,75 +5,69 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from itertools import islice
 from typing import Final
 
+from headrace_connectors.schedule import missed, spread
 from headrace_connectors.schedule.at import At
 from headrace_connectors.schedule.definition import Definition
+from headrace_connectors.schedule.missed import CatchUp, Missed
+from headrace_connectors.schedule.overlap import begin
 from headrace_connectors.schedule.remembered import Remembered
-
-ON_TIME: Final = timedelta(seconds=60)
-"""How late an occurrence may be and still be none that was missed: AWS promises no more than a minute."""
+from headrace_connectors.schedule.timetable import Timetable
 
 COUNTED: Final = 10_000
-"""Occurrences, beyond the window, that are counted one by one; of more, only that they were."""
+"""Occurrences beyond the window that are looked at one by one; where there are more, those behind them are not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What becomes of the occurrences that are due. `remembered` holds once it is written with those that fire.
+    """What becomes of the occurrences that are due.
 
     Attributes:
         fire: those that fire, ascending.
-        missed: those that do not, each with the reason.
+        missed: those that do not, each run of them with the reason.
+        remembered: what is known once those that fire are written.
         next: the first that is not due yet; None: there is none.
     """
 
     fire: Sequence[datetime]
-    missed: Sequence[tuple[datetime, str]]
+    missed: Sequence[Missed]
     remembered: Remembered
     next: datetime | None
 
 
 def decide(definition: Definition, known: Remembered, now: datetime, unfinished: int) -> Decided:
     """*unfinished*: its occurrences that fired and have not ended yet."""
-    missed: list[tuple[datetime, str]] = []
-    due, following = _due(definition, known, now, missed)
-    fire = _caught_up(definition, due, now, missed)
-    fire = _beside(definition, fire, unfinished, missed)
-    missed.sort()
-    last = max([known.last, *due, *(at for at, _ in missed)])
-    remembered = Remembered(
-        digest=known.digest,
-        anchor=known.anchor,
-        last=last,
-        missed=known.missed,
-        missed_at=known.missed_at,
-        missed_why=known.missed_why,
+    settings, timetable = definition.settings, definition.timetable(known.anchor)
+    catch_up = CatchUp(
+        missed=settings.missed,
+        window=timedelta(seconds=settings.catchup_window),
+        most=settings.max_catchup,
+        always=isinstance(definition.expression, At),
     )
-    for at, why in missed:
-        remembered = remembered.miss(at, why)
-    return Decided(fire=fire, missed=missed, remembered=remembered, next=following)
+    since, too_old = _bounded(timetable, known.last, now, catch_up)
+    due, following = _due(timetable, since, now)
+    settled = missed.decide(due, now, catch_up)
+    fire, beside = _beside(definition, settled.fire, unfinished)
+    gone = [*too_old, *settled.missed, *beside]
+    last = max([known.last, *due[-1:], *(run.last for run in gone)])
+    return Decided(fire=fire, missed=gone, remembered=known.after(last, gone), next=following)
 
 
-def _due(
-    definition: Definition, known: Remembered, now: datetime, missed: list[tuple[datetime, str]]
-) -> tuple[list[datetime], datetime | None]:
-    """Those that are due within the window, and the first that is not; older ones are missed."""
-    timetable, window = definition.timetable(known.anchor), timedelta(seconds=definition.settings.catchup_window)
-    if isinstance(definition.expression, At):
-        at = next(timetable.occurrences(known.last), None)
-        return ([], at) if at is None or at > now else ([at], None)
-    oldest, since = now - window, known.last
-    if since < oldest:
-        old = [at for at in islice(timetable.occurrences(since), COUNTED) if at < oldest]
-        missed += [(at, f"older than catchup_window ({window})") for at in old]
-        if len(old) == COUNTED:
-            missed.append((oldest, f"and all others before {oldest.isoformat(timespec='seconds')}"))
-            since = oldest
-        else:
-            since = max([since, *old])
+def _bounded(timetable: Timetable, last: datetime, now: datetime, catch_up: CatchUp) -> tuple[datetime, list[Missed]]:
+    """Where to look from, so that no search is longer for a long absence; and what lies before that, and is too old."""
+    oldest = now - catch_up.window
+    if catch_up.always or last >= oldest:
+        return last, []
+    old = [at for at in islice(timetable.occurrences(last), COUNTED) if at < oldest]
+    if len(old) < COUNTED:
+        return last, []
+    return oldest, [Missed(old[0], oldest, COUNTED, "catchup_window")]
+
+
+def _due(timetable: Timetable, since: datetime, now: datetime) -> tuple[list[datetime], datetime | None]:
+    """Those that are due, and the first that is not."""
     due: list[datetime] = []
     for at in timetable.occurrences(since):
         if at > now:
@@ -82,49 +76,21 @@ def _due(
     return due, None
 
 
-def _caught_up(
-    definition: Definition, due: Sequence[datetime], now: datetime, missed: list[tuple[datetime, str]]
-) -> list[datetime]:
-    """Those that fire by the policy for what is late."""
-    settings = definition.settings
-    if isinstance(definition.expression, At):
-        return list(due)
-    late = [at for at in due if now - at > ON_TIME]
-    rest = list(due[len(late) :])
-    if settings.missed == "skip":
-        return rest + _miss(late, missed, "nobody was there, and missed is skip")
-    if settings.missed == "latest":
-        kept = late[-1:] if not rest else []
-        why = "nobody was there; a later one fires, as missed is latest"
-        _miss(late[: len(late) - len(kept)], missed, why)
-        return kept + rest
-    kept = late[-settings.max_catchup :]
-    why = f"nobody was there; max_catchup ({settings.max_catchup}) later ones fire"
-    _miss(late[: len(late) - len(kept)], missed, why)
-    return kept + rest
-
-
 def _beside(
-    definition: Definition, fire: Sequence[datetime], unfinished: int, missed: list[tuple[datetime, str]]
-) -> list[datetime]:
-    """Those that fire though the ones before have not ended."""
-    overlap = definition.settings.overlap
-    if overlap == "allow":
-        return list(fire)
-    room = max((1 if overlap == "skip" else 2) - unfinished, 0)
-    _miss(fire[room:], missed, f"the one before has not ended, and overlap is {overlap}")
-    return list(fire[:room])
-
-
-def _miss(some: Sequence[datetime], missed: list[tuple[datetime, str]], why: str) -> list[datetime]:
-    missed += [(at, why) for at in some]
-    return []
+    definition: Definition, fire: Sequence[datetime], unfinished: int
+) -> tuple[Sequence[datetime], Sequence[Missed]]:
+    """Those that fire though the ones before have not ended, and those that do not."""
+    kept: list[datetime] = []
+    for at in fire:
+        open_ = unfinished + len(kept)
+        if begin(definition.settings.overlap, running=min(open_, 1), waiting=max(open_ - 1, 0)) != "never":
+            kept.append(at)
+    gone = fire[len(kept) :]
+    return kept, [Missed(gone[0], gone[-1], len(gone), "overlap")] if gone else []
 
 
 def delay(definition: Definition, at: datetime) -> float:
-    """Seconds after *at* at which it fires: always the same of one occurrence, within its window and jitter."""
-    most = definition.settings.flexible_time_window.seconds + definition.settings.jitter
-    if not most:
-        return 0.0
-    part = int.from_bytes(sha256(f"{definition.name}@{at.isoformat()}".encode()).digest()[:8], "big") / 2**64
-    return part * most
+    """Seconds after *at* at which it fires, within its window and jitter."""
+    settings = definition.settings
+    window, jitter = timedelta(seconds=settings.flexible_time_window.seconds), timedelta(seconds=settings.jitter)
+    return spread.delay(definition.name, at, window=window, jitter=jitter).total_seconds()

@@ -14,10 +14,10 @@ GROUP = "default"
 
 
 def arn(dialect: Dialect, name: str, *, region: str, account: str) -> str:
-    """The ARN that a rule or a schedule of that name has."""
+    """The ARN that a rule or a schedule of that name has; a name as GROUP/NAME is in that group."""
     if dialect == "rule":
         return f"arn:aws:events:{region}:{account}:rule/{name}"
-    return f"arn:aws:scheduler:{region}:{account}:schedule/{GROUP}/{name}"
+    return f"arn:aws:scheduler:{region}:{account}:schedule/{name if '/' in name else f'{GROUP}/{name}'}"
 
 
 def scheduled_event(

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 Policy: TypeAlias = Literal["latest", "all", "skip"]
 
-Reason: TypeAlias = Literal["skip", "catchup_window", "max_catchup", "latest"]
+Reason: TypeAlias = Literal["skip", "catchup_window", "max_catchup", "latest", "overlap"]
 """The setting by which an occurrence does not fire."""
 
 ON_TIME: Final = timedelta(seconds=60)

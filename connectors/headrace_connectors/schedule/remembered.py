@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from headrace_connectors.schedule.definition import Definition
+from headrace_connectors.schedule.missed import Missed
 from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import INSTANT
 
@@ -20,7 +21,7 @@ class Remembered:
         digest: of the definition that it was made for.
         anchor: when that was first seen.
         last: every occurrence at and before it has been decided on.
-        missed, missed_at, missed_why: how many did not fire, the last of them, and the reason.
+        missed, missed_at, missed_why: how many did not fire, the last of them, and the setting by which it did not.
     """
 
     digest: str
@@ -30,8 +31,10 @@ class Remembered:
     missed_at: datetime | None = None
     missed_why: str = ""
 
-    def miss(self, at: datetime, why: str) -> Remembered:
-        return replace(self, missed=self.missed + 1, missed_at=at, missed_why=why)
+    def after(self, last: datetime, missed: Sequence[Missed]) -> Remembered:
+        """The same once all up to *last* is decided on, and *missed* of it do not fire."""
+        known = replace(self, last=last, missed=self.missed + sum(run.count for run in missed))
+        return replace(known, missed_at=missed[-1].last, missed_why=missed[-1].reason) if missed else known
 
 
 def begin(definition: Definition, now: datetime) -> Remembered:

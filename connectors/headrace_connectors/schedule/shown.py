@@ -11,8 +11,8 @@ from headrace.invocations import Run
 from headrace.ledger import Ledger, Row
 from headrace.plugins import Opening
 from headrace_connectors.schedule.definition import Definition, definitions
+from headrace_connectors.schedule.instants import utc
 from headrace_connectors.schedule.remembered import read, recalled
-from headrace_connectors.schedule.words import utc
 
 
 async def rows(opening: Opening, ledger: Ledger) -> Sequence[Mapping[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 
 from headrace.calls import Taken
@@ -16,8 +15,8 @@ from headrace.shards import Listed, Listing
 from headrace.sharing import Sharing
 from headrace_connectors.schedule.bucket import Bucket
 from headrace_connectors.schedule.definition import Definition, Parse, definitions
-from headrace_connectors.schedule.event import attempted
 from headrace_connectors.schedule.expression import parse
+from headrace_connectors.schedule.occasion import event_of
 from headrace_connectors.schedule.storetime import StoreTime
 
 LANE = "invocations"
@@ -94,14 +93,12 @@ class ScheduleSource:
         """The event of one occurrence: whatever JSON its schedule has as input, or a scheduled event."""
         (record,) = records
         taken: Taken = record.token
-        event: Event = attempted(taken.call.event, taken.call.id, taken.attempt)
+        event: Event = event_of(taken.call.event, taken.attempt)
         return event
 
-    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - it is its only lane
-        """Nothing beside the event: the record of an invocation does not say where it came from."""
-        (record,) = records
-        taken: Taken = record.token
-        return Origin(block="requestPayload", info=json.loads(taken.call.event))
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - as the protocol has it
+        """Nothing: the record of an invocation has the event, and does not say where it came from."""
+        return Origin(block="", info={})
 
     def identify(self, identifier: object) -> str | None:  # noqa: ARG002 - as the protocol has it
         """An answer names no occurrence: there is one in the event."""

@@ -23,7 +23,7 @@ class Attempt:
 
     arn: str
     at: datetime
-    occurrence: UUID
+    occurrence: UUID | str
     number: int
 
     @property

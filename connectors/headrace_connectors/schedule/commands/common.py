@@ -11,7 +11,7 @@ from rich.table import Table
 from headrace.errors import ConfigError, Fault
 from headrace.times import unix
 from headrace_connectors.schedule.explain import Row
-from headrace_connectors.schedule.words import utc
+from headrace_connectors.schedule.instants import utc
 
 MOST: Final = 100_000
 """Occurrences that are shown at once."""

@@ -22,11 +22,12 @@ from headrace_connectors.schedule.commands.common import count_of, table, time_o
 from headrace_connectors.schedule.commands.explain import Words
 from headrace_connectors.schedule.definition import Definition, definitions
 from headrace_connectors.schedule.explain import never, rows
+from headrace_connectors.schedule.instants import utc
 from headrace_connectors.schedule.options import ScheduleOptions
 from headrace_connectors.schedule.piece import together
 from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import INSTANT
-from headrace_connectors.schedule.words import meaning, utc
+from headrace_connectors.schedule.words import meaning
 
 DESCRIPTION: Final = """\
 Shows when each schedule of the config fires next, in its own time zone and in UTC, with a note where clocks are
