@@ -6,7 +6,7 @@ from typing import Final
 
 from headrace.config import Config
 from headrace_connectors.testbed.cluster import Cluster
-from headrace_connectors.testbed.plan import topics_of
+from headrace_connectors.testbed.plan import failures_of, topics_of
 
 PARTITIONS: Final = 2
 """Of a mapping's topic: so many shards a stream has. A retry topic has one, and so has a topic of failures."""
@@ -18,7 +18,7 @@ def make(config: Config, cluster: Cluster) -> None:
     Raises:
         ServerUnavailable: the cluster does not make them.
     """
-    wanted: dict[str, int] = {}
+    wanted = dict.fromkeys(failures_of(config), 1)
     for one in topics_of(config).values():
         wanted |= dict.fromkeys(one.all(), 1) | {one.main: PARTITIONS}
     cluster.make_topics(wanted)
