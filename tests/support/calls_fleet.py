@@ -42,6 +42,7 @@ class CallsFleet(Fleet):
     def _check_takings(self, lines: list[list[str]]) -> None:
         """A call that was not put back is given to another when its ttl, counted from the asking, is over."""
         back = {(id_, number) for word, id_, number, *_ in lines if word == "back"}
+        settlers = {id_: number for word, id_, number, *_ in lines if word == "settle"}
         takes = [line for line in lines if line[0] == "take"]
         assert len({number for _, _, number, *_ in takes}) == len(takes), "a number was given twice"
         expired = 0
@@ -54,4 +55,6 @@ class CallsFleet(Fleet):
                 if (id_, number) not in back:
                     expired += 1
                     assert answered >= asked + TTL - SLACK, "two held one call"
+            last = max(some)[1]
+            assert settlers.get(id_, last) == last, "who was overtaken settled it"
         assert expired, "nobody was killed or overtaken at it: this was no test"

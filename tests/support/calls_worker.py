@@ -23,7 +23,7 @@ from headrace_connectors.catalog import catalog
 from support.ledger_worker import reached
 
 TTL = 0.5
-HANDLER = (0.0, 0.02, 0.05, 0.1, TTL + 0.1)
+HANDLER = (0.0, 0.05, 0.2, TTL + 0.2)
 """Seconds that a handler may take: most are killed at it, and some are overtaken."""
 
 
