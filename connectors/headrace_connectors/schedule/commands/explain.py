@@ -5,26 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from headrace.cli.common import console
-from headrace.clock import SYSTEM
 from headrace.errors import ConfigError, Fault
-from headrace_connectors.schedule.commands.common import count_of, table, time_of
+from headrace_connectors.schedule.commands import common
 from headrace_connectors.schedule.dialect import Dialect
-from headrace_connectors.schedule.explain import never, rows
 from headrace_connectors.schedule.expression import parse
 from headrace_connectors.schedule.instants import utc
 from headrace_connectors.schedule.piece import together
 from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import BEGINNING, INSTANT, Timetable
-from headrace_connectors.schedule.words import meaning
 from headrace_connectors.schedule.zones import zone
-
-Words: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its only name
 
 DESCRIPTION: Final = """\
 Says what EXPRESSION means, and when it fires next: cron(…), rate(…) or at(…), as EventBridge knows them. Asks nobody.
@@ -38,7 +32,7 @@ exit status: 0, also when it never fires; 2 with every fault, each with its colu
 """
 
 
-def add(words: Words) -> None:
+def add(words: common.Words) -> None:
     parser = words.add_parser(
         "explain",
         help="what an expression means, and when it fires next",
@@ -68,15 +62,8 @@ def act(arguments: argparse.Namespace) -> int:
     if arguments.json:
         found = islice(asked.timetable.occurrences(asked.after), asked.count)
         print(json.dumps({"next": [utc(at) for at in found]}))
-        return 0
-    shown = console()
-    shown.print(meaning(asked.timetable), soft_wrap=True)
-    lines = rows(asked.timetable, asked.after, asked.count)
-    if not lines:
-        shown.print(never(asked.timetable, asked.after), soft_wrap=True)
-        return 0
-    shown.print()
-    shown.print(table(lines))
+    else:
+        common.show(asked.timetable, asked.after, asked.count)
     return 0
 
 
@@ -90,22 +77,22 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
         [
             partial(parse, arguments.expression, arguments.dialect),
             partial(_zone, arguments.timezone, arguments.dialect),
-            partial(time_of, "--from", arguments.since),
+            partial(common.since, arguments.since),
             partial(_date, "--start-date", arguments.start_date, arguments.dialect),
             partial(_date, "--end-date", arguments.end_date, arguments.dialect),
-            partial(count_of, arguments.count),
+            partial(common.count, arguments.count),
         ]
     )
     expression, where, since, start, end, count = read
-    since = since or datetime.fromtimestamp(SYSTEM.wall(), UTC)
     anchor = since.replace(microsecond=0)
     timetable = Timetable(expression=expression, anchor=anchor, zone=where, start=start, end=end)
-    return _Asked(timetable, max(anchor, BEGINNING) - INSTANT if isinstance(expression, Rate) else since, count)
+    made_then = isinstance(expression, Rate)  # and may fire at once
+    return _Asked(timetable, max(anchor, BEGINNING) - INSTANT if made_then else since, count)
 
 
-def _zone(name: str, dialect: Dialect) -> Any:
+def _zone(name: str, dialect: Dialect) -> tzinfo:
     found = zone(name, "--timezone")
-    if dialect == "rule" and found.key != "UTC":
+    if dialect == "rule" and found.key not in {"UTC", "Etc/UTC"}:
         raise ConfigError([Fault("--timezone", "a rule's times are in UTC; leave it out, or take --dialect scheduler")])
     return found
 
@@ -113,4 +100,4 @@ def _zone(name: str, dialect: Dialect) -> Any:
 def _date(option: str, text: str | None, dialect: Dialect) -> datetime | None:
     if text is not None and dialect == "rule":
         raise ConfigError([Fault(option, "a rule has no dates; leave it out, or take --dialect scheduler")])
-    return time_of(option, text)
+    return None if text is None else common.time(option, text)

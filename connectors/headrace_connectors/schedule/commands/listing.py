@@ -7,27 +7,23 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 from headrace.cli.common import config_file, console, read
 from headrace.cli.ledgers import PATIENCE, opened
-from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.errors import HeadraceError
 from headrace_connectors.schedule import remembered
-from headrace_connectors.schedule.commands.common import count_of, table, time_of
-from headrace_connectors.schedule.commands.explain import Words
+from headrace_connectors.schedule.commands import common
 from headrace_connectors.schedule.definition import Definition, definitions
-from headrace_connectors.schedule.explain import never, rows
 from headrace_connectors.schedule.instants import utc
 from headrace_connectors.schedule.options import ScheduleOptions
 from headrace_connectors.schedule.piece import together
 from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import INSTANT
-from headrace_connectors.schedule.words import meaning
 
 DESCRIPTION: Final = """\
 Shows when each schedule of the config fires next, in its own time zone and in UTC, with a note where clocks are
@@ -38,7 +34,7 @@ exit status: 0; 2 with every fault.
 """
 
 
-def add(words: Words) -> None:
+def add(words: common.Words) -> None:
     parser = words.add_parser(
         "list",
         help="the next occurrences of every schedule of a config",
@@ -53,8 +49,8 @@ def add(words: Words) -> None:
 
 
 def act(arguments: argparse.Namespace) -> int:
-    asked: list[Any] = together([partial(time_of, "--from", arguments.since), partial(count_of, arguments.count)])
-    since, count = asked[0] or datetime.fromtimestamp(SYSTEM.wall(), UTC), asked[1]
+    asked: list[Any] = together([partial(common.since, arguments.since), partial(common.count, arguments.count)])
+    since, count = asked
     config = read([arguments.files], warn=False)
     known = {name: list(_definitions(config, name)) for name in _mappings(config)}
     anchors = _anchors(config, known) if any(_counts(one) for some in known.values() for one in some) else {}
@@ -119,9 +115,6 @@ def _plain(one: Definition, anchors: Mapping[str, datetime], since: datetime, co
 
 def _show(one: Definition, anchors: Mapping[str, datetime], since: datetime, count: int) -> None:
     timetable, after = _from(one, anchors, since)
-    shown = console()
-    shown.print(f"{one.name}: {one.settings.schedule_expression}", style="bold", soft_wrap=True)
-    shown.print(meaning(timetable), soft_wrap=True)
-    lines = rows(timetable, after, count)
-    shown.print(table(lines) if lines else never(timetable, after))
-    shown.print()
+    console().print(f"{one.name}: {one.settings.schedule_expression}", style="bold", soft_wrap=True)
+    common.show(timetable, after, count)
+    print()
