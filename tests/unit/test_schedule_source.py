@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ class Shop:
         self.folder, self.capsys = folder, capsys
 
     def write(self, source: dict[str, Any], state: str = "sqlite:shop.db", **mapping: Any) -> None:
-        (self.folder / "h.py").write_text("def f(event, context): print('ran', event['time'], flush=True)")
+        module = f"handlers_{secrets.token_hex(4)}"  # each test loads its own into this process
+        (self.folder / f"{module}.py").write_text("def f(event, context): print('ran', event['time'], flush=True)")
         config = {
             "service": {"name": "shop", "listen": None, "state": state},
-            "functions": {"f": {"handler": "h.f", "path": "."}},
+            "functions": {"f": {"handler": f"{module}.f", "path": "."}},
             "mappings": {"report": {"source": {"type": "schedule", **source}, "function": "f", **mapping}},
         }
         (self.folder / "c.yaml").write_text(yaml.safe_dump(config))
