@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from headrace_connectors.schedule.definition import Definition
@@ -70,8 +70,8 @@ def _read(one: Mapping[str, object]) -> Remembered:
 
 
 def _plain(one: Remembered) -> dict[str, object]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(one).items()
-        if value
-    }
+    """What is not as it is at first; a bucket is written whole whenever something in it fires."""
+    kept: dict[str, object] = {"digest": one.digest, "anchor": one.anchor.isoformat(), "last": one.last.isoformat()}
+    if one.missed_at is not None:
+        kept |= {"missed": one.missed, "missed_at": one.missed_at.isoformat(), "missed_why": one.missed_why}
+    return kept
