@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from headrace_connectors.dynamodb.poller import DynamoDBStreamsPoller
     from headrace_connectors.kafka.poller import KafkaPoller
     from headrace_connectors.kinesis.poller import KinesisPoller
+    from headrace_connectors.schedule.poller import SchedulePoller
     from headrace_connectors.sqs.poller import SqsPoller
 
-__all__ = ["DynamoDBStreamsPoller", "KafkaPoller", "KinesisPoller", "SqsPoller"]
+__all__ = ["DynamoDBStreamsPoller", "KafkaPoller", "KinesisPoller", "SchedulePoller", "SqsPoller"]
 
 _MODULES = {
     "DynamoDBStreamsPoller": "dynamodb",
     "KafkaPoller": "kafka",
     "KinesisPoller": "kinesis",
+    "SchedulePoller": "schedule",
     "SqsPoller": "sqs",
 }
 

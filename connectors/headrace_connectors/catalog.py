@@ -17,6 +17,8 @@ from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
 from headrace_connectors.redis.place import place
+from headrace_connectors.schedule.command import schedule
+from headrace_connectors.schedule.registration import schedule as schedules
 from headrace_connectors.sqs.source import sqs
 from headrace_connectors.testbed.command import testbed
 
@@ -29,6 +31,7 @@ catalog = Catalog(
         dynamodb,
         kinesis,
         kafka,
+        schedules,
     ],
     destinations=[
         to_sqs,
@@ -39,5 +42,5 @@ catalog = Catalog(
     ],
     ledgers=dict.fromkeys(_SCHEMES, _REDIS),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},
-    commands=[testbed],
+    commands=[schedule, testbed],
 )

@@ -219,9 +219,11 @@ class Work(Settling):
         match failure.decide(traits, failed=len(bad), attempt=attempt, progress=bool(good)):
             case GiveBack():
                 spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)
+                late, rest = failure.too_late(rest, self.clock.wall())
                 await self.return_failed(rest)  # first: it need not wait for a destination
-                if spent:
-                    await self.give_up(spent, EXHAUSTED, attempt, outcome)
+                for gone, why in ((spent, EXHAUSTED), (late, EXPIRED)):
+                    if gone:
+                        await self.give_up(gone, why, attempt, outcome)
             case Bisect():
                 return [Piece(half, last=outcome) for half in halves(bad)]
             case Retry(delay, next_attempt):

@@ -16,10 +16,13 @@ import orjson
 
 from headrace.destination import Message
 from headrace.model import Event, Origin
-from headrace.policy import EXPIRED, UNREADABLE
+from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
 from headrace.settling import Discarded, Outcome
 
 VERSION = "1.0"
+
+_CONDITIONS = {EXHAUSTED: "RetriesExhausted", EXPIRED: "EventAgeExceeded"}
+"""Of an asynchronous invocation, where a mapping's records have other words."""
 
 LONGEST = 1000
 """Characters of an error's text: handlers quote their input, and a record has a limit."""
@@ -47,6 +50,29 @@ def failure_record(
         origin.block: origin.info,
         **({} if payload is None else {"payload": payload}),
     }
+
+
+def invocation_record(gone: Discarded, event: Event | None, *, function_arn: str, request_id: str) -> dict[str, Any]:
+    """The record of an asynchronous invocation that was given up, as recorded on AWS (lambda-semantics 8).
+
+    Unlike that of a mapping's records it has the event, and how the last call ended also where its age is why.
+    """
+    made = gone.records[0].attempt - (gone.outcome is None)  # the one that was not made does not count
+    record = {
+        "version": VERSION,
+        "timestamp": iso(gone.at),
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": f"{function_arn}:$LATEST",
+            "condition": _CONDITIONS.get(gone.reason, gone.reason),
+            "approximateInvokeCount": made,
+        },
+        "requestPayload": event,
+    }
+    if gone.outcome is not None and (failure := gone.outcome.answer.failure) is not None:
+        record["responseContext"] = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
+        record["responsePayload"] = failure.payload or {"errorMessage": failure.message, "errorType": failure.type}
+    return record
 
 
 def _response(outcome: Outcome, reason: str, *, full: bool) -> dict[str, Any]:

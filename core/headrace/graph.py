@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from headrace.ledger import Graph, Lease, Row, Shard
 from headrace.model import Position
-from headrace.shards import Listed, Listing, Shards
+from headrace.shards import Listable, Listed, Listing
 
 Where: TypeAlias = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
 
@@ -21,7 +21,7 @@ class Start:
     time: float = 0.0
 
 
-def first(listing: Listing, start: Start, shards: Shards) -> list[Shard]:
+def first(listing: Listing, start: Start, shards: Listable) -> list[Shard]:
     """The rows of a first start.
 
     LATEST is made concrete here, by the server's own time, before anything is read: so it outlives a crash, whether or

@@ -6,9 +6,10 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from headrace.calls import Call
 from headrace.clock import SYSTEM, Clock
 from headrace.ledger import Lease, Ledger, Mark, deadline
 from headrace.model import KEEP, LaneLost, Position, Unchanged
@@ -203,9 +204,11 @@ class Holding:
                 async with asyncio.timeout(left):
                     await self._change.wait()
 
-    async def commit(self, position: Position, memo: bytes | Unchanged | None = KEEP) -> None:
+    async def commit(
+        self, position: Position, memo: bytes | Unchanged | None = KEEP, calls: Sequence[Call] = ()
+    ) -> None:
         async with self._fenced():
-            await self._ledger.commit(self.lease, position, memo=memo)
+            await self._ledger.commit(self.lease, position, memo=memo, calls=calls)
         self.position = position
         if not isinstance(memo, Unchanged):
             self.memo = memo

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from headrace.calls import Call, Calls
 from headrace.clock import SYSTEM, Clock
 from headrace.model import KEEP, Position, Unchanged
 from headrace.observe import Log, log
@@ -128,8 +129,8 @@ class Renewal:
     generations: Mapping[str, str | None] = field(default_factory=dict)
 
 
-class Ledger(Protocol):
-    """The rows of one service's mappings, in one store.
+class Ledger(Calls, Protocol):
+    """The rows of one service's mappings, in one store, and beside them their queues of calls.
 
     The contract, which `headrace.testing.ledger` checks:
 
@@ -206,11 +207,18 @@ class Ledger(Protocol):
         ...
 
     async def commit(
-        self, lease: Lease, position: Position, *, memo: bytes | Unchanged | None = KEEP, end: bool = False
+        self,
+        lease: Lease,
+        position: Position,
+        *,
+        memo: bytes | Unchanged | None = KEEP,
+        end: bool = False,
+        calls: Sequence[Call] = (),
     ) -> None:
         """Everything at and below *position* has its verdict; durable when it returns.
 
-        A position that moves clears crashes and mark. *end* says that nothing follows: the row is nobody's then.
+        A position that moves clears crashes and mark, and puts *calls* in the mapping's queue: a repeat moves nothing,
+        and puts none. *end* says that nothing follows: the row is nobody's then.
 
         Raises:
             LaneLost: nothing was written.

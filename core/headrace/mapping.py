@@ -15,6 +15,7 @@ from headrace.ending import cancelled
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
+from headrace.invocations import InvocationLane
 from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source, Unreadable
 from headrace.observe import Tally
 from headrace.outlet import Outlet
@@ -24,7 +25,8 @@ from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
 from headrace.retry import again
 from headrace.settling import Discarder, Outcome, no_destination
-from headrace.sharded import LEFT_ALONE, ShardedSource
+from headrace.sharded import ShardedSource
+from headrace.sharing import LEFT_ALONE
 from headrace.slots import Slots
 from headrace.verdict import UNREADABLE, Rules, judge
 from headrace.windows import Tumbling
@@ -110,7 +112,7 @@ class Mapping:
     @property
     def has_ledger(self) -> bool:
         """Whether its positions, and with them its pauses, are the ledger's."""
-        return self._connector.shards is not None
+        return self._connector.has_ledger
 
     def pause(self, *, paused: bool) -> bool:
         """Receive nothing more, finish what is at the handler and rest; or go on. False where that changes nothing.
@@ -275,6 +277,7 @@ class Mapping:
 
     def _attempt(self, source: Source, lane: Lane) -> Attempt:
         settings, function, by_key = self._opening.settings, self.function, lane.traits.order is Order.KEY
+        calls = lane if isinstance(lane, InvocationLane) else None
         rules = Rules(
             report=bool(settings.function_response_types),
             strict=settings.response_mode == "strict",
@@ -285,15 +288,20 @@ class Mapping:
         async def attempt(records: Sequence[Record], number: int, keys: Event) -> Outcome:
             tries = max([number, *[record.attempt for record in records]])
             delivery = Delivery(mapping=self.name, lane=lane.name, epoch=lane.epoch, attempt=tries)
+            request_id = calls.request_id(records) if calls else None
             try:
-                event = {**source.render(records), **keys}
+                event = source.render(records)
+                event = {**event, **keys} if keys else event
             except Exception as error:  # noqa: BLE001 - a message of odd shape costs its batch, not the lane
                 if any(isinstance(record, Unreadable) for record in records):
                     return Outcome(Answer(request_id="", duration=0.0), UNREADABLE)
                 self._log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
                 answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
             else:
-                answer = await function.call(event, delivery, _last_moment(records) if by_key else lane.deadline)
+                until = _last_moment(records) if by_key or calls else lane.deadline
+                answer = await function.call(event, delivery, until, request_id=request_id)
+            if calls and not answer.lapsed:
+                calls.heard(records, answer)
             return Outcome(answer, judge(answer, (record.id for record in records), rules))
 
         return attempt
@@ -313,6 +321,7 @@ class Mapping:
             log=self._log,
             singly=destined.kind.singly,
             form=destined.kind.form,
+            request_id=lane.request_id if isinstance(lane, InvocationLane) else None,
         )
 
     def _abandon(self) -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from headrace.clock import SYSTEM, Clock
 from headrace.ledger import Graph, LedgerOpening, Row
+from headrace.memorycalls import MemoryCallRows
 from headrace.stored import Rows, StoredLedger
 
 T = TypeVar("T")
@@ -21,18 +22,18 @@ class MemoryLedger(StoredLedger):
 
     async def _run(self, work: Callable[[Rows], T]) -> T:
         """No verb writes before it knows that it may, so there is nothing to undo."""
-        self._rows.now = self._clock.boot()
+        self._rows.now, self._rows.wall = self._clock.boot(), self._clock.wall()
         return work(self._rows)
 
     async def close(self) -> None:
         pass
 
 
-class _MemoryRows:
+class _MemoryRows(MemoryCallRows):
     """`now` is when the verb began: within it no time passes, or every write would stretch a lease a little."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        super().__init__()
         self._heads: dict[str, Graph] = {}
         self._kept: dict[str, dict[str, tuple[Row, float]]] = {}
 

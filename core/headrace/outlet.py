@@ -29,6 +29,7 @@ class Outlet:
         payload: how the records themselves go.
         singly: the destination is sent each record of a log by itself, too.
         form: the destination's own form of a failure record.
+        request_id: of records that are asynchronous invocations: what is sent is then the record of an invocation.
     """
 
     destination: Destination
@@ -41,6 +42,7 @@ class Outlet:
     log: Log
     singly: bool = False
     form: Form = lambda record: record
+    request_id: Callable[[Sequence[Record]], str] | None = None
 
     async def __call__(self, gone: Discarded) -> Sequence[Reply]:
         """A reply for each of the records.
@@ -84,18 +86,24 @@ class Outlet:
     def _message(self, piece: Discarded, payload: Payload, omitted: str) -> Message | Reply:
         try:
             origin = self.origin(piece.lane, piece.records)
-            record = failure.failure_record(
-                piece,
-                origin,
-                function_arn=self.function_arn,
-                full=self.full,
-                payload=self._payload(piece, origin, payload),
-            )
+            record = self._record(piece, origin, payload)
             if omitted:
                 record["payloadOmitted"] = omitted
             return failure.message(piece, self.form(record), apart=self.apart, source_key=origin.key)
         except Exception as error:  # noqa: BLE001 - a record of odd shape stays where it is; the lane goes on
             return Reply(Said.REFUSED, f"no failure record can be made of it: {error!r}")
+
+    def _record(self, piece: Discarded, origin: Origin, payload: Payload) -> dict[str, Any]:
+        if self.request_id is not None:
+            event, request_id = self.render(piece.records), self.request_id(piece.records)
+            return failure.invocation_record(piece, event, function_arn=self.function_arn, request_id=request_id)
+        return failure.failure_record(
+            piece,
+            origin,
+            function_arn=self.function_arn,
+            full=self.full,
+            payload=self._payload(piece, origin, payload),
+        )
 
     def _payload(self, piece: Discarded, origin: Origin, form: Payload) -> str | Event | None:
         if form is Payload.OMITTED:

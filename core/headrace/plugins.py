@@ -55,7 +55,7 @@ class Opening:
     there is one. `tally` gives the counts of a lane by its name, `words` what it is doing, for people, and `still_runs`
     whether a call runs that a lane of that name has left behind. `leases` are the process's own, for sharded sources;
     `shared` is one dictionary for all mappings of a process, for what they must share (a rate that a source allows
-    once). `commit_interval` is in seconds.
+    once). `commit_interval` is in seconds. `state` is the URL of the store, empty where it is not known.
     """
 
     service: str
@@ -74,6 +74,7 @@ class Opening:
     still_runs: Callable[[str], bool] = lambda _: False
     leases: Leases | None = None
     commit_interval: float = 1.0
+    state: str = ""
     shared: dict[object, Any] = field(default_factory=dict)
 
     @property
@@ -115,6 +116,9 @@ class Connector:
             filtered out. None: all.
         seek: carries out `headrace seek` of a log that keeps its positions itself, of all its lanes or of one; raises
             SourceUnavailable.
+        unseekable: why its positions cannot be moved, with the mend, where that is not the usual reason.
+        in_ledger: pauses, and whatever else it remembers, are the ledger's, though it opens itself.
+        remembers: what that is, for `headrace status`: rows by column, of plain values.
     """
 
     type: str
@@ -131,6 +135,14 @@ class Connector:
     keep: Callable[[Opening], Keep | None] = lambda _: None
     view: View | Callable[[Any], View] | None = None
     seek: Callable[[Opening, Target, str | None], Awaitable[Sequence[Moved]]] | None = None
+    unseekable: str = ""
+    in_ledger: bool = False
+    remembers: Callable[[Opening, Ledger], Awaitable[Sequence[Mapping[str, Any]]]] | None = None
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether its pauses are the ledger's, and so every copy's."""
+        return self.in_ledger or self.shards is not None
 
     def __post_init__(self) -> None:
         if (self.open is None) == (self.shards is None):

@@ -112,6 +112,15 @@ class FailurePolicy:
         spent = set(map(id, gone))
         return gone, [one for one in records if id(one) not in spent]
 
+    def too_late(self, records: Sequence[Record], now: float) -> tuple[Sequence[Record], Sequence[Record]]:
+        """Part what would be older than allowed when it came again from what comes again; *now* in Unix seconds."""
+        limit = self.max_age
+        if limit is None:
+            return [], records
+        late = [one for one in records if one.at + limit < now + (self.delay(one.attempt) or 0.0)]
+        gone = set(map(id, late))
+        return late, [one for one in records if id(one) not in gone]
+
     def expired(self, records: Sequence[Record], now: float) -> int:
         """How many records at the front are older than allowed at Unix time *now*: only the prefix goes."""
         if self.max_age is None:

@@ -81,7 +81,8 @@ class Poller:
         self._drain_timeout = drain_timeout
         self._running: asyncio.Future[None] | None = None
         self._function = Function.of(name, handler, timeout=timeout)
-        opening = _opening(replace(catalog, connectors=[connector]), sections, arguments, name, timeout)
+        url = state if isinstance(state, str) else ""
+        opening = _opening(replace(catalog, connectors=[connector]), sections, arguments, name, timeout, state=url)
         self._mapping = Running(connector, replace(opening, leases=self._leases), self._function)
 
     @property
@@ -156,7 +157,13 @@ async def _given(ledger: Ledger) -> Ledger:
 
 
 def _opening(
-    catalog: Catalog, sections: Mapping[str, Settings], arguments: Mapping[str, Any], name: str, timeout: float
+    catalog: Catalog,
+    sections: Mapping[str, Settings],
+    arguments: Mapping[str, Any],
+    name: str,
+    timeout: float,
+    *,
+    state: str,
 ) -> Opening:
     """What the catalog's one connector is told, from keyword arguments: checked as a mapping of a config file is."""
     (connector,) = catalog.connectors
@@ -169,6 +176,7 @@ def _opening(
     validator = Validator(Places())
     around = Around(
         service=name,
+        state=state,
         catalog=catalog,
         sections={name: _section(one) for name, one in sections.items()},
         section_folders={},
@@ -180,7 +188,7 @@ def _opening(
         raise ConfigError(_of_arguments(validator.faults, name), _of_arguments(entry.warnings, name))
     for warning in _of_arguments(entry.warnings, name):
         log(mapping=name).warning("mapping.dangerous", at=warning.path, why=warning.message)
-    return mapping.opening(name, sections, timeout)
+    return mapping.opening(name, sections, timeout, state=state)
 
 
 def _section(section: Settings) -> Part[Settings]:

@@ -1,69 +1,37 @@
-"""A sharded log as a source: leases its shards, parents before children, and gives each a lane while it is ours."""
+"""A sharded log as a source: a lane for each shard, parents before children, while it is ours."""
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from functools import partial
 
-from headrace import balance, graph
-from headrace.errors import LedgerError, SourceUnavailable
 from headrace.leases import Holding
-from headrace.ledger import Graph, Ledger, Row
-from headrace.log import LogLane
-from headrace.model import Condition, Event, LaneLost, Origin, Record
+from headrace.log import Closed, LogLane
+from headrace.model import Condition, Event, Origin, Record
 from headrace.plugins import Opening
 from headrace.settings import LEAST_CAPACITY
 from headrace.shards import Shards
-from headrace.upkeep import Upkeep
+from headrace.sharing import Sharing, at_tip
 from headrace.windows import Tumbling
-
-LOOKS_OF_SOURCE, LOOKS_OF_STORE = 16, 2
-"""One look in so many is made at least while it is away. A store may come back empty: who knows what was in it must be
-there before anybody begins anew, which waits for three looks.
-"""
-
-MOVING = 900.0
-"""Seconds that a planned move waits for what is at the handler, Lambda's longest call: let go of sooner, whoever takes
-the shard would begin the same records beside it.
-"""
-
-LEFT_ALONE = "waiting"
-"""The state of a source whose shards are not all taken, as calls of earlier leases still run."""
-
-LETTING_GO = 10.0
-"""Seconds that may take; what is not let go of by then expires."""
 
 REST = 600.0
 """Seconds without a record after which the position of a quiet shard is moved on to a time."""
 
 
 class ShardedSource:
-    """Looks at the ledger every moment, takes what is free, asks for a fair share.
-
-    A source or store that is away is a condition; what is held goes on meanwhile, to its deadline.
-    """
+    """What the engine asks of a source, of the shards that are ours."""
 
     def __init__(self, opening: Opening, shards: Shards) -> None:
-        if opening.leases is None:
-            raise ValueError("a sharded source needs leases")
-        self._opening, self._shards, self._leases = opening, shards, opening.leases
-        self._log, self._clock, self._mapping = opening.log, opening.clock, opening.mapping
-        self._look_every = self._leases.look_every
-        self._ask_every = max(1.0, self._leases.ttl / 2)
-        self._ask_at = 0.0
+        self._opening, self._shards = opening, shards
+        self._sharing: Sharing[LogLane] = Sharing(opening, shards, self._lane, listed=self._rest)
         self._quiet: dict[str, tuple[int, float]] = {}  # records that were polled, and the source's time then
-        self._free_since: dict[str, float] = {}
-        self._reserved: dict[str, float] = {}  # let go for another, and until when it is left to that one
-        self._lanes: dict[str, LogLane] = {}
-        self._last: dict[str, Holding] = {}  # of each shard, whether or not it is held still
-        self._news = asyncio.Event()
-        self._upkeep = Upkeep(opening, shards, self._leases, self._last, news=self._news, listed=self._rest)
-        self.condition = Condition("connecting", since=self._clock.wall())
 
-    # what the engine asks of a source
+    @property
+    def condition(self) -> Condition:
+        return self._sharing.condition
+
+    def lanes(self) -> AsyncIterator[LogLane]:
+        return self._sharing.taken()
 
     def render(self, records: Sequence[Record]) -> Event:
         return self._shards.render(records)
@@ -80,7 +48,7 @@ class ShardedSource:
         def place() -> Event:
             return {"shardId": lane, "eventSourceARN": self._shards.arn}
 
-        return Tumbling(seconds, place, self._last[lane].memo)
+        return Tumbling(seconds, place, self._sharing.last[lane].memo)
 
     async def lag(self) -> int | None:
         """A stream does not count what waits in it; its lanes know how far behind they are in time."""
@@ -90,62 +58,11 @@ class ShardedSource:
         return None
 
     async def idle(self) -> bool:
-        """Every lane of ours is at its tip with all of it settled, and no shard waits for an owner."""
-        known = self._upkeep.known
-        if known is None or self._upkeep.found:
-            return False
-        ours = self._leases.holding(self._mapping)
-        if any(not row.ended and not row.held and row.shard not in ours for row in known.rows):
-            return False
-        lanes = [lane for shard, lane in self._lanes.items() if shard in ours]
-        return len(lanes) == len(ours) and all(_at_tip(lane) and not lane.held.records for lane in lanes)
+        return await self._sharing.idle()
 
     async def close(self) -> None:
-        """Lanes that nobody carries, as something failed before they were begun, are let go of for others."""
-        for lane in list(self._lanes.values()):
-            with suppress(TimeoutError, LaneLost):
-                async with asyncio.timeout(LETTING_GO):
-                    await lane.close()
+        await self._sharing.close()
         await self._shards.close()
-
-    # the shards that are ours
-
-    async def lanes(self) -> AsyncIterator[LogLane]:
-        failures, most = 0, LOOKS_OF_SOURCE
-        while True:
-            self._news.clear()
-            try:
-                for shard in await self._look():
-                    if lane := await self._take(shard):
-                        yield lane
-                failures = 0
-            except (SourceUnavailable, LedgerError) as error:
-                self._unavailable(error, failures)
-                failures += 1
-                most = LOOKS_OF_STORE if isinstance(error, LedgerError) else LOOKS_OF_SOURCE
-            await self._pause(self._look_every * min(2**failures, most) * random.uniform(0.75, 1))
-
-    def _unavailable(self, error: Exception, failures: int) -> None:
-        if failures % 10 == 0:
-            self._log.warning("source.unavailable", error=str(error))
-        self._set_condition("unavailable", str(error))
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-
-    async def _look(self) -> Sequence[str]:
-        """Have the graph brought up to date; the shards to take now."""
-        ledger = await self._leases.ledger()
-        seen = await self._upkeep.look(ledger)
-        if seen is None:
-            return []
-        self._remember(seen)
-        if seen.paused:
-            self._set_condition("paused", "headrace resume goes on")
-            return []
-        return await self._choose(ledger, seen)
 
     def _rest(self, now: float) -> None:
         """Move the positions of quiet shards on: else a record's, trimmed meanwhile, would look like a loss.
@@ -153,72 +70,20 @@ class ShardedSource:
         What arrived before the time at which a shard was last seen to have polled as many as now, was polled: if it was
         read to its tip since then. One that is refused records meanwhile has polled none, and shows its last tip still.
         """
-        for shard, lane in self._lanes.items() if self._shards.rests else ():
+        for shard, lane in self._sharing.carried.items() if self._shards.rests else ():
             polled = self._opening.tally(shard).polled
             count, since = self._quiet.get(shard, (-1, now))
-            if count != polled or not _at_tip(lane) or lane.held.records:
+            if count != polled or not at_tip(lane) or lane.held.records:
                 self._quiet[shard] = polled, now
             elif now - since >= REST:
                 lane.rest(self._shards.at(since))
                 self._quiet[shard] = polled, now
 
-    def _remember(self, seen: Graph) -> None:
-        now = self._clock.boot()
-        free = [row.shard for row in seen.rows if not row.held and not row.ended]
-        self._free_since = {shard: self._free_since.get(shard, now) for shard in free}
-        self._reserved = {shard: until for shard, until in self._reserved.items() if until > now}
-        for row in seen.rows:
-            if row.held and row.asked not in {None, self._leases.owner}:  # of a dead one it may be a dead one, too
-                self._reserve(row.shard)
-
-    def _reserve(self, shard: str) -> None:
-        self._reserved[shard] = self._clock.boot() + 3 * self._look_every
-
-    async def _choose(self, ledger: Ledger, seen: Graph) -> Sequence[str]:
-        now, rows = self._clock.boot(), graph.readable(seen)
-        ours = self._leases.holding(self._mapping)
-        waited = {shard for shard, since in self._free_since.items() if now - since >= self._look_every}
-        may_ask, owner = now >= self._ask_at, self._leases.owner
-        running = {row.shard for row in rows if row.shard not in ours and self._opening.still_runs(row.shard)}
-        move = balance.choose(rows, owner, waited=waited, reserved={*self._reserved, *running}, may_ask=may_ask)
-        moved = balance.sought(rows, owner, {shard: one.epoch for shard, one in self._last.items()})
-        if move.ask is not None:
-            self._ask_at = now + self._ask_every * random.uniform(0.75, 1.5)
-            await ledger.ask(self._mapping, move.ask, self._leases.owner)
-        left_alone = sorted(row.shard for row in rows if row.shard in running and row.owner in {None, owner})
-        if left_alone:
-            self._leave_alone(left_alone)
-        else:
-            self._set_condition("polling", self._without_lanes(seen, rows) if not ours and not move.take else "")
-        return [shard for shard in (*moved, *move.take) if shard not in {*ours, *running, *self._lanes}]
-
-    def _leave_alone(self, shards: Sequence[str]) -> None:
-        """Say of these why nobody has them."""
-        why = "a call of an earlier lease still runs, and the next would run beside it with the same records"
-        if self.condition.state != LEFT_ALONE:
-            self._log.warning("shards.left_alone", lanes=shards, why=why)
-        self._set_condition(LEFT_ALONE, f"{', '.join(shards)} is left alone: {why}")
-
-    @staticmethod
-    def _without_lanes(seen: Graph, rows: Sequence[Row]) -> str:
-        if rows:
-            return "every shard that can be read is held by other copies"
-        return "the stream has ended" if seen.rows else "the stream has no shards"
-
-    async def _take(self, shard: str) -> LogLane | None:
-        holding = await self._leases.acquire(self._mapping, shard, allowed=MOVING)
-        if holding is None:
-            return None
-        if graph.moved(self._upkeep.known, holding.lease):  # its parents, too, perhaps: look again
-            with suppress(LaneLost):
-                await holding.give_back()
-            return None
+    async def _lane(self, shard: str, holding: Holding, closed: Closed) -> LogLane:
         lease, capacity = holding.lease, self._opening.settings.capacity or LEAST_CAPACITY
-        self._upkeep.known = graph.taken(self._upkeep.known, lease)
-        self._log.info("lease.taken", lane=shard, epoch=lease.epoch, position=lease.position, crashes=lease.crashes)
         lane = LogLane(
             shard,
-            self._shards.open(shard, lease.position, self._upkeep.tell),
+            self._shards.open(shard, lease.position, self._sharing.found),
             holding,
             commit_interval=self._opening.commit_interval,
             commit_after=10 * capacity,
@@ -226,32 +91,13 @@ class ShardedSource:
             mark=lease.mark,
             careful_for=capacity,
             memo=lease.memo,
-            clock=self._clock,
-            logger=self._log,
-            closed=partial(self._closed, shard, holding),
+            clock=self._opening.clock,
+            logger=self._opening.log,
+            closed=closed,
         )
         if lease.memo is not None and not self._opening.settings.tumbling_window_in_seconds:
-            self._log.warning("window.dropped", lane=shard, why="tumbling_window_in_seconds was taken out")
+            self._opening.log.warning("window.dropped", lane=shard, why="tumbling_window_in_seconds was taken out")
             await lane.ack([], None)
-        self._last[shard] = holding
         self._quiet.pop(shard, None)  # others may have polled it since
         holding.words = partial(self._opening.words, shard)
-        self._lanes[shard] = lane
         return lane
-
-    def _closed(self, shard: str, holding: Holding, finished: bool) -> None:  # noqa: FBT001 - as LogLane tells it
-        """A lane was let go: its children may be read now, or another may take it."""
-        del self._lanes[shard]
-        if holding.asked_by is not None:
-            self._reserve(shard)
-        if finished:
-            self._upkeep.look_for_children()
-
-    def _set_condition(self, state: str, reason: str = "") -> None:
-        if (self.condition.state, self.condition.reason) != (state, reason):
-            self.condition = Condition(state, reason, self._clock.wall())
-
-
-def _at_tip(lane: LogLane) -> bool:
-    """Whether nothing was left to read when its reader was answered last, and it is answered still."""
-    return lane.behind == 0 and lane.condition.ready

@@ -51,31 +51,21 @@ class ShardReader(Reader, Protocol):
         ...
 
 
-class Shards(Protocol):
-    """A stream, as its connector knows it. `ShardedSource` gives it leases, order of parents and children, hand-over.
+class Listable(Protocol):
+    """What has shards: all that must be known of it to share them among copies, parents before children.
 
-    Positions are the connector's own texts. A record's position (its token) means: after this record.
+    Positions are the connector's own texts.
 
     Attributes:
         beginning: the position before the first record that a shard still holds.
-        rests: a time is a good position for a quiet shard, whose last record's may be trimmed before another comes. A
-            reader that has `rest(position)` is told of it.
+        seekable: an operator can say where it goes on when its positions are lost; what is not begins anew then.
     """
 
     beginning: Position
-    rests: bool
-
-    @property
-    def arn(self) -> str:
-        """The stream as events name it; known once it was read."""
-        ...
+    seekable: bool
 
     def at(self, time: float) -> Position:
         """The position before the first record that arrived at Unix time *time* or later. Pure."""
-        ...
-
-    def sequence(self, number: str) -> Position | None:
-        """The position before the record of this sequence number; None when it can be none. Pure."""
         ...
 
     async def list(self) -> Listing:
@@ -84,6 +74,28 @@ class Shards(Protocol):
         Raises:
             SourceUnavailable: the server does not answer, or refuses.
         """
+        ...
+
+
+class Shards(Listable, Protocol):
+    """A stream, as its connector knows it. `ShardedSource` gives it leases, order of parents and children, hand-over.
+
+    A record's position (its token) means: after this record.
+
+    Attributes:
+        rests: a time is a good position for a quiet shard, whose last record's may be trimmed before another comes. A
+            reader that has `rest(position)` is told of it.
+    """
+
+    rests: bool
+
+    @property
+    def arn(self) -> str:
+        """The stream as events name it; known once it was read."""
+        ...
+
+    def sequence(self, number: str) -> Position | None:
+        """The position before the record of this sequence number; None when it can be none. Pure."""
         ...
 
     def open(self, shard: str, after: Position, found: Found) -> ShardReader:

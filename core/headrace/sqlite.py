@@ -19,31 +19,12 @@ from headrace.errors import ConfigError, Fault, LedgerError, LedgerUnavailable
 from headrace.ledger import Graph, LedgerOpening, Mark, Row
 from headrace.ownthread import OwnThread
 from headrace.retry import while_busy
+from headrace.sqlitecalls import SqliteCallRows
+from headrace.sqliteformat import prepare
 from headrace.stored import Rows, StoredLedger
+from headrace.storedcalls import CallRows
 
 T = TypeVar("T")
-
-APPLICATION = 0x68726163
-"""`hrac`, in the file's header (PRAGMA application_id): by it a file of ours is known."""
-
-FORMAT = 1
-"""Of the tables, in PRAGMA user_version."""
-
-_SCHEMA = f"""
-CREATE TABLE graphs (
-    service TEXT NOT NULL, mapping TEXT NOT NULL, identity TEXT, generation TEXT, paused INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
-    PRIMARY KEY (service, mapping)
-);
-CREATE TABLE shards (
-    service TEXT NOT NULL, mapping TEXT NOT NULL, shard TEXT NOT NULL, parents TEXT NOT NULL,
-    position TEXT NOT NULL, ended INTEGER NOT NULL, owner TEXT, epoch INTEGER NOT NULL, boot TEXT, expires REAL,
-    memo BLOB, crashes INTEGER NOT NULL, mark_position TEXT, mark_attempt INTEGER, asked TEXT, state TEXT NOT NULL,
-    UNIQUE (service, mapping, shard)
-);
-PRAGMA application_id = {APPLICATION};
-PRAGMA user_version = {FORMAT};
-"""
 
 _COLUMNS = (
     "shard, parents, position, ended, owner, epoch, boot, expires, memo, crashes, mark_position, mark_attempt,"
@@ -71,22 +52,25 @@ class SqliteLedger(StoredLedger):
         await self._thread.run(self._opened)
 
     async def _run(self, work: Callable[[Rows], T]) -> T:
-        return await self._thread.run(lambda: self._transaction(work))
+        # A deferred one would be refused at its first write if others wrote meanwhile, and be tried again from its
+        # beginning: as right, but it would never wait for the lock.
+        return await self._thread.run(lambda: self._transaction("BEGIN IMMEDIATE", work))
+
+    async def _look(self, work: Callable[[CallRows], T]) -> T:
+        return await self._thread.run(lambda: self._transaction("BEGIN DEFERRED", work))
 
     async def close(self) -> None:
         if not self._thread.closed:
             await self._thread.run(self._close)
             self._thread.close()
 
-    def _transaction(self, work: Callable[[Rows], T]) -> T:
+    def _transaction(self, begin: str, work: Callable[[Rows], T]) -> T:
         def once() -> T:
             connection = self._connection or self._opened()
-            # A deferred one would be refused at its first write if others wrote meanwhile, and be tried again from its
-            # beginning: as right, but it would never wait for the lock.
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(begin)
             try:
-                now = self._clock.boot()  # behind the wait for the lock
-                result = work(_SqliteRows(connection, self._service, self._boot, now))
+                now, wall = self._clock.boot(), self._clock.wall()  # behind the wait for the lock
+                result = work(_SqliteRows(connection, self._service, self._boot, now, wall))
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -105,35 +89,13 @@ class SqliteLedger(StoredLedger):
         self._boot = boot_id()
         connection = sqlite3.connect(self._path, timeout=1.0, isolation_level=None)
         try:
-            self._check(connection)
+            prepare(connection, self._path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
             raise
         return connection
-
-    def _check(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")  # of several that find no file one makes the tables; fails if read-only
-        try:
-            application, version, tables = (
-                connection.execute(query).fetchone()[0]
-                for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-            )
-            if not application and not tables:
-                for statement in _SCHEMA.split(";")[:-1]:
-                    connection.execute(statement)
-            elif application != APPLICATION:
-                raise LedgerError(f"{self._path} is a database of something else; name another file")
-            elif version > FORMAT:
-                raise LedgerError(
-                    f"{self._path} is of format {version}, written by a newer headrace; this one knows {FORMAT}:"
-                    " run the newer one, or name another file"
-                )
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
 
     def _told(self, work: Callable[[], T]) -> T:
         """Carry *work* out, again while others have the file locked; say what is the matter in our words."""
@@ -167,11 +129,8 @@ class SqliteLedger(StoredLedger):
             self._connection = None
 
 
-class _SqliteRows:
-    """The rows of one service inside one transaction that began at *now*."""
-
-    def __init__(self, connection: sqlite3.Connection, service: str, boot: str, now: float) -> None:
-        self._db, self._service, self._boot, self._now = connection, service, boot, now
+class _SqliteRows(SqliteCallRows):
+    """The rows of one service inside one transaction."""
 
     def head(self, mapping: str) -> Graph:
         query = "SELECT identity, generation, paused, epoch FROM graphs WHERE service = ? AND mapping = ?"

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
 from headrace import leasing
+from headrace.calls import Call
 from headrace.errors import GraphChanged, UnknownShards
 from headrace.ledger import Graph, Lease, Mark, Renewal, Row, Shard
 from headrace.model import KEEP, LaneLost, Position, Unchanged
+from headrace.storedcalls import CallRows, StoredCalls, accept
 
 T = TypeVar("T")
 
 
-class Rows(Protocol):
+class Rows(CallRows, Protocol):
     """What a transaction can reach. Rows come with `left` as of now, and are written with it as from now."""
-
-    def head(self, mapping: str) -> Graph:
-        """The graph without its rows; one without identity where there is none."""
-        ...
 
     def set_head(self, mapping: str, head: Graph) -> None: ...
 
@@ -37,7 +35,7 @@ class Rows(Protocol):
     def drop(self, mapping: str, shard: str) -> None: ...
 
 
-class StoredLedger(ABC):
+class StoredLedger(StoredCalls):
     """A `Ledger` for whose verbs a store has only to say how a transaction is run."""
 
     @abstractmethod
@@ -151,15 +149,30 @@ class StoredLedger(ABC):
         return await self._run(work)
 
     async def commit(
-        self, lease: Lease, position: Position, *, memo: bytes | Unchanged | None = KEEP, end: bool = False
+        self,
+        lease: Lease,
+        position: Position,
+        *,
+        memo: bytes | Unchanged | None = KEEP,
+        end: bool = False,
+        calls: Sequence[Call] = (),
     ) -> None:
-        await self._fenced(lease, lambda row: leasing.commit(row, lease, position, memo, end=end))
+        def work(rows: Rows) -> Row | None:
+            before = rows.row(lease.mapping, lease.shard)
+            after = before and leasing.commit(before, lease, position, memo, end=end)
+            if before and after:
+                rows.put(lease.mapping, after)
+                if after.position != before.position:
+                    accept(rows, lease.mapping, calls)
+            return after
+
+        _unless_lost(await self._run(work), lease)
 
     async def mark(self, lease: Lease, mark: Mark) -> None:
-        await self._fenced(lease, lambda row: leasing.mark(row, lease, mark))
+        await self._written(lease, lambda row: leasing.mark(row, lease, mark))
 
     async def release(self, lease: Lease) -> None:
-        await self._fenced(lease, lambda row: leasing.release(row, lease))
+        await self._written(lease, lambda row: leasing.release(row, lease))
 
     async def ask(self, mapping: str, shard: str, by: str) -> bool:
         return bool(await self._run(lambda rows: _changed(rows, mapping, shard, lambda row: leasing.ask(row, by))))
@@ -177,9 +190,13 @@ class StoredLedger(ABC):
     async def pause(self, mapping: str, *, paused: bool) -> None:
         await self._run(lambda rows: rows.set_head(mapping, replace(rows.head(mapping), paused=paused)))
 
-    async def _fenced(self, lease: Lease, change: Callable[[Row], Row | None]) -> None:
-        if await self._run(lambda rows: _changed(rows, lease.mapping, lease.shard, change)) is None:
-            raise lane_lost(lease)
+    async def _written(self, lease: Lease, change: Callable[[Row], Row | None]) -> None:
+        _unless_lost(await self._run(lambda rows: _changed(rows, lease.mapping, lease.shard, change)), lease)
+
+
+def _unless_lost(row: Row | None, lease: Lease) -> None:
+    if row is None:
+        raise lane_lost(lease)
 
 
 def _changed(rows: Rows, mapping: str, shard: str, change: Callable[[Row], Row | None]) -> Row | None:

@@ -15,7 +15,7 @@ from headrace.leases import Holding, Leases
 from headrace.ledger import Graph, Ledger
 from headrace.memory import MemoryLedger
 from headrace.plugins import Opening
-from headrace.shards import Listed, Listing, Shards
+from headrace.shards import Listable, Listed, Listing
 from headrace.times import unix
 
 AUDIT = 60.0
@@ -42,7 +42,7 @@ class Upkeep:
     def __init__(
         self,
         opening: Opening,
-        shards: Shards,
+        shards: Listable,
         leases: Leases,
         last: Mapping[str, Holding],
         *,
@@ -91,7 +91,7 @@ class Upkeep:
         last = self.known or witness.begun(self._mapping)
         if last is not None and last.generation != seen.generation and last.identity == seen.identity:
             was = {row.shard: row.position for row in rows if not row.ended}
-            mend = "seek to where each shard was; what came before the new start is not read otherwise"
+            mend = "seek to where each shard was" if self._shards.seekable else "look what was to come meanwhile"
             self._log.error("graph.begun_anew", identity=seen.identity, was=was, mend=mend)
         witness.saw(self._mapping, seen.identity or "", seen.generation or "")
 
@@ -101,7 +101,7 @@ class Upkeep:
         Raises:
             PositionsLost: it is not the first, and who wrote that may be gone.
         """
-        if (begun := self._leases.witness.begun(self._mapping)) is not None:
+        if self._shards.seekable and (begun := self._leases.witness.begun(self._mapping)) is not None:
             raise PositionsLost(self._mapping, begun.store, begun.since)
         if self._listing is None:
             self._listing = await self._shards.list()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -102,3 +103,33 @@ def test_the_commands_of_the_table_exist() -> None:
     for command in named:
         done = subprocess.run([HEADRACE, command, "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_what_it_shows_of_schedules_is_what_is_printed() -> None:
+    """Mutation, tried: another word in the page."""
+    shown = re.findall(r"^\$ headrace (schedule .*)\n((?:(?!\$ |```).*\n)+)", README, re.MULTILINE)
+    assert len(shown) == 2
+    for words, expected in shown:
+        done = subprocess.run([HEADRACE, *shlex.split(words)], capture_output=True, text=True, check=False, timeout=60)
+        printed = "\n".join(line.rstrip() for line in (done.stdout + done.stderr).splitlines())
+        assert printed == expected.strip()
+
+
+async def test_its_schedules_are_listed_and_the_sweep_runs_at_once(
+    run: Callable[..., Awaitable[subprocess.Popen[str]]], tmp_path: Path
+) -> None:
+    """Mutation: an example that is refused, or that fires nothing."""
+    listed = await run(HEADRACE, "schedule", "list", "reports.yaml", "--count", "1")
+    status, said = await ended(listed)
+    assert status == 0, said
+    for name in ("daily/closing", "daily/stock", "daily/sweep"):
+        assert name in said
+    service = await run(HEADRACE, "run", "reports.yaml")
+    assert service.stdout is not None
+    line = ""
+    async with asyncio.timeout(60):
+        while not line.startswith("sweep "):
+            line = await asyncio.to_thread(service.stdout.readline)
+            assert line, "it ended"
+    service.send_signal(signal.SIGTERM)
+    assert (await ended(service))[0] == 0

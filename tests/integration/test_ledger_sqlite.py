@@ -121,11 +121,11 @@ async def test_what_is_no_file_of_ours_is_left_as_it_is(tmp_path: Path):
         connection.execute("CREATE TABLE orders (id)")
     await (await opened(newer)).close()
     with closing(sqlite3.connect(newer)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     cases = {
         text: "is not an SQLite database; name another file",
         other: "is a database of something else; name another file",
-        newer: "is of format 2, written by a newer headrace; this one knows 1",
+        newer: "is of format 3, written by a newer headrace; this one knows 2",
         tmp_path / "none" / "state.db": "cannot be opened; is its folder there",
         tmp_path: "cannot be opened",
     }

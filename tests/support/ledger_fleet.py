@@ -18,7 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class Fleet:
-    """Processes by their owner's name. Leaving it kills those that are left."""
+    """Processes by their owner's name. Leaving it kills those that are left.
+
+    `worker` is what they run; how far they are shows in the lines that begin with `word`.
+    """
+
+    worker, word = "support.ledger_worker", "commit"
 
     def __init__(self, url: str, folder: Path) -> None:
         self._url, self._folder, self._started = url, folder, 0
@@ -27,7 +32,7 @@ class Fleet:
     def start(self) -> None:
         owner = f"worker-{self._started}"
         self._started += 1
-        command = [sys.executable, "-m", "support.ledger_worker", self._url, owner, str(self._folder / f"{owner}.log")]
+        command = [sys.executable, "-m", self.worker, self._url, owner, str(self._folder / f"{owner}.log")]
         paths = [str(ROOT / part) for part in ("core", "connectors", "tests")]
         self.running[owner] = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
 
@@ -42,17 +47,17 @@ class Fleet:
         texts = [path.read_text() for path in self._folder.glob("worker-*.log")]
         return [line.split() for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
-    def commits(self) -> int:
-        return sum(line[0] == "commit" for line in self.lines())
+    def done(self) -> int:
+        return sum(line[0] == self.word for line in self.lines())
 
     async def torment(self, kills: int, between: Callable[[int], Awaitable[None]] | None = None) -> None:
-        """Three at work; *kills* times one of them is killed, after some more commits, and replaced."""
+        """Three at work; *kills* times one of them is killed, after some more is done, and replaced."""
         chance = random.Random(7)
         for _ in range(3):
             self.start()
         for turn in range(kills):
-            reached = self.commits() + 20
-            while self.commits() < reached:
+            reached = self.done() + 20
+            while self.done() < reached:
                 assert all(process.poll() is None for process in self.running.values()), "one ended by itself"
                 await asyncio.sleep(0.01)
             if between:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from headrace.calls import Call, Waiting
 from headrace.leases import Leases
 from headrace.ledger import Lease, Ledger, Renewal, Shard
 from headrace.memory import MemoryLedger
@@ -39,3 +40,20 @@ async def test_a_lease_that_is_let_go_of_while_it_is_renewed_was_not_lost() -> N
     await asyncio.sleep(5)
     assert lines.of("lease.lost") == []
     renewing.cancel()
+
+
+@virtual
+async def test_what_a_lane_commits_with_its_position_is_in_the_queue() -> None:
+    """Mutation: calls that are not passed on to the ledger."""
+    clock = FakeClock()
+    ledger = MemoryLedger(clock)
+
+    async def opened() -> Ledger:
+        return ledger
+
+    leases = Leases(opened, owner="a", clock=clock, logger=Lines())
+    await ledger.plan("m", "stream", [Shard(name="s", position="0")])
+    holding = await leases.acquire("m", "s", allowed=1)
+    assert holding is not None
+    await holding.commit("1", calls=[Call(id="c", event="{}")])
+    assert (holding.position, await ledger.waiting("m")) == ("1", Waiting(due=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace import config
-from headrace.cli.common import region
+from headrace.region import region
 from support.fake_catalog import CATALOG, write
 
 TEXT = """\
@@ -27,4 +27,4 @@ mappings: {orders: {source: {type: log, stream: a}, function: record}}
 def test_what_is_written_then_the_environment_then_a_constant(tmp_path, section, environ, said) -> None:
     """Mutation: the environment before the file, or not at all."""
     found = config.load([write(tmp_path, f"{TEXT}{section}\n")], CATALOG, environ)
-    assert region(found, environ) == said
+    assert region(found.sections.values(), environ) == said

@@ -16,7 +16,7 @@ from headrace_connectors.catalog import catalog
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.queue.lane import FIFO_TRAITS, TRAITS
 from headrace_connectors.testbed.meaningless import meaningless
-from headrace_connectors.testbed.plan import Topics, Wanted, changed, group_of, topics_of
+from headrace_connectors.testbed.plan import Topics, Wanted, changed, failures_of, group_of, topics_of
 
 SHOP = Path(__file__).parents[2] / "configs" / "shop.yaml"
 CLUSTER = KafkaSettings(bootstrap_servers="127.0.0.1:1")
@@ -170,3 +170,20 @@ def test_a_source_that_no_topic_can_stand_for_is_refused(tmp_path: Path) -> None
         ConfigError, match=r"mappings\.clicks\.source\.type: the testbed cannot stand for a source of type odd"
     ):
         topics_of(replace(config, mappings={**config.mappings, "clicks": odd}))
+
+
+def test_schedules_run_as_they_are_over_the_testbeds_state_and_fail_to_a_topic(tmp_path: Path) -> None:
+    """Mutation: a topic of failures that nobody makes; a source that the testbed refuses."""
+    source = {"type": "schedule", "schedule_expression": "rate(1 hour)"}
+    given = config_of(
+        tmp_path, source, destination_config={"on_failure": {"destination": {"type": "file", "path": "f"}}}
+    )
+    assert topics_of(given) == {}
+    assert failures_of(given) == ["testbed.m.on_failure"]
+    made = changed(given, WANTED)
+    assert made.state == "sqlite:/elsewhere.db"
+    assert made.mappings["m"].options == given.mappings["m"].options
+    destination = made.mappings["m"].on_failure
+    assert destination is not None
+    assert destination.options.topic == "testbed.m.on_failure"
+    assert [one.path for one in meaningless(given)] == []

@@ -29,6 +29,7 @@ class DynamoDBShards:
     """A table's stream. `connect` is for tests: how its clients are made."""
 
     beginning: Position = position.TRIM_HORIZON
+    seekable = True
     rests = False  # a time is found by reading all that is kept, and passing over what is older
 
     def __init__(self, opening: Opening, connect: Connect | None = None) -> None:

@@ -13,7 +13,7 @@ from headrace.log import LogLane
 from headrace.model import Condition, Event, Lane, LaneLost, Origin, Record
 from headrace.plugins import Opening
 from headrace.retry import again
-from headrace.sharded import LEFT_ALONE
+from headrace.sharing import LEFT_ALONE
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.kafka.asking import Asking
 from headrace_connectors.kafka.client import KafkaClient, TopicPartition, Unreadable

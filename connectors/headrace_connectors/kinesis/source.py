@@ -37,6 +37,7 @@ class KinesisShards:
 
     beginning: Position = position.TRIM_HORIZON
     rests = True
+    seekable = True
 
     def __init__(
         self, opening: Opening, connect: Connect | None = None, *, new_pace: Callable[[], Pace] = Pace

@@ -3,82 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
 
-from redis.asyncio import Redis
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    ClusterDownError,
-    MasterDownError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import TimeoutError as Silent
-
-from headrace.errors import LedgerError, LedgerUnavailable, UnknownShards
+from headrace.calls import Call
+from headrace.errors import UnknownShards
 from headrace.ledger import Graph, Lease, LedgerOpening, Mark, Renewal, Row, Shard
 from headrace.model import KEEP, Position, Unchanged
 from headrace.stored import generation_changed, graph_changed, lane_lost
-from headrace_connectors.redis.connecting import Client, connect, disconnect, warn_of_loss
+from headrace_connectors.redis import callscripts
+from headrace_connectors.redis.calls import RedisCalls, written
+from headrace_connectors.redis.connecting import Client, connect, warn_of_loss
 from headrace_connectors.redis.place import place
-from headrace_connectors.redis.scripts import FORMAT, SCRIPTS
-
-_DIGESTS = {verb: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for verb, script in SCRIPTS.items()}
-
-_PASSING = (OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError)
-_PASSING_WORDS = ("READONLY", "OOM", "MISCONF", "NOREPLICAS", "BUSY")
-"""Answers of a server that refuses for now, as the client knows them or by their code; scripts look before they write,
-so nothing was written."""
+from headrace_connectors.redis.running import Argument, Running
+from headrace_connectors.redis.scripts import SCRIPTS
 
 
-class RedisLedger:
+class RedisLedger(RedisCalls):
     """A `Ledger`. What a primary acknowledged may be lost by a failover: then records come again, none is lost."""
 
     def __init__(self, client: Client, *, service: str, place: str) -> None:
-        self._client, self._service, self._place = client, service, place
+        super().__init__(Running(client, callscripts.SCRIPTS | SCRIPTS, service=service, place=place))
         self._serials = itertools.count(1)
 
     async def plan(self, mapping: str, identity: str, shards: Sequence[Shard]) -> bool:
         generation = secrets.token_hex(8)
-        return bool(await self._call("plan", mapping, identity, generation, *_written(shards)))
+        return bool(await self._running.call("plan", mapping, identity, generation, *_written(shards)))
 
     async def add(self, mapping: str, identity: str, shards: Sequence[Shard]) -> frozenset[str]:
-        answer = await self._call("add", mapping, identity, *_written(shards))
+        answer = await self._running.call("add", mapping, identity, *_written(shards))
         if isinstance(answer, bytes):
             raise graph_changed(mapping, identity, answer.decode() or None)
         return _names(answer)
 
     async def forget(self, mapping: str, shards: Sequence[str]) -> frozenset[str]:
-        return _names(await self._call("forget", mapping, *shards))
+        return _names(await self._running.call("forget", mapping, *shards))
 
     async def replan(self, mapping: str, generation: str, identity: str, shards: Sequence[Shard]) -> bool:
         new = secrets.token_hex(8)
-        return bool(await self._call("replan", mapping, generation, identity, new, *_written(shards)))
+        return bool(await self._running.call("replan", mapping, generation, identity, new, *_written(shards)))
 
     async def restore(self, mapping: str, identity: str, generation: str, rows: Sequence[Row]) -> frozenset[str]:
-        answer = await self._call("restore", mapping, identity, generation, *_known(rows))
+        answer = await self._running.call("restore", mapping, identity, generation, *_known(rows))
         if isinstance(answer, bytes):
             raise generation_changed(mapping, generation, answer.decode())
         return _names(answer)
 
     async def rows(self, mapping: str) -> Graph:
-        now, flat = await self._call("rows", mapping)
+        now, flat = await self._running.call("rows", mapping)
         return _graph(dict(zip(flat[::2], flat[1::2], strict=True)), float(now))
 
     async def acquire(self, mapping: str, shard: str, owner: str, ttl: float) -> Lease | None:
-        answer = await self._call("acquire", mapping, shard, owner, _milliseconds(ttl))
+        answer = await self._running.call("acquire", mapping, shard, owner, _milliseconds(ttl))
         if answer is None:
             return None
         epoch, position, memo, crashes, mark = answer
@@ -99,7 +77,7 @@ class RedisLedger:
             mappings.setdefault(lease.mapping, []).append(lease)
         answers = await asyncio.gather(
             *(
-                self._call("renew", mapping, _milliseconds(ttl), *_named(held, leases))
+                self._running.call("renew", mapping, _milliseconds(ttl), *_named(held, leases))
                 for mapping, held in mappings.items()
             )
         )
@@ -119,84 +97,50 @@ class RedisLedger:
         )
 
     async def commit(
-        self, lease: Lease, position: Position, *, memo: bytes | Unchanged | None = KEEP, end: bool = False
+        self,
+        lease: Lease,
+        position: Position,
+        *,
+        memo: bytes | Unchanged | None = KEEP,
+        end: bool = False,
+        calls: Sequence[Call] = (),
     ) -> None:
         kept = ("keep", b"") if isinstance(memo, Unchanged) else ("memo", _write_memo(memo))
-        await self._fenced("commit", lease, next(self._serials), position, int(end), *kept)
+        await self._if_ours("commit", lease, next(self._serials), position, int(end), *kept, *written(calls))
 
     async def mark(self, lease: Lease, mark: Mark) -> None:
-        await self._fenced("mark", lease, next(self._serials), json.dumps([mark.position, mark.attempt]))
+        await self._if_ours("mark", lease, next(self._serials), json.dumps([mark.position, mark.attempt]))
 
     async def release(self, lease: Lease) -> None:
-        await self._fenced("release", lease)
+        await self._if_ours("release", lease)
 
     async def ask(self, mapping: str, shard: str, by: str) -> bool:
-        return bool(await self._call("ask", mapping, shard, by))
+        return bool(await self._running.call("ask", mapping, shard, by))
 
     async def seek(self, mapping: str, positions: Mapping[str, Position]) -> None:
         pairs = itertools.chain.from_iterable(positions.items())
-        unknown = await self._call("seek", mapping, *pairs)
+        unknown = await self._running.call("seek", mapping, *pairs)
         if unknown:
             raise UnknownShards(mapping, sorted(name.decode() for name in unknown))
 
     async def pause(self, mapping: str, *, paused: bool) -> None:
-        await self._call("pause", mapping, int(paused))
+        await self._running.call("pause", mapping, int(paused))
 
     async def close(self) -> None:
-        await disconnect(self._client)
+        await self._running.close()
 
-    async def _fenced(self, verb: str, lease: Lease, *arguments: str | bytes | int) -> None:
-        if not await self._call(verb, lease.mapping, lease.shard, lease.owner, lease.epoch, *arguments):
+    async def _if_ours(self, verb: str, lease: Lease, *arguments: Argument) -> None:
+        if not await self._running.call(verb, lease.mapping, lease.shard, lease.owner, lease.epoch, *arguments):
             raise lane_lost(lease)
 
-    async def _call(self, verb: str, mapping: str, *arguments: str | bytes | int) -> Any:
-        await self._reach()
-        key = f"headrace:{{{self._service}/{mapping}}}"
-        client = cast("Any", self._client)
-        try:
-            try:
-                return await client.evalsha(_DIGESTS[verb], 1, key, *arguments)
-            except NoScriptError:  # the server was restarted, or another took its place: nothing was run
-                return await client.eval(SCRIPTS[verb], 1, key, *arguments)
-        except (RedisError, OSError) as error:
-            raise self._error(error, written=True) from error
 
-    async def _reach(self) -> None:
-        """A connection that stands before anything is sent, so that a refused one is known to have written nothing."""
-        if not isinstance(self._client, Redis):
-            return
-        pool: Any = self._client.connection_pool
-        try:
-            await pool.release(await pool.get_connection())
-        except (RedisError, OSError) as error:
-            raise self._error(error, written=False) from error
-
-    def _error(self, error: Exception, *, written: bool) -> LedgerError:
-        text = str(error)
-        if "LEDGERFORMAT" in text:
-            found = text.partition("LEDGERFORMAT ")[2].split()[0]
-            return LedgerError(
-                f"{self._place} holds a ledger of format {found}, written by another headrace; this one knows {FORMAT}:"
-                " run that one, or name another database"
-            )
-        if isinstance(error, (AuthenticationError, AuthorizationError)) or "NOAUTH" in text or "WRONGPASS" in text:
-            return LedgerError(f"{self._place} refuses us: {text}; correct user and password in the URL")
-        if isinstance(error, _PASSING) or (isinstance(error, ResponseError) and text.startswith(_PASSING_WORDS)):
-            return LedgerUnavailable(f"{self._place} refuses for now: {text}", written=False)
-        if isinstance(error, ResponseError):
-            return LedgerError(f"{self._place} refuses the ledger's scripts: {text}")
-        if isinstance(error, (Disconnected, Silent, RedisClusterException, OSError)):
-            return LedgerUnavailable(f"{self._place} does not answer: {text or type(error).__name__}", written=written)
-        return LedgerError(f"{self._place} cannot be used: {text}")
-
-
-def _written(shards: Sequence[Shard]) -> list[str | bytes | int]:
+def _written(shards: Sequence[Shard]) -> list[Argument]:
     return [
         part for shard in shards for part in (shard.name, shard.position, json.dumps(shard.parents), int(shard.ended))
     ]
 
 
-def _known(rows: Sequence[Row]) -> list[str | bytes | int]:
+def _known(rows: Sequence[Row]) -> list[Argument]:
     return [
         part
         for row in rows
@@ -211,7 +155,7 @@ def _names(answer: Sequence[bytes]) -> frozenset[str]:
     return frozenset(name.decode() for name in answer)
 
 
-def _named(held: Sequence[Lease], states: Mapping[Lease, str]) -> list[str | int]:
+def _named(held: Sequence[Lease], states: Mapping[Lease, str]) -> list[Argument]:
     return [part for lease in held for part in (lease.shard, lease.owner, lease.epoch, states[lease])]
 
 

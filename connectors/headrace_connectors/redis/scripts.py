@@ -1,6 +1,6 @@
 """The verbs of the ledger as Lua, one script each: what `headrace.leasing` decides, decided inside Redis.
 
-A mapping is one hash, so one key, one slot and one atomic write. Its fields:
+A mapping's graph is one hash, so one key, one slot and one atomic write; `callscripts` has its queue. Its fields:
 
     format, identity, generation, paused, epoch, shards (a JSON array a write, in order, joined by newlines)
     FIELD:SHARD for position, parents, ended, owner, epoch, expires (ms of Redis' TIME), memo, crashes, mark, asked,
@@ -12,23 +12,18 @@ A script looks at all that it needs before its first write, so that it never sto
 
 from __future__ import annotations
 
-FORMAT = 1
+from headrace_connectors.redis import callscripts
+from headrace_connectors.redis.prelude import PRELUDE
 
-_PRELUDE = f"""
-local key = KEYS[1]
-local FORMAT = '{FORMAT}'
-local format = redis.call('HGET', key, 'format')
-if format and format ~= FORMAT then return redis.error_reply('LEDGERFORMAT ' .. format) end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local NAMES = {{'position', 'ended', 'owner', 'epoch', 'expires', 'memo', 'crashes', 'mark', 'asked', 'serial'}}
+_ROWS = """
+local NAMES = {'position', 'ended', 'owner', 'epoch', 'expires', 'memo', 'crashes', 'mark', 'asked', 'serial'}
 
 local function read(shard)
-    local fields = {{}}
+    local fields = {}
     for i, name in ipairs(NAMES) do fields[i] = name .. ':' .. shard end
     local values = redis.call('HMGET', key, unpack(fields))
     if not values[1] then return nil end
-    local row = {{}}
+    local row = {}
     for i, name in ipairs(NAMES) do row[name] = values[i] or '' end
     row.epoch = tonumber(row.epoch) or 0
     row.crashes = tonumber(row.crashes) or 0
@@ -40,7 +35,7 @@ local function read(shard)
 end
 
 local function write(shard, changes)
-    local fields = {{}}
+    local fields = {}
     for name, value in pairs(changes) do
         fields[#fields + 1] = name .. ':' .. shard
         if type(value) == 'number' then value = string.format('%.0f', value) end
@@ -54,7 +49,7 @@ local function matches(row, owner, epoch)
 end
 
 local function listed()
-    local names = {{}}
+    local names = {}
     for line in string.gmatch(redis.call('HGET', key, 'shards') or '', '[^\\n]+') do
         for _, name in ipairs(cjson.decode(line)) do names[#names + 1] = name end
     end
@@ -73,12 +68,12 @@ local function beginning()
 end
 
 local function append(from, epochs)
-    local names, begins = {{}}, beginning()
+    local names, begins = {}, beginning()
     for i = from, #ARGV, 4 do
         local shard = ARGV[i]
         if redis.call('HEXISTS', key, 'position:' .. shard) == 0 then
-            write(shard, {{position = ARGV[i + 1], parents = ARGV[i + 2], ended = ARGV[i + 3],
-                epoch = epochs and epochs[shard] or begins}})
+            write(shard, {position = ARGV[i + 1], parents = ARGV[i + 2], ended = ARGV[i + 3],
+                epoch = epochs and epochs[shard] or begins})
             names[#names + 1] = shard
         end
     end
@@ -200,7 +195,7 @@ for i = 2, #ARGV, 4 do
 end
 return answer
 """,
-    # shard, owner, epoch, serial, position, end, 'memo' or 'keep', memo
+    # shard, owner, epoch, serial, position, end, 'memo' or 'keep', memo, then calls as put has them
     "commit": """
 local row = read(ARGV[1])
 if not matches(row, ARGV[2], ARGV[3]) then return 0 end
@@ -213,6 +208,7 @@ if ARGV[7] == 'memo' then changes.memo = ARGV[8] end
 if row.position ~= ARGV[5] then
     changes.crashes = 0
     changes.mark = ''
+    accept(9)
 end
 write(ARGV[1], changes)
 return 1
@@ -264,4 +260,6 @@ return 1
 """,
 }
 
-SCRIPTS = {verb: _PRELUDE + body for verb, body in _BODIES.items()}
+_USES = {"commit": callscripts.QUEUE}
+
+SCRIPTS = {verb: PRELUDE + _USES.get(verb, "") + _ROWS + body for verb, body in _BODIES.items()}

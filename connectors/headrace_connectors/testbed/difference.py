@@ -62,6 +62,7 @@ SECTIONS: Final[Mapping[str, Applies]] = {
     "Positions, pauses and what operators see": lambda _: True,
     "Tumbling windows (Kinesis, DynamoDB Streams)": lambda uses: uses.windows,
     "Failure and retry": lambda _: True,
+    "Schedules": lambda uses: "schedule" in uses.types,
     "The rest": lambda _: False,
 }
 """Which configs a section of docs/parity.md is about; others are about all. A test holds it to the page."""

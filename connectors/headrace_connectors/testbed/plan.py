@@ -76,7 +76,7 @@ def topics_of(config: Config) -> dict[str, Topics]:
             found[name] = Topics(
                 main=f"testbed.{name}",
                 retry=f"testbed.{name}.retry" if queue.queue and not queue.fifo else None,
-                on_failure=f"testbed.{name}.on_failure" if queue.queue or one.on_failure else None,
+                on_failure=_failures(name) if queue.queue or one.on_failure else None,
             )
         elif kind not in AS_THEY_ARE:
             path = f"mappings.{name}.source.type"
@@ -85,6 +85,19 @@ def topics_of(config: Config) -> dict[str, Topics]:
     if faults:
         raise ConfigError(faults)
     return found
+
+
+def failures_of(config: Config) -> list[str]:
+    """The topics of what is given up by those that run as they are."""
+    return [
+        _failures(name)
+        for name, one in config.mappings.items()
+        if one.connector.type in AS_THEY_ARE and one.on_failure is not None
+    ]
+
+
+def _failures(mapping: str) -> str:
+    return f"testbed.{mapping}.on_failure"
 
 
 def group_of(config: Config, mapping: str) -> str:
@@ -160,4 +173,4 @@ def _to(topic: str | None) -> Destined | None:
 
 def _with_its_source(one: MappingConfig) -> MappingConfig:
     """A source as it is; what it gives up goes to a topic all the same."""
-    return one if one.on_failure is None else replace(one, on_failure=_to(f"testbed.{one.name}.on_failure"))
+    return one if one.on_failure is None else replace(one, on_failure=_to(_failures(one.name)))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.config import Config, load
 from headrace.errors import ConfigError, Fault
-from headrace.functions import REGION, Function
+from headrace.functions import Function
 from headrace.functions.loading import load_functions
 from headrace.plugins import Catalog, discover
+from headrace.region import region
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,16 +71,9 @@ def functions(config: Config, names: Collection[str]) -> dict[str, Function]:
     """
     wanted = {name: one for name, one in config.functions.items() if name in names}
     try:
-        return load_functions(wanted, config.base, region(config))
+        return load_functions(wanted, config.base, region(config.sections.values()))
     except ConfigError as error:
         raise ConfigError([_placed(config, fault) for fault in error.faults]) from None
-
-
-def region(config: Config, environ: Mapping[str, str] = os.environ) -> str:
-    """What stands in ARNs: the region of the first section that has one, else the environment's, as AWS's own tools."""
-    regions = [getattr(section, "region", None) for section in config.sections.values()]
-    regions += [environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")]
-    return next((str(one) for one in regions if one), REGION)
 
 
 def one_of(word: str, name: str, known: Collection[str]) -> str:

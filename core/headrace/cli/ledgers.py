@@ -19,7 +19,7 @@ PATIENCE: Final = 15.0
 """Seconds that the store and the source may take together."""
 
 
-class Refused(Exception):  # noqa: N818 - it says why a command was not carried out
+class Refused(HeadraceError):  # noqa: N818 - it says why a command was not carried out
     """Why not, for people."""
 
 
@@ -50,8 +50,8 @@ def log_of(config: Config, name: str) -> MappingConfig:
     if mapping.connector.shards is None:
         kind, redelivers = mapping.connector.type, mapping.connector.traits.redelivers
         why = "what is not deleted comes again by itself" if redelivers else "its broker has them"
-        mend = "to handle again what was handled, send it again"
-        raise ConfigError([Fault(f"mappings.{name}", f"{kind} keeps no positions here: {why}; {mend}")])
+        usual = f"{kind} keeps no positions here: {why}; to handle again what was handled, send it again"
+        raise ConfigError([Fault(f"mappings.{name}", mapping.connector.unseekable or usual)])
     return mapping
 
 
@@ -68,7 +68,7 @@ def carried_out(work: Callable[[], Awaitable[int]]) -> int:
         raise
     except TimeoutError:
         why = f"no answer within {PATIENCE:g} s"
-    except (Refused, HeadraceError) as error:
+    except HeadraceError as error:
         why = str(error)
     print(f"headrace: {why}", file=sys.stderr)
     return 1

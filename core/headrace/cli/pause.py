@@ -46,7 +46,7 @@ def add(commands: common.Commands) -> None:
 def carry_out(word: str, arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files], warn=False)
     name = common.one_of("mapping", arguments.mapping, config.mappings)
-    if config.mappings[name].connector.shards is None:
+    if not config.mappings[name].connector.has_ledger:
         return _tell(config, name, word)
     return carried_out(lambda: _set(config, name, paused=word == "pause"))
 

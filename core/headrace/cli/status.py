@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -31,8 +31,8 @@ LONG_NUMBER: Final = re.compile(r"[0-9]{21,}")
 DESCRIPTION: Final = """\
 Shows each mapping of the service that runs with this config: counters from the copy that answers at service.listen,
 and the shards of streams, whoever reads them, from the ledger: owner, position, lag, state with its reason and for how
-long, as of the owner's last renewal. On a terminal long numbers are shortened; --json has them whole. Exit status 1
-when there is neither.
+long, as of the owner's last renewal; of schedules the last and next occurrence, how that ended, and what was missed. On
+a terminal long numbers are shortened; --json has them whole. Exit status 1 when there is neither.
 """
 
 
@@ -51,20 +51,24 @@ def add(commands: common.Commands) -> None:
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files], warn=False)
     shards: dict[str, list[ShardView]] = {}
-    asked = _sharded(config) and config.state != "memory:"
-    failed = carried_out(lambda: _read(config, shards)) if asked else 0
+    remembered: dict[str, Sequence[Mapping[str, Any]]] = {}
+    asked = (_sharded(config) or _remembering(config)) and config.state != "memory:"
+    failed = carried_out(lambda: _read(config, shards, remembered)) if asked else 0
     views: list[dict[str, Any]] = []
     try:
         views = ask(config)["mappings"]
     except NoAnswer as why:
         print(f"headrace: {why}", file=sys.stderr)
-        if not shards:
+        if not shards and not remembered:
             return 1
     if arguments.json:
         plain = {name: [asdict(view) for view in found] for name, found in shards.items()}
-        print(json.dumps({"service": config.service.name, "mappings": views, "shards": plain}, indent=2))
+        said = {"service": config.service.name, "mappings": views, "shards": plain, "remembered": remembered}
+        print(json.dumps(said, indent=2))
     else:
         _show(views, shards)
+        for name, found in remembered.items():
+            _show_remembered(name, found)
     return failed
 
 
@@ -72,7 +76,13 @@ def _sharded(config: Config) -> list[str]:
     return [name for name, one in config.mappings.items() if one.connector.shards is not None]
 
 
-async def _read(config: Config, shards: dict[str, list[ShardView]]) -> int:
+def _remembering(config: Config) -> list[str]:
+    return [name for name, one in config.mappings.items() if one.connector.remembers is not None]
+
+
+async def _read(
+    config: Config, shards: dict[str, list[ShardView]], remembered: dict[str, Sequence[Mapping[str, Any]]]
+) -> int:
     file = path_of(config.state) if config.state.startswith("sqlite:") else None
     if file is not None and file.parent.is_dir() and not file.exists():  # looking makes no file
         print(f"headrace: {file} is not there: nothing was run with it yet, or it was removed", file=sys.stderr)
@@ -81,6 +91,10 @@ async def _read(config: Config, shards: dict[str, list[ShardView]]) -> int:
     async with opened(config) as ledger:
         for name in _sharded(config):
             shards[name] = shard_views(await ledger.rows(name))
+        for name in _remembering(config):
+            tell = config.mappings[name].connector.remembers
+            assert tell is not None  # noqa: S101 - _remembering has seen to it
+            remembered[name] = await tell(config.opening(name), ledger)
     return 0
 
 
@@ -95,6 +109,18 @@ def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]]) ->
             fit = shortened if console.is_terminal else str
             rows = [tuple(map(fit, _shard(view))) for view in found]
             console.print(_table(SHARD_COLUMNS, {"shard", "state", "reason", "owner", "position"}, rows))
+
+
+def _show_remembered(name: str, found: Sequence[Mapping[str, Any]]) -> None:
+    console = common.console()
+    console.print(f"\n{name}:", soft_wrap=True)
+    if found:
+        columns = tuple(found[0])
+        console.print(_table(columns, set(columns), ([_cell(one) for one in row.values()] for row in found)))
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)
 
 
 def _summary(found: list[ShardView]) -> str:

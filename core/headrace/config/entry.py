@@ -44,7 +44,7 @@ class MappingConfig:
     def opening(
         self, service: str, sections: Mapping[str, BaseModel], function_timeout: float, **process: Any
     ) -> Opening:
-        """What the connector is told; *process* is what only a running one has: `leases`, `shared`."""
+        """What the connector is told; *process* is what else is known: `state`, `leases`, `shared`."""
         return Opening(
             service=service,
             mapping=self.name,
@@ -62,9 +62,13 @@ class MappingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What a mapping leans on. A function with faults of its own is None; so are all if nobody knows what there is."""
+    """What a mapping leans on. A function with faults of its own is None; so are all if nobody knows what there is.
+
+    `state` is the URL of the store, empty where it is not known.
+    """
 
     service: str
+    state: str
     catalog: Catalog
     sections: Mapping[str, Part[Any]]
     section_folders: Mapping[str, Path]
@@ -193,7 +197,7 @@ class Entry:
             of_opening(
                 connector,
                 self._mapping(connector, one, its, to).opening(
-                    around.service, dict(zip(around.sections, beside, strict=True)), timeout
+                    around.service, dict(zip(around.sections, beside, strict=True)), timeout, state=around.state
                 ),
             )
             for one, its, to, timeout, *beside in ways([given, own, destinations, self._timeouts(), *sections])

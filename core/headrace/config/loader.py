@@ -52,7 +52,8 @@ class Config:
         one = self.mappings[mapping]
         timeout = self.functions[one.function].timeout
         interval = self.service.commit_interval
-        return one.opening(self.service.name, self.sections, timeout, commit_interval=interval, **process)
+        known = {"commit_interval": interval, "state": self.state, **process}
+        return one.opening(self.service.name, self.sections, timeout, **known)
 
 
 def load(paths: Sequence[Path], catalog: Catalog, environ: Mapping[str, str] = os.environ) -> Config:
@@ -95,6 +96,7 @@ class _Loader:
         folders = self.bundle.folders
         around = Around(
             service=service.name if service else "",
+            state=(service.state if service else None) or "",
             catalog=self.catalog,
             sections=sections,
             section_folders={name: folders[name,] for name in sections if (name,) in folders},

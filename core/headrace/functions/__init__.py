@@ -1,5 +1,5 @@
 """What a batch is handed to: handlers, called as Lambda calls them."""
 
-from headrace.functions.function import REGION, Function
+from headrace.functions.function import Function
 
-__all__ = ["REGION", "Function"]
+__all__ = ["Function"]

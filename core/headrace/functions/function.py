@@ -16,9 +16,8 @@ from headrace.functions.importing import import_handler, locate
 from headrace.functions.invocation import Handler, Invocation
 from headrace.functions.workers import Workers
 from headrace.model import Answer, Event
+from headrace.region import REGION
 from headrace.settings import FunctionSettings
-
-REGION = "us-east-1"
 
 
 class Function:
@@ -67,8 +66,10 @@ class Function:
         handler = import_handler(locate(settings, base))
         return cls(name, handler, timeout=settings.timeout, region=region)
 
-    async def call(self, event: Event, delivery: Delivery, until: float = math.inf) -> Answer:
-        """Hand over *event*, which must be fresh, and return what came of it.
+    async def call(
+        self, event: Event, delivery: Delivery, until: float = math.inf, *, request_id: str | None = None
+    ) -> Answer:
+        """Hand over *event*, which must be fresh, and return what came of it; *request_id* is new where none is given.
 
         The handler is not begun at or after *until*, in seconds of `Clock.boot`: the answer has then `lapsed`.
 
@@ -84,7 +85,7 @@ class Function:
         context = Context(
             function=self.name,
             arn=self._arn,
-            request_id=_request_id(),
+            request_id=request_id or _request_id(),
             deadline=self._clock.boot() + self.timeout,
             delivery=delivery,
             clock=self._clock,

@@ -38,6 +38,7 @@ class MemoryStream:
 
     beginning: Position = "beginning"
     rests = True
+    seekable = True
     arn = "arn:memory"
 
     def __init__(self, shards: int = 1, *, page: int = 10, clock: Clock | None = None) -> None:

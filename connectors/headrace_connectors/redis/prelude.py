@@ -1,0 +1,15 @@
+"""What every script in Redis begins with: is the ledger of our format, and what time is it there?"""
+
+from __future__ import annotations
+
+FORMAT = 1
+"""Of a mapping's hash, and of the keys of its queue beside it."""
+
+PRELUDE = f"""
+local key = KEYS[1]
+local FORMAT = '{FORMAT}'
+local format = redis.call('HGET', key, 'format')
+if format and format ~= FORMAT then return redis.error_reply('LEDGERFORMAT ' .. format) end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""

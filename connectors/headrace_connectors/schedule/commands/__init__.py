@@ -1,0 +1,1 @@
+"""`headrace schedule …`: one file a word."""

@@ -1,0 +1,77 @@
+"""What a bucket remembers of its schedules: the text that is its position in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from headrace_connectors.schedule.definition import Definition
+from headrace_connectors.schedule.missed import Missed
+from headrace_connectors.schedule.rate import Rate
+from headrace_connectors.schedule.timetable import INSTANT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """Of one schedule.
+
+    Attributes:
+        digest: of the definition that it was made for.
+        anchor: when that was first seen.
+        last: every occurrence at and before it has been decided on.
+        missed, missed_at, missed_why: how many did not fire, the last of them, and the setting by which it did not.
+    """
+
+    digest: str
+    anchor: datetime
+    last: datetime
+    missed: int = 0
+    missed_at: datetime | None = None
+    missed_why: str = ""
+
+    def after(self, last: datetime, missed: Sequence[Missed]) -> Remembered:
+        """The same once all up to *last* is decided on, and *missed* of it do not fire."""
+        known = replace(self, last=last, missed=self.missed + sum(run.count for run in missed))
+        return replace(known, missed_at=missed[-1].last, missed_why=missed[-1].reason) if missed else known
+
+
+def begin(definition: Definition, now: datetime) -> Remembered:
+    """A schedule that is new, or was changed: its next occurrence is the first after *now*.
+
+    A rate of Scheduler's without a start date fires at once.
+    """
+    rate, anchor = definition.expression, now.replace(microsecond=0)
+    at_once = isinstance(rate, Rate) and rate.at_once and definition.settings.start_date is None
+    return Remembered(digest=definition.digest, anchor=anchor, last=anchor - INSTANT if at_once else now)
+
+
+def recalled(known: Mapping[str, Remembered], definition: Definition, now: datetime) -> Remembered:
+    """What is known of it, unless it was defined anew since."""
+    found = known.get(definition.name)
+    if found is None or found.digest != definition.digest:
+        return begin(definition, now)
+    return found
+
+
+def read(position: str) -> dict[str, Remembered]:
+    """By name; of a bucket that was never written nothing."""
+    return {name: _read(one) for name, one in json.loads(position or "{}").items()}
+
+
+def write(known: Mapping[str, Remembered]) -> str:
+    return json.dumps({name: _plain(one) for name, one in known.items()}, separators=(",", ":"))
+
+
+def _read(one: Mapping[str, object]) -> Remembered:
+    times = {name: datetime.fromisoformat(str(one[name])) for name in ("anchor", "last", "missed_at") if one.get(name)}
+    return Remembered(**{**one, **times})  # type: ignore[arg-type]  # as `_plain` wrote it
+
+
+def _plain(one: Remembered) -> dict[str, object]:
+    """What is not as it is at first; a bucket is written whole whenever something in it fires."""
+    kept: dict[str, object] = {"digest": one.digest, "anchor": one.anchor.isoformat(), "last": one.last.isoformat()}
+    if one.missed_at is not None:
+        kept |= {"missed": one.missed, "missed_at": one.missed_at.isoformat(), "missed_why": one.missed_why}
+    return kept

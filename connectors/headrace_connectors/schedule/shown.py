@@ -1,0 +1,67 @@
+"""What the ledger remembers of schedules, for people and programs: one row a schedule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from headrace.invocations import Run
+from headrace.ledger import Ledger, Row
+from headrace.plugins import Opening
+from headrace_connectors.schedule.definition import Definition, definitions
+from headrace_connectors.schedule.instants import utc
+from headrace_connectors.schedule.remembered import read, recalled
+
+
+async def rows(opening: Opening, ledger: Ledger) -> Sequence[Mapping[str, Any]]:
+    """By column. Times are ISO 8601 in UTC.
+
+    Raises:
+        LedgerError: it cannot be asked.
+    """
+    known = list(definitions(opening.options.each(opening.mapping), opening).values())
+    graph = await ledger.rows(opening.mapping)
+    buckets = {row.shard: row for row in graph.rows}
+    notes = await ledger.notes(opening.mapping)
+    unfinished = await ledger.unfinished(opening.mapping, [one.name for one in known])
+    now = datetime.fromtimestamp(await ledger.now(), UTC)
+    return [
+        {
+            "schedule": one.name,
+            "state": "paused" if graph.paused else _state(buckets.get(one.bucket)),
+            **_times(one, buckets.get(one.bucket), now),
+            "unfinished": unfinished.get(one.name, 0),
+            **_last_run(notes.get(one.name)),
+        }
+        for one in known
+    ]
+
+
+def _state(bucket: Row | None) -> str:
+    if bucket is None:
+        return "never begun"
+    return f"fired by {bucket.owner}" if bucket.held else "no owner"
+
+
+def _times(definition: Definition, bucket: Row | None, now: datetime) -> dict[str, Any]:
+    """The next occurrence, and those that were missed."""
+    found = recalled(read(bucket.position if bucket else ""), definition, now)
+    coming = next(definition.timetable(found.anchor).occurrences(max(found.last, now)), None)
+    return {
+        "next": coming and utc(coming),
+        "missed": found.missed,
+        "missed last": found.missed_at and utc(found.missed_at),
+        "why": found.missed_why or None,
+    }
+
+
+def _last_run(note: str | None) -> dict[str, Any]:
+    """The last occurrence that ended, and how."""
+    if note is None:
+        return {"last": None, "outcome": None, "seconds": None}
+    run = Run(**json.loads(note))
+    outcome = f"failed after {run.attempt} attempts: {run.error}" if run.error else "succeeded"
+    planned = datetime.fromisoformat(run.id.rpartition("@")[2])
+    return {"last": utc(planned), "outcome": outcome, "seconds": round(run.seconds, 3)}

@@ -1,0 +1,119 @@
+"""Schedules as a source: their buckets fire into the queue of calls, and the queue is the lane that is handled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from headrace.calls import Taken
+from headrace.invocations import InvocationLane
+from headrace.leases import Holding
+from headrace.log import Closed
+from headrace.model import Condition, Event, Origin, Record
+from headrace.plugins import Opening
+from headrace.shards import Listed, Listing
+from headrace.sharing import Sharing
+from headrace_connectors.schedule.bucket import Bucket
+from headrace_connectors.schedule.definition import Definition, Parse, definitions
+from headrace_connectors.schedule.expression import parse
+from headrace_connectors.schedule.occasion import event_of
+from headrace_connectors.schedule.storetime import StoreTime
+
+LANE = "invocations"
+
+
+class Buckets:
+    """The buckets that hold a schedule, as shards without parents: leased, and shared among the copies."""
+
+    beginning = ""
+    seekable = False
+
+    def __init__(self, known: Sequence[Definition], time: StoreTime) -> None:
+        self._names = sorted({one.bucket for one in known})
+        self._time = time
+
+    def at(self, time: float) -> str:  # noqa: ARG002 - as the protocol has it
+        """A bucket begins when it is first read."""
+        return self.beginning
+
+    async def list(self) -> Listing:
+        now = await self._time.now()
+        shards = tuple(Listed(name=name) for name in self._names)
+        return Listing(identity="schedules", shards=shards, now=now.timestamp())
+
+
+class ScheduleSource:
+    """Every copy handles what is in the queue; each bucket is fired by the one that has its lease."""
+
+    def __init__(self, opening: Opening, parse: Parse = parse) -> None:
+        if opening.leases is None:
+            raise ValueError("schedules need leases")
+        self._opening, self._leases = opening, opening.leases
+        self._known = list(definitions(opening.options.each(opening.mapping), opening, parse).values())
+        self._time = StoreTime(self._leases.ledger, opening.clock)
+        self._sharing: Sharing[Bucket] = Sharing(opening, Buckets(self._known, self._time), self._bucket)
+        self._lane = InvocationLane(
+            LANE,
+            opening.mapping,
+            self._leases.ledger,
+            owner=self._leases.owner,
+            ttl=self._leases.ttl,
+            beside=self._fire,
+            tally=opening.tally(LANE),
+            clock=opening.clock,
+            log=opening.log,
+        )
+
+    @property
+    def condition(self) -> Condition:
+        return self._sharing.condition
+
+    async def lanes(self) -> AsyncIterator[InvocationLane]:
+        yield self._lane
+
+    async def _fire(self) -> None:
+        """Carry each bucket while it is ours, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            async for bucket in self._sharing.taken():
+                group.create_task(bucket.run())
+
+    async def _bucket(self, name: str, holding: Holding, closed: Closed) -> Bucket:
+        return Bucket(
+            name,
+            [one for one in self._known if one.bucket == name],
+            holding,
+            ledger=await self._leases.ledger(),
+            time=self._time,
+            fired=self._lane.wake,
+            closed=closed,
+            log=self._opening.log,
+        )
+
+    def render(self, records: Sequence[Record]) -> Event:
+        """The event of one occurrence: whatever JSON its schedule has as input, or a scheduled event."""
+        (record,) = records
+        taken: Taken = record.token
+        event: Event = event_of(taken.call.event, taken.attempt)
+        return event
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - as the protocol has it
+        """Nothing: the record of an invocation has the event, and does not say where it came from."""
+        return Origin(block="", info={})
+
+    def identify(self, identifier: object) -> str | None:  # noqa: ARG002 - as the protocol has it
+        """An answer names no occurrence: there is one in the event."""
+        return None
+
+    async def idle(self) -> bool:
+        """Never: there is always a next occurrence to wait for."""
+        return False
+
+    async def lag(self) -> int | None:
+        """Occurrences that fired and wait for a place."""
+        return (await (await self._leases.ledger()).waiting(self._opening.mapping)).due
+
+    async def dead_lettered(self) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self._sharing.close()

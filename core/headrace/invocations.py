@@ -1,0 +1,271 @@
+"""The lane over a mapping's queue of calls: taken where there is a place, held while the handler runs, then settled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from uuid import NAMESPACE_URL, uuid5
+
+from headrace.calls import Calls, Taken
+from headrace.clock import Clock
+from headrace.ending import cancelled
+from headrace.errors import LedgerError
+from headrace.ledger import deadline
+from headrace.model import KEEP, Answer, Condition, Held, Order, Record, Traits, Unchanged
+from headrace.observe import Log, Tally
+from headrace.retry import again, capped
+
+TRAITS = Traits(Order.NONE, redelivers=True)
+
+POLL = 1.0
+"""Seconds between two looks at a queue of which nobody here knows that anything was put."""
+
+HOLDS = 4
+"""Times that a taking is prolonged within one ttl."""
+
+MARGIN = 0.1
+"""Of the ttl: nothing is begun that much before the store lets others take it."""
+
+LAST = 5.0
+"""Seconds that the last writes may take at the end; what is not settled then is run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What the last attempt of a call came to, for people; `begun` in Unix seconds, `error` empty when it succeeded."""
+
+    id: str
+    begun: float
+    seconds: float
+    attempt: int
+    error: str = ""
+
+
+class InvocationLane:
+    """Calls in no order; one that is not settled comes again, when it is given back or its taking has expired.
+
+    *beside* is what else its source does while it runs; `wake` says that something was put.
+    """
+
+    traits = TRAITS
+    deadline = math.inf
+    epoch = 0
+    behind = None
+    care = None
+
+    def __init__(
+        self,
+        name: str,
+        mapping: str,
+        queue: Callable[[], Awaitable[Calls]],
+        *,
+        owner: str,
+        ttl: float,
+        beside: Callable[[], Awaitable[None]],
+        tally: Tally,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self.name = name
+        self._mapping, self._queue, self._owner, self._ttl = mapping, queue, owner, ttl
+        self._beside, self._tally, self._clock, self._log = beside, tally, clock, log
+        self._condition = Condition("polling", since=clock.wall())
+        self._inbox: deque[Record] = deque()
+        self._held: dict[Taken, Record] = {}
+        self._out: dict[Taken, Record] = {}
+        self._runs: dict[Taken, Run] = {}
+        self._settled: list[Taken] = []
+        self._returned: list[tuple[Taken, float]] = []
+        self._news, self._work = asyncio.Event(), asyncio.Event()
+        self._taking: asyncio.Task[None] | None = None
+        self._halted = self._closed = False
+
+    @property
+    def held(self) -> Held:
+        return Held(len(self._out), sum(record.size for record in self._out.values()))
+
+    @property
+    def condition(self) -> Condition:
+        return self._condition
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of it is here."""
+        return not self._held
+
+    def wake(self) -> None:
+        """Something was put."""
+        self._news.set()
+
+    @staticmethod
+    def request_id(records: Sequence[Record]) -> str:
+        """The same for every attempt of a call, as Lambda's."""
+        (record,) = records
+        taken: Taken = record.token
+        return str(uuid5(NAMESPACE_URL, f"headrace:{taken.mapping}:{taken.call.id}:{taken.accepted}"))
+
+    def heard(self, records: Sequence[Record], answer: Answer) -> None:
+        """What an attempt came to."""
+        (record,) = records
+        self._runs[record.token] = Run(
+            id=record.id,
+            begun=self._clock.wall() - answer.duration,
+            seconds=answer.duration,
+            attempt=record.attempt,
+            error=str(answer.failure or ""),
+        )
+
+    async def tend(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hold())
+            group.create_task(self._write())
+            group.create_task(_run(self._beside))
+
+    async def fetch(self, limit: int) -> Sequence[Record]:
+        while True:
+            if self._inbox:
+                served = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
+                self._out |= {record.token: record for record in served}
+                return served
+            self._news.clear()
+            if self._taking is None or self._taking.done():
+                self._taking = asyncio.ensure_future(self._take(limit))
+            await asyncio.shield(self._taking)
+            if not self._inbox:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL):
+                        await self._news.wait()
+
+    async def _take(self, limit: int) -> None:
+        """To its end, whoever waits for it: what was taken is here then."""
+        async for attempt in again(self._log, "calls.not_taken", wait=capped(self._ttl / HOLDS), lane=self.name):
+            with attempt:
+                try:
+                    queue, sent = await self._queue(), self._clock.boot()
+                    taken = await queue.take(self._mapping, self._owner, limit, self._ttl)
+                except LedgerError as error:
+                    self._say("unavailable", str(error))
+                    raise
+        self._say("polling")
+        for one in taken:
+            record = Record(one.call.id, one, one.accepted, len(one.call.event), token=one, attempt=one.attempt)
+            record.until = self._until(sent)
+            self._held[one] = record
+            self._inbox.append(record)
+
+    def _until(self, sent: float) -> float:
+        return deadline(sent=sent, ttl=self._ttl, margin=self._ttl * MARGIN)
+
+    def _say(self, state: str, reason: str = "") -> None:
+        if (self._condition.state, self._condition.reason) != (state, reason):
+            self._condition = Condition(state, reason, self._clock.wall())
+
+    async def ack(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:  # noqa: ARG002
+        self._let_go(records)
+        self._settled += [record.token for record in records]
+        self._work.set()
+
+    async def nack(self, records: Sequence[Record], delay: float | None) -> None:
+        self._let_go(records)
+        for record in records:
+            if delay is None:  # its own time: when the taking has expired
+                self._forget(record.token)
+            else:
+                self._returned.append((record.token, delay))
+        self._work.set()
+
+    def _let_go(self, records: Sequence[Record]) -> None:
+        for record in records:
+            del self._out[record.token]
+
+    def _forget(self, taken: Taken) -> None:
+        self._held.pop(taken, None)
+        self._runs.pop(taken, None)
+
+    async def leave(self) -> float:
+        """Nobody takes a queue away."""
+        await asyncio.Event().wait()
+        return 0.0
+
+    async def halt(self) -> int:
+        """What was taken and not handed out goes back, and its attempt does not count."""
+        if self._taking is not None:
+            await asyncio.wait({self._taking}, timeout=LAST)
+            await cancelled(self._taking)
+        left, self._inbox = [record.token for record in self._inbox], deque()
+        if left:
+            with suppress(LedgerError, TimeoutError):
+                async with asyncio.timeout(LAST):
+                    await (await self._queue()).put_back(left, 0.0, begun=False)
+        for taken in left:
+            self._forget(taken)
+        return len(left)
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self.halt()
+            try:
+                async with asyncio.timeout(LAST):
+                    await self._written()
+            except (TimeoutError, LedgerError) as error:
+                self._log.warning(
+                    "calls.not_settled",
+                    lane=self.name,
+                    ids=[one.call.id for one in self._settled[:10]],
+                    error=str(error),
+                )
+
+    async def _hold(self) -> None:
+        """Prolong everything that is here, until cancelled."""
+        while True:
+            await asyncio.sleep(self._ttl / HOLDS)
+            if self._held:
+                async for attempt in again(self._log, "calls.not_held", wait=capped(self._ttl / HOLDS), lane=self.name):
+                    with attempt:
+                        await self._hold_once()
+
+    async def _hold_once(self) -> None:
+        sent, held = self._clock.boot(), list(self._held)
+        async with asyncio.timeout(self._ttl / 2):
+            lost = await (await self._queue()).hold(held, self._ttl)
+        for taken in held:
+            if record := self._held.get(taken):
+                record.until = -math.inf if taken in lost else self._until(sent)
+
+    async def _write(self) -> None:
+        """Settle and give back what was decided, as it comes, until cancelled."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            async for attempt in again(self._log, "calls.not_settled", wait=capped(POLL), lane=self.name):
+                with attempt:
+                    await self._written()
+
+    async def _written(self) -> None:
+        settled, returned = list(self._settled), list(self._returned)
+        queue = await self._queue()
+        if settled:
+            notes = {one.call.id: json.dumps(asdict(self._runs[one])) for one in settled if one in self._runs}
+            lost = await queue.settle(settled, notes)
+            self._tally.deleted += len(settled) - len(lost)
+            self._tally.failed_deletes += len(lost)  # it runs again: another has it
+            self._settled = self._settled[len(settled) :]
+            for taken in settled:
+                self._forget(taken)
+        for delay in sorted({delay for _, delay in returned}):
+            await queue.put_back([one for one, late in returned if late == delay], delay, begun=True)
+        self._returned = self._returned[len(returned) :]
+        for taken, _ in returned:
+            self._forget(taken)
+        if returned:
+            self.wake()
+
+
+async def _run(beside: Callable[[], Awaitable[None]]) -> None:
+    await beside()

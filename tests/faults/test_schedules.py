@@ -1,0 +1,121 @@
+"""Schedules while the processes that fire them are killed: each occurrence at least once, each repeat for a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+from headrace.testing import history
+from headrace.testing.history import Kill
+from support import ticks
+from support.redis import Valkey
+from support.service import HANDLERS, Service
+
+SCHEDULES = 300
+PERIOD = 30.0
+COPIES = 5
+KILLS = int(os.environ.get("HEADRACE_KILLS", "6"))
+TTL = 2.0
+
+
+def config(state: str) -> dict[str, Any]:
+    """Three hundred schedules, a tenth of a second apart."""
+    return {
+        "service": {"name": "faults", "listen": None, "log": {"format": "json"}, "state": state, "lease_ttl": TTL},
+        "functions": {"work": {"handler": "tick_handlers.work", "path": str(HANDLERS), "timeout": 30}},
+        "mappings": {
+            "ticks": {
+                "source": {
+                    "type": "ticks",
+                    "missed": "all",
+                    "schedules": {
+                        str(number): {
+                            "schedule_expression": f"{PERIOD} {number / 10:.1f}",
+                            "input": f'{{"schedule": {number}, "at": "<aws.scheduler.scheduled-time>"}}',
+                        }
+                        for number in range(SCHEDULES)
+                    },
+                },
+                "function": "work",
+            }
+        },
+    }
+
+
+def number_of(schedule: int, at: float) -> int:
+    return schedule * 100_000_000 + int(at // PERIOD)
+
+
+def planned(begin: float, end: float) -> set[int]:
+    """Every occurrence that lies between two Unix times."""
+    return {
+        number_of(schedule, at)
+        for schedule in range(SCHEDULES)
+        for period in range(int(begin // PERIOD) - 1, int(end // PERIOD) + 2)
+        if begin < (at := period * PERIOD + schedule / 10) <= end
+    }
+
+
+async def test_five_copies_and_kills_at_random(tmp_path: Path) -> None:
+    """Mutations: calls that are written behind their position; a takeover that begins at now; a call that is settled
+    as it is taken."""
+    ticks.install(tmp_path / "installed")
+    book = tmp_path / "book"
+    around = {
+        "BOOK": str(book),
+        "PERIOD": str(PERIOD),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "installed"), str(HANDLERS.parent)]),
+    }
+    kills: list[Kill] = []
+    with Valkey("--appendonly", "yes") as valkey:
+        copies = [Service(tmp_path / f"copy-{number}", config(valkey.url), around) for number in range(COPIES)]
+        try:
+            for copy in copies:
+                copy.start()
+            await until_all_fire(copies, book)
+            begin = time.time()
+            for _ in range(KILLS):
+                await asyncio.sleep(random.uniform(1, 4))
+                victim = random.choice(copies)
+                pid = victim.pid
+                kills.append(Kill(pid, victim.kill()))
+                await asyncio.sleep(random.uniform(0, 2))
+                victim.start()
+            await asyncio.sleep(PERIOD / 3)
+            end = time.time()
+            await asyncio.sleep(3 * TTL + 10)
+            for copy in copies:
+                copy.terminate()
+            for copy in copies:
+                assert await copy.ended() == 0, copy.log_text()
+        finally:
+            for copy in copies:
+                copy.stop()
+    lines, sure = book.read_text().splitlines(), planned(begin, end)
+    found = history.check(history.attempts(lines), sure, unsure=planned(begin - 600, end + 600), causes=kills)
+    print(f"{len(sure)} occurrences, {len(kills)} kills: {found}; {lateness(lines)}")  # noqa: T201 - for docs/promises.md
+    assert not found.lost
+    assert not found.strangers
+    assert not found.unexplained
+
+
+def lateness(lines: list[str]) -> str:
+    """Of what was begun, the first time, behind what was planned."""
+    told = [json.loads(line) for line in lines]
+    late = sorted(one["wall"] - one["planned"] for one in told if one["phase"] == "begun" and one["rc"] == 1)
+    return f"late by {late[len(late) // 2]:.2f} s (p50), {late[len(late) * 99 // 100]:.2f} s (p99)"
+
+
+async def until_all_fire(copies: list[Service], book: Path) -> None:
+    """Every copy has handled something: the books begin when all run."""
+    async with asyncio.timeout(90):
+        while True:
+            await asyncio.sleep(0.5)
+            pids = {json.loads(line)["pid"] for line in book.read_text().splitlines()} if book.exists() else set()
+            if pids >= {copy.pid for copy in copies}:
+                return

@@ -1,0 +1,178 @@
+"""The schedule source as it is configured, listed, shown and used as a library."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from headrace.cli.main import main
+from headrace.errors import ConfigError
+from headrace_connectors import SchedulePoller
+
+
+class Shop:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.capsys = folder, capsys
+
+    def write(self, source: dict[str, Any], state: str = "sqlite:shop.db", **mapping: Any) -> None:
+        module = f"handlers_{secrets.token_hex(4)}"  # each test loads its own into this process
+        (self.folder / f"{module}.py").write_text("def f(event, context): print('ran', event['time'], flush=True)")
+        config = {
+            "service": {"name": "shop", "listen": None, "state": state},
+            "functions": {"f": {"handler": f"{module}.f", "path": "."}},
+            "mappings": {"report": {"source": {"type": "schedule", **source}, "function": "f", **mapping}},
+        }
+        (self.folder / "c.yaml").write_text(yaml.safe_dump(config))
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        status = main([*words[:-1], str(self.folder / "c.yaml"), *words[-1].split()])
+        said = self.capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return status, said.out, said.err
+
+
+@pytest.fixture
+def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shop:
+    return Shop(tmp_path, capsys)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({}, "source.schedule_expression: is required"),
+        ({"schedule_expression": "cron(0 12 * * * *)"}, "source.schedule_expression: column"),
+        ({"schedule_expression": "rate(1 week)"}, "source.schedule_expression: column 8, unit"),
+        (
+            {"schedule_expression": "cron(0 12 * * ? *)", "schedule_expression_timezone": "Europe/Berln"},
+            "source.schedule_expression_timezone: there is no time zone 'Europe/Berln'; did you mean Europe/Berlin?",
+        ),
+        (
+            {"schedule_expression": "at(2030-01-01T00:00:00)", "dialect": "rule"},
+            "at(…) is of the dialect scheduler",
+        ),
+        (
+            {"schedule_expression": "rate(1 hour)", "dialect": "rule", "start_date": "2026-01-01T00:00:00Z"},
+            "source.start_date: is of the dialect scheduler",
+        ),
+        (
+            {"schedule_expression": "rate(1 hour)", "flexible_time_window": {"mode": "FLEXIBLE"}},
+            "mode: FLEXIBLE and maximum_window_in_minutes go together",
+        ),
+        (
+            {"schedule_expression": "rate(1 hour)", "input": "{not json"},
+            "source.input: it must be JSON once its tokens are replaced",
+        ),
+        (
+            {"schedule_expression": "rate(1 hour)", "start_date": "2027-01-01", "end_date": "2026-01-01"},
+            "source.end_date: is before start_date",
+        ),
+        (
+            {"schedules": {"a": {"schedule_expression": "rate(0 hours)"}}},
+            "source.schedules.a.schedule_expression: column",
+        ),
+        (
+            {"schedule_expression": "rate(1 hour)", "schedules": {"a": {"schedule_expression": "rate(1 hour)"}}},
+            "stands beside schedules",
+        ),
+        ({"schedules": {"a/b": {"schedule_expression": "rate(1 hour)"}}}, "a name has 1 to 64 letters"),
+        ({"schedule_expression": "rate(1 hour)", "overlp": "skip"}, "did you mean overlap?"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(shop: Shop, source: dict[str, Any], said: str) -> None:
+    """Mutation: a fault without its place, or a traceback."""
+    shop.write(source)
+    status, _, err = shop.run("check", "")
+    assert status == 2
+    assert said in err
+    assert "c.yaml:" in err
+
+
+def test_a_rate_needs_a_store_that_remembers(shop: Shop) -> None:
+    """Mutation: a rate that fires again at each start."""
+    shop.write({"schedule_expression": "rate(1 hour)"}, state="memory:")
+    status, _, err = shop.run("check", "")
+    assert (status, "memory: forgets" in err) == (2, True)
+    shop.write({"schedule_expression": "cron(0 12 * * ? *)"}, state="memory:")
+    assert shop.run("check", "")[0] == 0
+
+
+def test_settings_of_batches_are_refused(shop: Shop) -> None:
+    for name, value in (("batch_size", 10), ("parallelization_factor", 2), ("starting_position", "LATEST")):
+        shop.write({"schedule_expression": "rate(1 hour)"}, **{name: value})
+        status, _, err = shop.run("check", "")
+        assert (status, f"mappings.report.{name}:" in err) == (2, True), err
+
+
+def test_one_that_never_fires_is_warned_of(shop: Shop) -> None:
+    shop.write({"schedule_expression": "cron(0 0 31 2 ? *)"})
+    status, _, err = shop.run("check", "")
+    assert (status, "never fires: no day is such a one" in err) == (0, True)
+    shop.write({"schedule_expression": "at(2020-01-01T00:00:00)"})
+    assert "never fires: all its times are past" in shop.run("check", "")[2]
+
+
+def test_list_shows_local_times_and_utc(shop: Shop) -> None:
+    """Mutation: the zone is left out; a clock change without a note."""
+    shop.write(
+        {
+            "schedule_expression_timezone": "Europe/Berlin",
+            "schedules": {
+                "night": {"schedule_expression": "cron(30 2 * * ? *)"},
+                "hourly": {"schedule_expression": "rate(1 hour)", "schedule_expression_timezone": "UTC"},
+            },
+        }
+    )
+    status, out, _ = shop.run("schedule", "list", "--from 2026-03-28T00:00:00Z --count 2")
+    assert status == 0
+    assert "report/night: cron(30 2 * * ? *)" in out
+    assert "2026-03-28T01:30:00Z" in out
+    assert "does not exist, as clocks go from 02:00 to 03:00" in out
+    assert "2026-03-30T00:30:00Z" in out
+    status, out, _ = shop.run("schedule", "list", "--from 2026-03-28T00:00:00Z --count 2 --json")
+    found = json.loads(out)
+    assert found["report/night"]["next"] == ["2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"]
+    assert found["report/hourly"]["next"] == ["2026-03-28T00:00:00Z", "2026-03-28T01:00:00Z"]
+
+
+def test_seek_of_a_schedule_is_refused_with_the_reason(shop: Shop) -> None:
+    shop.write({"schedule_expression": "rate(1 hour)"})
+    status = main(["seek", str(shop.folder / "c.yaml"), "report", "--to", "LATEST"])
+    assert status == 2
+    assert "a schedule has no positions to go back to" in shop.capsys.readouterr().err
+
+
+async def test_a_program_polls_a_schedule(tmp_path: Path) -> None:
+    """It fires at once, as it is new; a second start over the same store does not fire it again."""
+    seen: list[dict[str, Any]] = []
+
+    async def handler(event: dict[str, Any], _: Any) -> None:
+        seen.append(event)
+
+    for _ in range(2):
+        arguments = {"name": "sweep", "state": f"sqlite:{tmp_path}/state.db", "handler": handler}
+        async with SchedulePoller(schedule_expression="rate(1 hour)", **arguments) as poller:  # type: ignore[arg-type]
+            running = asyncio.ensure_future(poller.run())
+            await asyncio.sleep(0)
+            async with asyncio.timeout(30):
+                while not seen:
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(1.5)
+            poller.stop()
+            await running
+    (event,) = seen
+    assert event["source"] == "aws.scheduler"
+    assert event["resources"] == ["arn:aws:scheduler:us-east-1:000000000000:schedule/default/sweep"]
+    assert event["detail"] == "{}"
+
+
+def test_arguments_are_checked_as_the_file_is() -> None:
+    with pytest.raises(ConfigError, match=r"schedule_expression: column 1"):
+        SchedulePoller(name="x", schedule_expression="cron 5", handler=print)
+    with pytest.raises(ConfigError, match="memory: forgets"):
+        SchedulePoller(name="x", schedule_expression="rate(1 hour)", handler=print, state="memory:")
