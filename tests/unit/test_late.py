@@ -47,6 +47,10 @@ mappings:
     function: f
     starting_position: LATEST
     destination_config: {on_failure: {destination: "kafka://failed"}}
+  schedule:
+    source: {type: schedule, schedule_expression: rate(1 hour)}
+    function: f
+    destination_config: {on_failure: {destination: {type: file, path: failed.jsonl}}}
 """
 
 
@@ -95,7 +99,7 @@ def test_the_pollers_are_there_by_their_names_and_load_no_client() -> None:
     """Mutation: a name that is listed and leads nowhere."""
     script = (
         "import sys\nfrom headrace_connectors import *\n"
-        "print(DynamoDBStreamsPoller.__name__, KafkaPoller.__name__, KinesisPoller.__name__, SqsPoller.__name__)\n"
+        "print(*[one.__name__ for one in (DynamoDBStreamsPoller, KafkaPoller, KinesisPoller, SchedulePoller, SqsPoller)])\n"
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
