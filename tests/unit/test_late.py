@@ -99,7 +99,8 @@ def test_the_pollers_are_there_by_their_names_and_load_no_client() -> None:
     """Mutation: a name that is listed and leads nowhere."""
     script = (
         "import sys\nfrom headrace_connectors import *\n"
-        "print(*[one.__name__ for one in (DynamoDBStreamsPoller, KafkaPoller, KinesisPoller, SchedulePoller, SqsPoller)])\n"
+        "pollers = DynamoDBStreamsPoller, KafkaPoller, KinesisPoller, SchedulePoller, SqsPoller\n"
+        "print(*[one.__name__ for one in pollers])\n"
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
