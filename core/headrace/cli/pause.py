@@ -100,10 +100,16 @@ async def _set(config: Config, name: str, *, paused: bool) -> int:
 
 
 async def _let_go(ledger: Ledger, name: str) -> list[str]:
-    """Wait until nobody holds a shard; those that are held still."""
+    """Wait until nobody holds a shard, and nothing of its queue is run; what still is."""
     give_up = SYSTEM.boot() + SETTLING
-    while held := [row.shard for row in (await ledger.rows(name)).rows if row.held]:
+    while held := await _at_work(ledger, name):
         if SYSTEM.boot() >= give_up:
             break
         await asyncio.sleep(0.2)
     return held
+
+
+async def _at_work(ledger: Ledger, name: str) -> list[str]:
+    shards = [row.shard for row in (await ledger.rows(name)).rows if row.held]
+    taken = (await ledger.waiting(name)).taken
+    return [*shards, *([f"{taken} invocations"] if taken else [])]
