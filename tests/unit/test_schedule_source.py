@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from headrace.calls import Call
 from headrace.cli.main import main
 from headrace.errors import ConfigError
+from headrace.ledger import LedgerOpening
+from headrace.sqlite import open_sqlite
 from headrace_connectors import SchedulePoller
 
 
@@ -145,6 +148,26 @@ def test_seek_of_a_schedule_is_refused_with_the_reason(shop: Shop) -> None:
     status = main(["seek", str(shop.folder / "c.yaml"), "report", "--to", "LATEST"])
     assert status == 2
     assert "a schedule has no positions to go back to" in shop.capsys.readouterr().err
+
+
+def test_a_pause_waits_for_the_invocations_that_run(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutation: a pause that looks at the buckets alone."""
+    monkeypatch.setattr("headrace.cli.pause.SETTLING", 0.0)
+    shop.write({"schedule_expression": "rate(1 hour)"})
+
+    async def take() -> None:
+        ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{shop.folder}/shop.db", service="shop"))
+        await ledger.put("report", [Call(id="a", event="{}"), Call(id="b", event="{}")])
+        await ledger.take("report", "another", 1, 60.0)
+        await ledger.close()
+
+    asyncio.run(take())
+    status = main(["pause", str(shop.folder / "c.yaml"), "report"])
+    out = shop.capsys.readouterr().out
+    assert (status, out) == (
+        0,
+        "report is to be paused: at work still on 1 invocations; headrace status shows when it is\n",
+    )
 
 
 async def test_a_program_polls_a_schedule(tmp_path: Path) -> None:
