@@ -100,6 +100,11 @@ def date_of(answer: Mapping[str, Any]) -> float | None:
 _opened = Late("headrace_connectors.leanclient:opened")
 
 
+def make_ready() -> None:
+    """Import what a client is made of now: for who opens it later, when the loop has no half second to spare."""
+    _opened.load()
+
+
 def aws_client(
     service: str,
     aws: AwsSettings,
@@ -113,8 +118,8 @@ def aws_client(
     """A client of *service*, for as long as the block lasts.
 
     A call that fails is tried again *retries* times at most, and has failed when nothing comes for *read_timeout*
-    seconds. *dated* are operations that are always called in full, so
-    that their answer has its headers (`date_of`); *final* are codes of refusals that a lean call takes as they are.
+    seconds. *dated* are operations that are always called in full, so that their answer has its headers (`date_of`);
+    *final* are codes of refusals that a lean call takes as they are.
 
     Raises:
         AwsError: it cannot be made from these settings (no region, a profile that does not exist, …).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -109,6 +110,35 @@ def test_the_pollers_are_there_by_their_names_and_load_no_client() -> None:
     assert not CLIENTS.intersection(packages.split())
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = headrace_connectors.Nothing
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("sqs", {"queue_arn": "arn:aws:sqs:eu-central-1:123456789012:failed"}),
+        ("sns", {"topic_arn": "arn:aws:sns:eu-central-1:123456789012:failed"}),
+        ("s3", {"bucket": "failed"}),
+    ],
+)
+def test_a_destination_has_its_client_before_its_first_message(kind: str, options: dict[str, str]) -> None:
+    """It connects with that: no time for imports. Mutation: an `__init__` that makes nothing ready."""
+    script = (
+        "import sys\nfrom headrace_connectors.catalog import catalog\nfrom support.messages import opening\n"
+        f"kind = next(one for one in catalog.destinations if one.type == {kind!r})\n"
+        "before = 'botocore' in sys.modules\n"
+        f"kind.open(opening(), kind.options(**{options!r}))\n"
+        "print(before, 'botocore' in sys.modules)"
+    )
+    tests = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": tests},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == ["False", "True"]
 
 
 def named() -> list[str]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from headrace.destination import CONFIRMED, PATIENCE, Message, Payload, Reply, Said
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
+from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 
@@ -58,6 +58,7 @@ class S3Destination:
         self.name = f"s3 {options.bucket}"
         self._opening, self._options = opening, options
         self._connection = Connection(self._connect)
+        make_ready()
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         replies: list[Reply] = []

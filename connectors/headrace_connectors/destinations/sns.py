@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
+from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
@@ -55,6 +55,7 @@ class SnsDestination:
         self._opening, self._options = opening, options
         self._fifo = options.topic_name.endswith(".fifo")
         self._connection = Connection(self._connect)
+        make_ready()
         self._tens = Tens(call=self._call, limit=LIMIT, taker="SNS")
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:

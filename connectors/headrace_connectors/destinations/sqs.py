@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client
+from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
@@ -93,6 +93,7 @@ class SqsDestination:
         self._opening, self._options = opening, options
         self._fifo = options.queue_name.endswith(".fifo")
         self._connection = Connection(self._connect)
+        make_ready()
         self._tens = Tens(call=self._call, limit=LIMIT, taker="SQS")
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
