@@ -21,6 +21,7 @@ from headrace.testing import FakeClock
 from headrace.testing.shards import MemoryStream
 from headrace.witness import Witness
 from support.engine import Lines
+from support.virtualcopy import VirtualCopy
 
 Behave = Callable[[list[str], Any], Awaitable[Any]]
 Tell = Callable[["Worker", list[str], Any], Awaitable[Any]]
@@ -35,7 +36,7 @@ class Told(Lines):
     exception = Lines.info
 
 
-class Worker:
+class Worker(VirtualCopy):
     """One copy of a service with one mapping, `m`."""
 
     def __init__(
@@ -84,7 +85,6 @@ class Worker:
         )
         self._behave, self._tell = behave, tell
         self.mapping = Mapping(connector, opening, Function.of("f", self._handle, timeout=600, clock=fleet.clock))
-        self.task: asyncio.Future[Any] | None = None
 
     async def _handle(self, event: Any, context: Any) -> Any:
         names = [self.fleet.name(record) for record in event["Records"]]
@@ -94,32 +94,6 @@ class Worker:
             answer = await self._tell(self, names, event)
         self.fleet.done += [(self.name, context.headrace.lane, name) for name in names]
         return answer
-
-    def start(self) -> Worker:
-        async def both() -> None:
-            renewing = asyncio.ensure_future(self.leases.run())
-            try:
-                await self.mapping.run()
-            finally:
-                renewing.cancel()
-
-        self.task = asyncio.ensure_future(both())
-        return self
-
-    async def stop(self, seconds: float = 60) -> None:
-        self.mapping.stop(seconds)
-        assert self.task is not None
-        await self.task
-
-    async def kill(self) -> None:
-        """SIGKILL: nothing of it runs any more, and nothing was said. What a graceful end would write is cut off."""
-        self.leases.holding("m")
-        for holding in list(self.leases.holding("m").values()):
-            holding._ledger = _Dead()
-        self.leases._ledger = _Dead()
-        assert self.task is not None
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
 
     @property
     def shards(self) -> set[str]:
@@ -147,16 +121,6 @@ class Store(MemoryLedger):
     def fail_over(self, copy: Any) -> None:
         """What was written since *copy* was made is lost."""
         self._rows = copy
-
-
-class _Dead:
-    """The store of a process that is no more: nothing arrives."""
-
-    def __getattr__(self, name: str) -> Any:
-        async def nothing(*_: Any, **__: Any) -> None:
-            await asyncio.Event().wait()
-
-        return nothing
 
 
 async def _value(ledger: Ledger) -> Ledger:

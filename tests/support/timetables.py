@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -18,7 +17,8 @@ from headrace.testing import FakeClock
 from headrace_connectors.schedule.options import ScheduleOptions
 from headrace_connectors.schedule.registration import schedule
 from headrace_connectors.schedule.remembered import Remembered, read
-from support.fleet import Store, Told, _Dead
+from support.fleet import Store, Told
+from support.virtualcopy import VirtualCopy
 
 Behave = Callable[[Any, Any], Awaitable[Any]]
 
@@ -30,7 +30,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Copy:
+class Copy(VirtualCopy):
     """One copy, with one mapping `m`. `clock` may be set ahead by *ahead* seconds of the others'."""
 
     def __init__(self, clocks: Clocks, name: str, source: dict[str, Any], *, ahead: float = 0.0, **more: Any) -> None:
@@ -52,7 +52,6 @@ class Copy:
         )
         function = Function.of("f", self._handle, timeout=600, clock=self.clock)
         self.mapping = Mapping(replace(schedule), opening, function)
-        self.task: asyncio.Future[Any] | None = None
 
     async def _ledger(self) -> Any:
         return self.clocks.store
@@ -63,36 +62,6 @@ class Copy:
         if self.clocks.behave is not None:
             await self.clocks.behave(event, context)
         self.clocks.done.append((self.name, event))
-
-    def start(self) -> Copy:
-        async def both() -> None:
-            renewing = asyncio.ensure_future(self.leases.run())
-            try:
-                await self.mapping.run()
-            finally:
-                renewing.cancel()
-
-        self.task = asyncio.ensure_future(both())
-        return self
-
-    async def stop(self, seconds: float = 60) -> None:
-        self.mapping.stop(seconds)
-        assert self.task is not None
-        await self.task
-
-    async def kill(self) -> None:
-        """SIGKILL: nothing of it runs any more, and nothing was said."""
-        for holding in list(self.leases.holding("m").values()):
-            holding._ledger = _Dead()
-        self.leases._ledger = _Dead()
-        self._ledger = _never  # type: ignore[method-assign]
-        assert self.task is not None
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-
-async def _never() -> Any:
-    return _Dead()
 
 
 class _Ahead:
