@@ -30,10 +30,10 @@ async def rows(opening: Opening, ledger: Ledger) -> Sequence[Mapping[str, Any]]:
     return [
         {
             "schedule": one.name,
-            "state": "paused" if graph.paused else _state(buckets.get(one.bucket)),
-            **_times(one, buckets.get(one.bucket), now),
-            "unfinished": unfinished.get(one.name, 0),
             **_last_run(notes.get(one.name)),
+            "unfinished": unfinished.get(one.name, 0),
+            **_times(one, buckets.get(one.bucket), now),
+            "state": "paused" if graph.paused else _state(buckets.get(one.bucket)),
         }
         for one in known
     ]
