@@ -6,7 +6,9 @@
 | books | the producer's and the handler's files of this test |
 | fifo | `await fifo(visibility_timeout=…)` -> the URL of a new FIFO queue |
 | server | a running SQS server of this test's own, which keeps its queues over a restart |
-| serve | `serve(config, endpoint=…, SECONDS=…)` -> a `Service`, not started; killed when the test ends |
+| way | a way to read Kafka: the classic groups of both clients, or what a test names of `WAYS` |
+| launch | `launch(config, environment)` -> a `Service`, not started; killed when the test ends |
+| serve | `serve(config, endpoint=…, SECONDS=…)` -> the same, on the shared server |
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 import pytest
 
 from support.groups import GroupBooks
+from support.kafka_ways import CLASSIC, Way
 from support.queues import sqs_client
 from support.servers import Ministack, aws_environment
 from support.service import Service
@@ -51,20 +54,36 @@ async def server() -> AsyncIterator[Ministack]:
         await asyncio.to_thread(own.__exit__)
 
 
+@pytest.fixture(params=CLASSIC, ids=str)
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    return found
+
+
 @pytest.fixture
-def serve(ministack: Ministack, account: str, books: GroupBooks, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def launch(tmp_path: Path) -> Iterator[Callable[[dict[str, Any], dict[str, str]], Service]]:
     services: list[Service] = []
 
-    def make(settings: dict[str, Any], *, endpoint: str | None = None, **environment: object) -> Service:
-        around = {
-            **aws_environment(endpoint or ministack.url, account),
-            "BOOK": str(books.handled),
-            **{name: str(value) for name, value in environment.items()},
-        }
-        service = Service(tmp_path / f"service-{len(services)}", settings, around)
+    def make(settings: dict[str, Any], environment: dict[str, str]) -> Service:
+        service = Service(tmp_path / f"service-{len(services)}", settings, environment)
         services.append(service)
         return service
 
     yield make
     for service in services:
         service.stop()
+
+
+@pytest.fixture
+def serve(
+    ministack: Ministack, account: str, books: GroupBooks, launch: Callable[..., Service]
+) -> Callable[..., Service]:
+    def make(settings: dict[str, Any], *, endpoint: str | None = None, **environment: object) -> Service:
+        around = {
+            **aws_environment(endpoint or ministack.url, account),
+            "BOOK": str(books.handled),
+            **{name: str(value) for name, value in environment.items()},
+        }
+        return launch(settings, around)
+
+    return make

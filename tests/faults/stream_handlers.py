@@ -1,6 +1,7 @@
-"""Handlers of streams as users write them, that keep a book: one line for each record as it begins and as it ends.
+"""Handlers of streams and topics as users write them, that keep a book of what they do.
 
-Each process has a file of its own, in the folder BOOKS, named by its id: what a kill leaves of a line harms no other.
+It has one line for each record as it begins and as it ends. Each process has a file of its own, in the folder BOOKS,
+named by its id: what a kill leaves of a line harms no other.
 SECONDS is how long a batch takes; DEADLY the number of the record that kills its process.
 """
 
@@ -17,14 +18,20 @@ Event = dict[str, Any]
 BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-def number(record: dict[str, Any]) -> int:
-    if "kinesis" in record:
-        return int(base64.b64decode(record["kinesis"]["data"]))
-    return int(record["dynamodb"]["NewImage"]["n"]["N"])
+def seen(event: Event) -> list[tuple[int, str, str]]:
+    """Of each record: the number that it carries, its id, and of what its order is: its key, or its partition."""
+    if "records" in event:
+        ((name, records),) = event["records"].items()
+        return [(_number(one["value"]), f"{name}:{one['offset']}", name) for one in records]
+    if "kinesis" in event["Records"][0]:
+        inner = [(one["eventID"], one["kinesis"]) for one in event["Records"]]
+        return [(_number(one["data"]), name, one["partitionKey"]) for name, one in inner]
+    inner = [(one["eventID"], one["dynamodb"]) for one in event["Records"]]
+    return [(int(one["NewImage"]["n"]["N"]), name, one["Keys"]["id"]["S"]) for name, one in inner]
 
 
-def key(record: dict[str, Any]) -> str:
-    return str(record["kinesis"]["partitionKey"] if "kinesis" in record else record["dynamodb"]["Keys"]["id"]["S"])
+def _number(encoded: str) -> int:
+    return int(base64.b64decode(encoded))
 
 
 def note(phase: str, event: Event, context: Any) -> None:
@@ -39,10 +46,7 @@ def note(phase: str, event: Event, context: Any) -> None:
         "left": context.get_remaining_time_in_millis(),
         "at": time.clock_gettime(BOOT),
     }
-    lines = [
-        json.dumps({**call, "n": number(record), "id": record["eventID"], "group": key(record)})
-        for record in event["Records"]
-    ]
+    lines = [json.dumps({**call, "n": number, "id": name, "group": group}) for number, name, group in seen(event)]
     book = os.open(f"{os.environ['BOOKS']}/{os.getpid()}", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         os.write(book, "".join(f"{line}\n" for line in lines).encode())
@@ -59,6 +63,6 @@ def work(event: Event, context: Any) -> None:
 def deadly(event: Event, context: Any) -> None:
     """One record is the death of its process, whatever batch it is in."""
     note("begun", event, context)
-    if any(number(record) == int(os.environ["DEADLY"]) for record in event["Records"]):
+    if any(number == int(os.environ["DEADLY"]) for number, _, _ in seen(event)):
         os.kill(os.getpid(), signal.SIGKILL)
     note("done", event, context)

@@ -8,11 +8,8 @@ proves it and of which mutation that dies stands in docs/promises.md, with the t
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
-import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,17 +17,21 @@ from typing import Any
 import pytest
 
 from headrace.testing import FaultProxy
-from support.copies import Copies, held, lost, quantile
+from support.copies import Copies, held, lost, measured
+from support.deadly import care, given_up
 from support.kinesis import PRODUCER, KinesisServer, kinesis_client, make_stream, merge, shards, split
+from support.outages import cut_off, down
 from support.redis import Valkey
 from support.servers import aws_environment
 from support.service import Service, boot, config, until
+from support.stops import Stops, nothing_more
 from support.streambooks import TIMEOUT, StreamBooks, StreamProducer, hold, parents_of, watching
 from support.tables import make_table
 
 RECORDS = int(os.environ.get("HEADRACE_RECORDS", "20000"))
 KILLS = int(os.environ.get("HEADRACE_KILLS", "10"))
 TTL = 2.0
+AWAY = 2.5 * TTL
 
 
 @pytest.fixture
@@ -61,9 +62,8 @@ Run = Callable[..., Service]
 
 
 @pytest.fixture
-def run(books: StreamBooks, tmp_path: Path) -> Iterator[Run]:
+def run(books: StreamBooks, launch: Run) -> Run:
     """`run(source, endpoint, state)` -> a `Service`, not started; killed when the test ends."""
-    services: list[Service] = []
 
     def make(
         source: dict[str, Any], endpoint: str, state: str, *, account: str = "", handler: str = "work", **more: Any
@@ -73,13 +73,9 @@ def run(books: StreamBooks, tmp_path: Path) -> Iterator[Run]:
         functions = {"f": {"handler": f"stream_handlers.{handler}", "timeout": TIMEOUT}}
         settings = config({"m": mapping}, functions=functions, state=state, lease_ttl=TTL, commit_interval=0.5)
         around = {**aws_environment(endpoint, account or PRODUCER["AWS_ACCESS_KEY_ID"]), "BOOKS": str(books.folder)}
-        service = Service(tmp_path / f"service-{len(services)}", settings, {**around, **environment})
-        services.append(service)
-        return service
+        return launch(settings, {**around, **environment})
 
-    yield make
-    for service in services:
-        service.stop()
+    return make
 
 
 def url(client: Any) -> str:
@@ -91,32 +87,11 @@ def kinesis(stream: str) -> dict[str, Any]:
     return {"type": "kinesis", "stream": stream}
 
 
-async def all_done(books: StreamBooks, producer: StreamProducer, copies: Copies, seconds: float = 180) -> None:
-    count = len(producer.produced)
-    await until(lambda: books.done_so_far() >= count and len(books.done()) >= count, seconds, copies.log_text)
-
-
-async def some_done(books: StreamBooks, copies: Copies) -> None:
-    before = books.done_so_far()
-    await until(lambda: books.done_so_far() > before, why=copies.log_text)
-
-
 async def kills(books: StreamBooks, copies: Copies, count: int, chance: random.Random) -> None:
     for _ in range(count):
-        await some_done(books, copies)
+        await books.some_done(copies.log_text)
         await asyncio.sleep(chance.uniform(0.2, 3))
         copies.kill_one(chance)
-
-
-def measured(copies: Copies, repeats: Counter[str]) -> None:
-    """Prints what docs/promises.md quotes."""
-    times = copies.takeovers()
-    assert times, "no lease was taken over"
-    print(  # noqa: T201 - the measurement
-        f"{len(copies.killed)} kills, {len(times)} takeovers: p50 {quantile(times, 0.5):.2f} s, "
-        f"p99 {quantile(times, 0.99):.2f} s; repeats {dict(repeats)}, "
-        f"{repeats['kill'] / len(copies.killed):.0f} a kill"
-    )
 
 
 async def test_killed_at_random_while_they_read_much(volume, valkey, books, run) -> None:
@@ -129,7 +104,7 @@ async def test_killed_at_random_while_they_read_much(volume, valkey, books, run)
             group.create_task(producer.keep(RECORDS, KILLS * 3, enough))
             await kills(books, copies, KILLS, chance)
             enough.set()
-        await all_done(books, producer, copies)
+        await books.all_done(len(producer.produced), copies.log_text)
         await copies.stop()
         found = await hold(books, producer.produced, watch, broken=copies.broken())
     measured(copies, found.repeats)
@@ -147,7 +122,7 @@ async def test_shards_split_and_merge_while_copies_are_killed(changing, valkey, 
             resharding = group.create_task(_reshard(changing, stream, chance, enough))
             await kills(books, copies, KILLS, chance)
             enough.set()
-        await all_done(books, producer, copies)
+        await books.all_done(len(producer.produced), copies.log_text)
         await copies.stop()
         listed = await shards(changing, stream)
         found = await hold(books, producer.produced, watch, broken=copies.broken(), parents=parents_of(listed))
@@ -183,13 +158,13 @@ async def test_a_copy_that_was_stopped_past_its_lease_does_nothing_more_under_it
     stream = await make_stream(volume, shards=4)
     producer, enough = StreamProducer(volume, stream), asyncio.Event()
     copies = Copies(lambda: run(kinesis(stream), url(volume), valkey.url, seconds=0.2, batch_size=20), 2)
-    stops: dict[tuple[str, int], tuple[float, float]] = {}
+    stops: Stops = {}
     async with watching(valkey.url) as watch:
         await copies.all_taken(4)
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(3000, 15, enough, chunk=20))
             for sleeper in copies.running:
-                await some_done(books, copies)
+                await books.some_done(copies.log_text)
                 await asyncio.sleep(0.7)
                 begin, leases = sleeper.pause(), list(held(sleeper))
                 assert leases, sleeper.log_text()
@@ -199,16 +174,13 @@ async def test_a_copy_that_was_stopped_past_its_lease_does_nothing_more_under_it
                 await until(lambda sleeper=sleeper: len(lost([sleeper])) > 0, why=copies.log_text)
                 await asyncio.sleep(2)
             enough.set()
-        await all_done(books, producer, copies)
+        await books.all_done(len(producer.produced), copies.log_text)
         await copies.stop()
         broken = {**copies.broken(), **dict.fromkeys(stops, "stopped")}
         found = await hold(books, producer.produced, watch, broken=broken)
-    for made, call in books.dispatched():
-        begin, end = stops.get((call.lane, call.epoch), (boot(), boot()))
-        assert made <= begin, f"{call} was made {made - end:.2f} s after its process went on"
-    for (shard, epoch), (_, end) in stops.items():  # others had it, and nothing was written under the old epoch
+    nothing_more(books, watch.writes, stops)
+    for (shard, epoch), (_, end) in stops.items():  # others had it
         assert any(one == shard and now > epoch and at <= end for at, one, _, now in watch.owners)
-        assert not [one for one in watch.writes if (one.shard, one.epoch) == (shard, epoch) and one.at > end]
     assert set(found.repeats) <= {"stopped", "lease lost"}
 
 
@@ -226,33 +198,20 @@ async def test_a_store_that_is_away_for_longer_than_a_lease(volume, valkey, book
         await copies.all_taken(4)
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(4000, 15, enough, chunk=20))
-            await some_done(books, copies)
+            await books.some_done(copies.log_text)
             begin = boot()
-            await _away(valkey, line, how)
+            await (down(valkey.kill, valkey.start, AWAY) if how == "killed" else cut_off(line, AWAY))
             end = boot()
             await copies.all_taken(4)
-            await some_done(books, copies)
+            await books.some_done(copies.log_text)
             enough.set()
-        await all_done(books, producer, copies)
+        await books.all_done(len(producer.produced), copies.log_text)
         await copies.stop()
         found = await hold(books, producer.produced, watch, broken=copies.broken())
     meanwhile = [made - begin for made, _ in books.dispatched() if begin < made < end]
     assert meanwhile, "nothing was dispatched before the deadline"
     assert max(meanwhile) <= TTL
     assert set(found.repeats) <= {"lease lost"}
-
-
-async def _away(valkey: Valkey, line: FaultProxy, how: str) -> None:
-    """For more than two leases."""
-    if how == "killed":
-        await asyncio.to_thread(valkey.kill)
-        await asyncio.sleep(2.5 * TTL)
-        await asyncio.to_thread(valkey.start)
-    else:
-        line.black_hole()
-        await asyncio.sleep(2.5 * TTL)
-        line.cut()
-        line.heal()
 
 
 async def test_only_the_record_that_kills_its_process_pays(volume, valkey, books, run, tmp_path) -> None:
@@ -263,22 +222,13 @@ async def test_only_the_record_that_kills_its_process_pays(volume, valkey, books
     stream = await make_stream(volume)
     producer, letters = StreamProducer(volume, stream), tmp_path / "letters"
     await producer.put(1000)
-    care = {
-        "maximum_retry_attempts": 2,
-        "destination_config": {"on_failure": {"destination": {"type": "file", "path": str(letters)}}},
-    }
     copies = Copies(
-        lambda: run(kinesis(stream), url(volume), valkey.url, handler="deadly", deadly=500, seconds=0, **care), 1
+        lambda: run(kinesis(stream), url(volume), valkey.url, handler="deadly", deadly=500, seconds=0, **care(letters)),
+        1,
     )
     async with watching(valkey.url) as watch:
-        while not letters.exists() or len(books.done()) < 999:
-            await asyncio.sleep(0.2)
-            copies.raise_the_dead()
-            assert len(copies.killed) < 20, copies.log_text()
-        await copies.stop()
-        settled = {500: boot() - (time.time() - letters.stat().st_mtime)}
-        found = await hold(books, producer.produced, watch, broken=copies.broken(), given_up=settled)
-    (letter,) = (json.loads(line) for line in letters.read_text().splitlines())
+        letter, at = await given_up(books, copies, letters, 999)
+        found = await hold(books, producer.produced, watch, broken=copies.broken(), given_up={500: at})
     where = letter["KinesisBatchInfo"]
     deadly = next(str(one.sequence) for one in producer.produced if one.number == 500)
     assert (where["batchSize"], where["startSequenceNumber"], where["endSequenceNumber"]) == (1, deadly, deadly)

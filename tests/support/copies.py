@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,6 +101,17 @@ class Copies:
 
     def log_text(self) -> str:
         return "\n".join(service.log_text() for service in self.running)
+
+
+def measured(copies: Copies, repeats: Counter[str]) -> None:
+    """Prints what docs/promises.md quotes."""
+    times = copies.takeovers()
+    assert times, "nothing was taken over"
+    print(  # noqa: T201 - the measurement
+        f"{len(copies.killed)} kills, {len(times)} takeovers: p50 {quantile(times, 0.5):.2f} s, "
+        f"p99 {quantile(times, 0.99):.2f} s; repeats {dict(repeats)}, "
+        f"{repeats['kill'] / len(copies.killed):.0f} a kill"
+    )
 
 
 def leases(service: Service) -> Iterator[tuple[str, int, float]]:

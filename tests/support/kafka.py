@@ -28,12 +28,14 @@ from headrace_connectors.testbed.tansu import Tansu
 from support import install
 
 PROMPT = {
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.min.heartbeat.interval.ms": "100",
     "log.cleaner.backoff.ms": "500",
     "log.retention.check.interval.ms": "500",
     "log.initial.task.delay.ms": "500",
     "log.segment.delete.delay.ms": "500",
 }
-"""What a broker does in its own time, it does within a test's."""
+"""What a broker does in its own time, it does within a test's, or may be told to."""
 
 STEADY = {**PROMPT, "broker.session.timeout.ms": "30000"}
 """For a broker that many tests share and none kills: on a busy machine it is not taken for dead."""

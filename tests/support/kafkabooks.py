@@ -100,7 +100,7 @@ class OffsetWatch:
             return {}
         at, found = SYSTEM.boot(), {f"{part.topic}-{part.partition}": one for part, one in said[self._group].items()}
         for shard, one in found.items():
-            self._note(shard, one.offset, int(json.loads(one.metadata or '{"epoch": 0}')["epoch"]), at)
+            self._note(shard, one.offset, _epoch(one.metadata), at)
         return {shard: one.offset for shard, one in found.items()}
 
     def _note(self, shard: str, offset: int, epoch: int, at: float) -> None:
@@ -115,6 +115,12 @@ class OffsetWatch:
 
     def close(self) -> None:
         self._admin.close()
+
+
+def _epoch(metadata: str | None) -> int:
+    """Of a note; confluent_kafka commits a NUL behind it."""
+    said = json.loads((metadata or "").rstrip("\0") or '{"epoch": 0}')
+    return int(said["epoch"])
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from headrace.ledger import Graph, Ledger, LedgerOpening
 from headrace.testing.history import Attempt, attempts
 from headrace.testing.lineage import Lineage, Produced, Write, check_stream
 from headrace_connectors.redis.ledger import open_redis
+from support.service import until
 
 TIMEOUT = 30.0
 """Seconds that the config gives a handler's call; `left` in a line counts from there."""
@@ -67,6 +68,15 @@ class StreamBooks:
     def done_so_far(self) -> int:
         """How many lines say done, repeats too; cheap enough to be asked often."""
         return sum(file.read_bytes().count(b'"phase": "done"') for file in self.folder.iterdir())
+
+    async def some_done(self, why: Callable[[], str]) -> None:
+        """Until one more is done."""
+        before = self.done_so_far()
+        await until(lambda: self.done_so_far() > before, why=why)
+
+    async def all_done(self, count: int, why: Callable[[], str], seconds: float = 180) -> None:
+        """Until so many are done, each at least once."""
+        await until(lambda: self.done_so_far() >= count and len(self.done()) >= count, seconds, why)
 
     def lines(self) -> list[str]:
         """Without what a kill left of a line."""

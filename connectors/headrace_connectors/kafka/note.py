@@ -37,7 +37,7 @@ class Note:
     def of(cls, text: str) -> Self:
         """What *text* says; nothing, where other tools wrote it or a newer headrace did.
 
-        confluent_kafka 2.16 was seen to give what was committed with stray bytes behind it: they are left out.
+        confluent_kafka 2.16 commits a NUL behind each text: what stands behind the note is left out.
         """
         try:
             match json.JSONDecoder().raw_decode(text or "null")[0]:
