@@ -47,6 +47,7 @@ class FakeKafka:
         self.script: SimpleQueue[Callable[[FakeClient], None]] = SimpleQueue()
         self.fenced = False
         self.silence = 0.0
+        self.session: float | None = 1.0
         self.lock = RLock()
         self.came = Condition(self.lock)
         self._gates: dict[str, Event] = defaultdict(_opened)
@@ -197,6 +198,10 @@ class FakeClient(KafkaClient):
 
     def at(self, parts: Sequence[TopicPartition], time: float, seconds: float) -> Mapping[TopicPartition, int]:
         return self.ends(parts, seconds)
+
+    @property
+    def session(self) -> float | None:
+        return self._kafka.session
 
     def silence(self) -> float:
         return self._kafka.silence

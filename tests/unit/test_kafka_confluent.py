@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, Message
 
 from headrace_connectors.kafka import statistics
 from headrace_connectors.kafka.client import OutOfRange, TopicPartition, Unreadable
-from headrace_connectors.kafka.confluent import of_group
+from headrace_connectors.kafka.confluent import NOWHERE, of_group
 from headrace_connectors.kafka.options import KafkaOptions, check
 from headrace_connectors.kafka.pollthread import PollThread
 from headrace_connectors.kafka.sorting import Fault, Sorted
@@ -72,6 +72,11 @@ def test_options_in_librdkafkas_words() -> None:
     kip_848 = of_group(options(client="confluent", group_protocol="consumer"), "shop")
     assert kip_848.keys() & {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"} == set()
     assert kip_848["group.protocol"] == "consumer"
+
+
+def test_a_partition_stands_at_an_offset_until_it_is_moved() -> None:
+    """Mutation: a word of librdkafka's for an end: records between two looks at where that is would be passed over."""
+    assert NOWHERE >= 0
 
 
 def message(partition: int, offset: int, **more: Any) -> Message:

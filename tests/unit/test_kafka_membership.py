@@ -174,6 +174,29 @@ async def test_a_deadline_that_passes_ends_the_lanes_and_what_comes_after_is_tak
     assert member.offsets == list(range(20))
 
 
+async def test_the_deadline_is_that_of_the_session_that_the_brokers_tell(fake) -> None:
+    """The options say a second. Mutation: theirs, whatever the brokers say."""
+    fake.session, fake.silence = 4.0, 2.0
+    fake.put(10)
+    fake.assign(0)
+    async with Member(fake) as member:
+        await until(lambda: len(member.offsets) == 10)
+        fake.faults = {"commit": TimeoutError("no answer")}
+        await asyncio.sleep(1.2)
+        assert not member.told.of("lane.lost")
+        fake.silence = 5.0
+        await until(lambda: member.told.of("lane.lost"))
+        fake.silence, fake.faults = 0.0, {}
+
+
+async def test_a_session_that_the_brokers_do_not_tell_is_taken_as_the_options_say_and_that_is_said(fake) -> None:
+    """Mutation: in silence."""
+    fake.session = None
+    async with Member(fake) as member:
+        await until(lambda: member.told.of("group.session_unknown"))
+    assert member.told.of("group.session_unknown")[0]["assumed"] == 1.0
+
+
 async def test_a_coordinator_that_is_silent_from_the_start_is_said(fake) -> None:
     """A poll without an answer is no error. Mutation: `connecting`, for ever and without a reason."""
     fake.silence = 60.0

@@ -118,6 +118,11 @@ class KafkaClient(Protocol):
         """The first record of Unix time *time* or younger; the end where there is none."""
         ...
 
+    @property
+    def session(self) -> float | None:
+        """Seconds of silence after which the group goes on without this member; None where brokers do not tell."""
+        ...
+
     def silence(self) -> float:
         """Seconds since the group's coordinator was last known to count us in; never blocks, from any thread."""
         ...

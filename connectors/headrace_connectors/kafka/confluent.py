@@ -1,8 +1,8 @@
 """A member of a group by confluent_kafka: librdkafka, a sixth of the cost, and KIP-848 groups.
 
 A consumer of confluent_kafka has one thread: since 2.16 another one waits until no poll runs, a callback included. So
-commits are carried out by the poll thread, between two polls or while a callback waits for partitions to be let go
-(`PollThread`), and what needs no membership is asked through a second handle (`Questions`), which may block.
+commits are sent by the poll thread, between two polls or while a callback waits for partitions to be let go
+(`Committing`), and what needs no membership is asked through a second handle (`Questions`), which may block.
 
 Seen on Apache Kafka 4.1 (tests/contract/test_kafka_client.py): a callback that blocks holds the group up, while
 librdkafka's own threads send heartbeats; a partition that is paused within the callback that assigns it hands nothing
@@ -15,17 +15,19 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import Message as Theirs
 from confluent_kafka import TopicPartition as Partition
 
 from headrace_connectors.kafka import statistics
 from headrace_connectors.kafka.client import Done, Fenced, Membership, Offset, TopicPartition
+from headrace_connectors.kafka.committing import Committing
 from headrace_connectors.kafka.logs import LIBRDKAFKA
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.pollthread import PollThread
-from headrace_connectors.kafka.questions import BEGINNING, END, Questions, raise_of
+from headrace_connectors.kafka.questions import BEGINNING, END, Questions
+from headrace_connectors.kafka.sessions import told_by_brokers
 from headrace_connectors.kafka.sorting import Fault, Sorted
 from headrace_connectors.kafka.watching import Watch
 
@@ -38,19 +40,11 @@ SLICE: Final = 0.01
 LOOKS_EVERY: Final = 0.2
 """Seconds between two looks at the membership while partitions are let go."""
 
-FENCED: Final = frozenset(
-    {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError.FENCED_MEMBER_EPOCH,
-        KafkaError._ASSIGNMENT_LOST,  # noqa: SLF001 - librdkafka's own codes are called so
-        KafkaError._FENCED,  # noqa: SLF001 - as above
-        KafkaError._STATE,  # noqa: SLF001 - as above
-    }
-)
-"""REBALANCE_IN_PROGRESS is none: the member is counted in, and the same commit is taken when the group stands."""
+
+NOWHERE: Final = 0
+"""Where a partition stands, paused, until it is moved. Never librdkafka's word for an end: it asks for where that is,
+again after half a second where no leader was known, and goes there though the partition was moved and read meanwhile.
+"""
 
 
 class ConfluentClient:
@@ -73,16 +67,20 @@ class ConfluentClient:
         self._next: dict[TopicPartition, int] = {}
         self._taken: set[TopicPartition] = set()  # away within this poll
         self._faults: dict[TopicPartition, Fault] = {}
+        self._astray: set[TopicPartition] = set()  # these stand at no place of theirs, and bring nothing
         self._errors: list[KafkaException] = []
         self._unreached: KafkaException | None = None
         self._thread = PollThread()
+        self._commits = Committing(self._thread, self._check)
         self._questions = Questions(settings, group, watch)
         self._questions.reach(options.topics[0])
+        self.session = told_by_brokers(settings, group) if options.kip_848 else options.session_timeout_ms / 1000
         self._consumer = Consumer(
             {
                 **settings,
-                **of_group(options, group),
+                **of_group(options, group, self.session),
                 **FIXED,
+                "on_commit": self._commits.answered,
                 "error_cb": self._told_error,
                 "stats_cb": self._told_statistics,
                 "logger": LIBRDKAFKA,
@@ -102,6 +100,8 @@ class ConfluentClient:
             return {}
         came = Sorted([first, *self._consumer.consume(MOST_A_POLL - 1, 0)], self._faults)
         self._errors += came.errors
+        for part in self._astray:  # there may be no record at a place that is not theirs
+            self._faults.pop(part, None)
         for part in self._taken:
             came.found.pop(part, None)
             came.next.pop(part, None)
@@ -133,31 +133,39 @@ class ConfluentClient:
     def resume(self, part: TopicPartition) -> None:
         self._paused[part] = False
         self._consumer.resume([Partition(*part)])
+        if part in self._astray:
+            self._begin(part)
 
     def seek(self, part: TopicPartition, offset: int) -> None:
         self._faults.pop(part, None)
         self._next[part] = offset
-        try:
-            self._consumer.seek(Partition(*part, offset))
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError._STATE:  # noqa: SLF001 - as above
-                raise
-            self._begin_again(part)
+        if part not in self._astray:
+            try:
+                self._consumer.seek(Partition(*part, offset))
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError._STATE:  # noqa: SLF001 - librdkafka's own codes are called so
+                    raise
+                self._astray.add(part)  # its next record was not there: librdkafka has stopped it
+        if part in self._astray and not self._paused[part]:
+            self._begin(part)
 
-    def _begin_again(self, part: TopicPartition) -> None:
-        """Its next record was not there: librdkafka has stopped it, and moves it no more. Assign it anew."""
+    def _begin(self, part: TopicPartition) -> None:
+        """Assign it anew, at its place.
+
+        Not while it is paused: a pause drops what was told before, which may be that there is no record here, and that
+        is told once.
+        """
+        self._astray.discard(part)
         if self._incremental:
             self._consumer.incremental_unassign([Partition(*part)])
             self._consumer.incremental_assign([self._where(part)])
-            again = [part]
-        else:
-            again = list(self._paused)
-            self._consumer.assign([self._where(one) for one in again])
-        for one in again:
+            return
+        self._consumer.assign([self._where(one) for one in self._paused])
+        for one in self._paused.keys() - {part}:
             (self._consumer.pause if self._paused[one] else self._consumer.resume)([Partition(*one)])
 
     def _where(self, part: TopicPartition) -> Partition:
-        return Partition(*part, self._next.get(part, OFFSET_END))
+        return Partition(*part, self._next.get(part, NOWHERE))
 
     def position(self, part: TopicPartition) -> int | None:
         """As it was told: librdkafka's own does not pass markers."""
@@ -167,24 +175,17 @@ class ConfluentClient:
 
     def commit(self, offsets: Mapping[TopicPartition, Offset], seconds: float) -> None:  # noqa: ARG002
         """As promised, but for *seconds*: librdkafka has its own, a session while it looks for the coordinator."""
-        self._thread.run(lambda: self._commit(offsets))
+        self._commits.commit(self._consumer, offsets)
 
-    def _commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
+    def _check(self, theirs: Sequence[Partition]) -> None:
         """A member that was thrown out has no id, and sends nothing, nor by its next id what it had.
 
         A commit that names a static member without its id would end this consumer for good, and one without either is
         taken by a group that has no members. What is lost may be told only after the group was joined again.
         """
         member = self._consumer.memberid()
-        if not member or any(self._as.get(part, member) != member for part in offsets):
+        if not member or any(self._as.get(part, member) != member for part in _named(theirs)):
             raise Fenced("the group has thrown this member out")
-        theirs = [Partition(*part, one.next, one.metadata) for part, one in offsets.items()]
-        try:
-            raise_of(self._consumer.commit(offsets=theirs, asynchronous=False))
-        except KafkaException as error:
-            if error.args[0].code() in FENCED:
-                raise Fenced(error.args[0].str()) from error
-            raise
 
     def committed(self, parts: Sequence[TopicPartition], seconds: float) -> Mapping[TopicPartition, Offset]:
         return self._questions.committed(parts, seconds)
@@ -216,17 +217,19 @@ class ConfluentClient:
             self._consumer.close()
         finally:
             self._thread.close()
+            self._commits.close()
             self._questions.close()
 
     # what librdkafka tells, within its poll
 
     def _assigned(self, _: Consumer, theirs: Collection[Partition]) -> None:
         parts = _named(theirs)
-        nowhere = [Partition(*part, OFFSET_END) for part in parts]
+        nowhere = [Partition(*part, NOWHERE) for part in parts]
         (self._consumer.incremental_assign if self._incremental else self._consumer.assign)(nowhere)
         if nowhere:
             self._consumer.pause(nowhere)
         self._paused |= dict.fromkeys(parts, True)
+        self._astray |= set(parts)
         self._as |= dict.fromkeys(parts, self._consumer.memberid())
         self._membership.assigned(parts)
 
@@ -243,18 +246,20 @@ class ConfluentClient:
         if not parts:
             return
         self._taken |= set(parts)
+        self._astray -= set(parts)
         for part in parts:
             for kept in (self._paused, self._next, self._faults):
                 kept.pop(part, None)
         done = self._thread.waits()
         tell(parts, done)
         member = self._consumer.memberid()
-        while not self._thread.work_until(done, LOOKS_EVERY):
-            if member and self._consumer.memberid() == member:
-                self._heard = time.monotonic()
-            elif member:
-                member = ""
-                self._membership.lost(parts, _nothing)
+        with self._commits.answers_at_once(self._consumer):
+            while not self._thread.work_until(done, LOOKS_EVERY):
+                if member and self._consumer.memberid() == member:
+                    self._heard = time.monotonic()
+                elif member:
+                    member = ""
+                    self._membership.lost(parts, _nothing)
 
     def _told_error(self, error: KafkaError) -> None:
         self._watch.told(error)
@@ -284,13 +289,14 @@ FIXED: Final[Mapping[str, Any]] = {
 }
 
 
-def of_group(options: KafkaOptions, group: str) -> dict[str, Any]:
-    """The options, in librdkafka's words."""
+def of_group(options: KafkaOptions, group: str, session: float | None = None) -> dict[str, Any]:
+    """The options, in librdkafka's words. *session*: as the brokers say."""
+    milliseconds = options.session_timeout_ms if session is None else int(session * 1000)
     found: dict[str, Any] = {
         "group.id": group,
         "max.poll.interval.ms": options.max_poll_interval_ms,
         "topic.metadata.refresh.interval.ms": options.metadata_max_age_ms,
-        "statistics.interval.ms": max(200, options.session_timeout_ms // 10),
+        "statistics.interval.ms": max(200, milliseconds // 10),
     }
     if options.group_instance_id:
         found["group.instance.id"] = options.group_instance_id

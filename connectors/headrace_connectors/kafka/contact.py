@@ -15,9 +15,13 @@ class Contact:
     """Counts in `Clock.boot`, which runs on while a machine sleeps; the clients' own clocks do not."""
 
     def __init__(self, session: float, clock: Clock) -> None:
-        self.every = session / LOOKS
-        self._length, self._clock = session * (1 - MARGIN), clock
+        self._clock = clock
         self._heard = self._looked = clock.boot()
+        self.lasts(session)
+
+    def lasts(self, session: float) -> None:
+        """A session of the group is so long."""
+        self.session, self.every, self._length = session, session / LOOKS, session * (1 - MARGIN)
 
     @property
     def deadline(self) -> float:

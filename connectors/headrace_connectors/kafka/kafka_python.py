@@ -72,8 +72,9 @@ class KafkaPythonClient:
         watch: Watch,
     ) -> None:
         self._heard = self._settled = time.monotonic()
-        self._longest_rebalance = (options.max_poll_interval_ms + options.session_timeout_ms) / 1000
-        self._beat = min(3.0, options.session_timeout_ms / 4000)
+        self.session = options.session_timeout_ms / 1000
+        self._longest_rebalance = options.max_poll_interval_ms / 1000 + self.session
+        self._beat = min(3.0, self.session / 4)
         self._membership, self._joined = membership, False
         try:
             self._consumer = self._make(settings, options, self._beat, group, watch)

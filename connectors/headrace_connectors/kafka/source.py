@@ -83,8 +83,7 @@ class KafkaSource:
             region=aws.region if isinstance(aws, AwsSettings) else None,
             windowed=bool(opening.settings.maximum_batching_window_in_seconds),
         )
-        session = options.session_timeout_ms / 1000
-        self._contact, self._give_up_after = Contact(session, opening.clock), max(2 * session, LEAST_BEFORE_ANEW)
+        self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
         self._member = Member(opening.mapping, self, join(opening, self._watch), self._new_partition)
         self._taking = Taking(opening, self._member, self._contact, self._gone)
         now = opening.clock.boot()  # then a client knows of no topic yet
@@ -173,12 +172,23 @@ class KafkaSource:
                 except Exception as error:
                     self._set_condition("unavailable", self._words(error))
                     raise SourceUnavailable(self._words(error)) from error
+        self._learn_the_session()
         self._look()
+
+    def _learn_the_session(self) -> None:
+        """Where the brokers say how long it is; too long a one would have us dispatch what another has already."""
+        session = self._member.client.session
+        if session is not None:
+            self._contact.lasts(session)
+            return
+        mend = "allow this principal to describe the configs of its group (DESCRIBE_CONFIGS)"
+        self._log.warning("group.session_unknown", assumed=self._contact.session, mend=mend)
 
     def _begin_anew_if_failing(self) -> None:
         """A client that is broken for good says the same for ever, or nothing; another one may do better."""
         failing = 0.0 if self._failing_since is None else self._clock.boot() - self._failing_since
-        if max(failing, self._member.client.silence()) > self._give_up_after:
+        longest = max(2 * self._contact.session, LEAST_BEFORE_ANEW)
+        if max(failing, self._member.client.silence()) > longest:
             raise SourceUnavailable(self.condition.reason or "the group's coordinator says nothing")
 
     def _to_take(self) -> list[Partition]:
@@ -218,6 +228,8 @@ class KafkaSource:
         self._taking.forget(partition)
         partition.gone()
         if self._ours.get(partition.part) is partition:
+            if partition.lost_because:
+                self._log.warning("partition.dropped", lane=partition.name, why=partition.lost_because)
             self._member.renew(partition)
 
     async def _go_on_behind(self, partition: Partition, offset: int) -> None:
@@ -298,7 +310,7 @@ class KafkaSource:
         """Again and again while it is open, also while lanes drain: no task of its own, for it never waits."""
         client, silence = self._member.client, self._member.client.silence()
         self._contact.look(silence)
-        silent = silence > self._options.session_timeout_ms / 1000  # then polls bring nothing, which is no error
+        silent = silence > self._contact.session  # then polls bring nothing, which is no error
         self._troubles.says("coordinator", self._words(TimeoutError()) if silent else "")
         for partition, lane in self._lanes.items():
             if (offset := partition.behind_all) is not None and not lane.held.records:
