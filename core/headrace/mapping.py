@@ -16,7 +16,7 @@ from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.invocations import InvocationLane
-from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, Order, Record, Source, Unreadable
+from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, LooksAhead, Order, Record, Source, Unreadable
 from headrace.observe import Tally
 from headrace.outlet import Outlet
 from headrace.pausing import FINISHING, Pause
@@ -157,6 +157,12 @@ class Mapping:
     async def lag(self) -> int | None:
         """Records that wait at the source; None where nobody can say."""
         return None if self._source is None else await self._source.lag()
+
+    def behind(self) -> dict[str, float | None]:
+        """Seconds, by lane: as the lane says, or the source of one that is not open. None where nobody can say."""
+        source = self._source
+        ahead: dict[str, float | None] = dict(source.behind()) if isinstance(source, LooksAhead) else {}
+        return {**ahead, **{name: running.lane.behind for name, running in dict(self.lanes).items()}}
 
     async def dead_lettered(self) -> int | None:
         """Records that the source itself put aside as dead letters; None where nobody can say."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 Position: TypeAlias = str
 """A place in a log. Opaque to the engine: only the log's own reader compares or reads it."""
@@ -313,6 +313,15 @@ class Source(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A source that knows of lanes that nobody runs, as while its mapping is paused, how far they are behind."""
+
+    def behind(self) -> Mapping[str, float | None]:
+        """Seconds since the oldest record arrived that is not read yet, by lane; None where it cannot say."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

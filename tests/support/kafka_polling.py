@@ -44,7 +44,9 @@ async def until(said: Callable[[], object], seconds: float = 60) -> None:
 
 
 @asynccontextmanager
-async def running(servers: str, topic: str, group: str, handled: Handled, **settings: Any) -> AsyncIterator[Poller]:
+async def running(
+    servers: str, topic: str, group: str, handled: Callable[[dict[str, Any], Any], None], **settings: Any
+) -> AsyncIterator[Poller]:
     arguments: dict[str, Any] = {
         "topics": [topic],
         "bootstrap_servers": servers,

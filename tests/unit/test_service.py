@@ -186,6 +186,7 @@ class Waiting:
         self.answers = list(answers)
         self.tallies = {"queue": Tally()}
         self.lanes = {}
+        self.known = {}
         self.asked = 0
 
     async def idle(self):
@@ -199,6 +200,9 @@ class Waiting:
 
     async def lag(self):
         return await self.idle()
+
+    def behind(self):
+        return self.known
 
     async def dead_lettered(self):
         return None
@@ -243,6 +247,9 @@ async def test_lag_in_seconds_is_the_age_of_what_was_handed_over_lately():
     assert sampler.sampled.lag_seconds == {"queue": 4.0}
     await sampler.sample()
     assert sampler.sampled.lag_seconds == {"queue": None}
+    mapping.known["queue"] = 2.5
+    await sampler.sample()
+    assert sampler.sampled.lag_seconds == {"queue": 2.5}
 
 
 @virtual

@@ -18,10 +18,14 @@ def absent(client: KafkaClient, topics: Sequence[str]) -> list[str]:
     return [topic for topic in topics if not client.partitions(topic)]
 
 
-def unsettled(client: KafkaClient, parts: Sequence[TopicPartition]) -> int:
-    """Records between what the group has committed and the ends; holes count as records."""
-    end = ends(client, parts)
-    begin = {part: one.next for part, one in client.committed(parts, CALL_SECONDS).items()}
+def unsettled(client: KafkaClient, parts: Sequence[TopicPartition], settled: Mapping[TopicPartition, int]) -> int:
+    """Records between what the group has committed and the ends; holes count as records.
+
+    What is not known to be *settled* up to an offset is asked for.
+    """
+    end, begin = ends(client, parts), dict(settled)
+    if asked := [part for part in parts if part not in begin]:
+        begin |= {part: one.next for part, one in client.committed(asked, CALL_SECONDS).items()}
     untouched = [part for part in parts if part not in begin]
     begin |= client.beginnings(untouched, CALL_SECONDS) if untouched else {}
     return sum(max(0, end[part] - begin[part]) for part in parts)

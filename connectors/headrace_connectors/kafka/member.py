@@ -81,6 +81,7 @@ class Member:
         self._name, self._group, self._open_client = name, group, open_client
         self._new = new
         self._calls = OwnThread(f"{name} calls")
+        self._questions = OwnThread(f"{name} questions")
         self._client: KafkaClient | None = None
         self._ours: dict[TopicPartition, Partition] = {}  # of the poll thread, and of the client's while that one waits
         self._flowing: set[TopicPartition] = set()
@@ -115,9 +116,9 @@ class Member:
         """What *work* returns or raises, in the thread of calls."""
         return await self._calls.run(lambda: work(self.client))
 
-    def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """The same, of anything that is to be done there."""
-        return self._calls.begin(work)
+    def ask(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """The same, in a thread of its own: for what need not wait for commits, which wait for the group to stand."""
+        return self._questions.begin(work)
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """As `KafkaClient.commit`."""
@@ -156,6 +157,7 @@ class Member:
         if self._client is not None:
             await self._ended.wait()
         self._calls.close()
+        self._questions.close()
 
     # the poll thread
 

@@ -16,11 +16,12 @@ from headrace.retry import again
 from headrace.sharing import LEFT_ALONE
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.kafka.asking import Asking
+from headrace_connectors.kafka.backlog import Backlog
 from headrace_connectors.kafka.client import KafkaClient, TopicPartition, Unreadable
 from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.contact import Contact
 from headrace_connectors.kafka.cursor import position_of
-from headrace_connectors.kafka.extent import absent, ends, unsettled
+from headrace_connectors.kafka.extent import absent, ends
 from headrace_connectors.kafka.joining import joining
 from headrace_connectors.kafka.member import CALL_SECONDS, Member, OpenClient
 from headrace_connectors.kafka.message import Message, PlainMessage
@@ -87,14 +88,15 @@ class KafkaSource:
         self._member = Member(opening.mapping, self, join(opening, self._watch), self._new_partition)
         self._taking = Taking(opening, self._member, self._contact, self._gone)
         now = opening.clock.boot()  # then a client knows of no topic yet
-        self._topics: Asking[list[str]] = Asking(TOPICS_EVERY, self._member.begin, since=now)
-        self._ends: Asking[Mapping[TopicPartition, int]] = Asking(ENDS_EVERY, self._member.begin)
+        self._topics: Asking[list[str]] = Asking(TOPICS_EVERY, self._member.ask, since=now)
+        self._ends: Asking[Mapping[TopicPartition, int]] = Asking(ENDS_EVERY, self._member.ask)
         group = options.consumer_group_id or str(opening.uuid)
         self._orders = Orders(opening.mapping, of_kafka_python(self._connection), group, CALL_SECONDS)
         self._ours: dict[TopicPartition, Partition] = {}
         self._lanes: dict[Partition, LogLane] = {}
         self._misplaced: dict[Partition, int] = {}
-        self._news, self._joined = asyncio.Event(), False
+        self._backlog = Backlog(self._member, self._taking, self._answer)
+        self._news, self._joined, self._resting = asyncio.Event(), False, False
         self._looking: asyncio.TimerHandle | None = None
         self._failing_since: float | None = None
         self._troubles = Troubles(self._tell_trouble)
@@ -112,9 +114,17 @@ class KafkaSource:
         return self._shape.identify(identifier)
 
     async def lag(self) -> int | None:
-        """Of the partitions that are ours; None where there are none."""
-        parts = list(self._ours)
-        return await self._answer(partial(unsettled, parts=parts)) if self._joined and parts else None
+        """Of the partitions that are ours, or are being let go; None where there are none."""
+        letting_go = [one for one in self._lanes if one.part not in self._ours and not one.lost_because]
+        held = [*self._ours.values(), *letting_go]
+        if not self._joined or not held:
+            return None
+        if self._resting:
+            await self._backlog.look_ahead([one for one in self._ours.values() if not one.closed])
+        return await self._backlog.records(held)
+
+    def behind(self) -> Mapping[str, float | None]:
+        return {one.name: one.behind for one in self._ours.values() if one not in self._lanes}
 
     async def dead_lettered(self) -> int | None:
         return None
@@ -131,7 +141,7 @@ class KafkaSource:
     async def _answer(self, ask: Callable[[KafkaClient], T]) -> T | None:
         """None while the cluster gives none."""
         try:
-            return await self._member.call(ask)
+            return await self._member.ask(lambda: ask(self._member.client))
         except Exception as error:  # noqa: BLE001 - whatever it says, it is asked again soon
             self._log.warning("source.unavailable", error=self._words(error))
             return None
@@ -152,17 +162,20 @@ class KafkaSource:
 
     async def lanes(self) -> AsyncIterator[Lane]:
         await self._join()
-        while True:
-            self._news.clear()
-            self._begin_anew_if_failing()
-            for partition in self._to_take():
-                if lane := await self._take(partition):
-                    yield self._wrapping.lane(partition, lane, self._clock)
-            for partition, offset in list(self._misplaced.items()):
-                await self._go_on_behind(partition, offset)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._news.wait()
+        try:
+            while True:
+                self._news.clear()
+                self._begin_anew_if_failing()
+                for partition in self._to_take():
+                    if lane := await self._take(partition):
+                        yield self._wrapping.lane(partition, lane, self._clock)
+                for partition, offset in list(self._misplaced.items()):
+                    await self._go_on_behind(partition, offset)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._news.wait()
+        finally:  # nobody takes partitions any more: paused, or about to be closed
+            self._resting = True
 
     async def _join(self) -> None:
         async for attempt in again(self._log, "source.unavailable", topics=self._options.topics):

@@ -74,6 +74,11 @@ class Taking:
         await self._member.commit({part: offset})
         self._contact.heard(sent)
 
+    def settled(self, partition: Partition) -> int | None:
+        """The offset that we have committed for it last; None where we have not yet."""
+        cursor = self._cursors.get(partition)
+        return None if cursor is None else cursor.last().next
+
     def is_news(self, partition: Partition, request: Request) -> bool:
         """True if an operator's *request* was not carried out yet: then it is, when *partition* is taken next."""
         cursor = self._cursors.get(partition)

@@ -41,7 +41,7 @@ class Sampler:
             records = dead = None
         self.sampled.lag_records = records
         self.sampled.dead_lettered = self.sampled.dead_lettered if dead is None else dead  # it is shown at the end, too
-        known = {name: running.lane.behind for name, running in dict(self._mapping.lanes).items()}
+        known = self._mapping.behind()
         self.sampled.lag_seconds = {
             name: self._lag_seconds(name, tally, records) if (behind := known.get(name)) is None else round(behind, 3)
             for name, tally in self._mapping.tallies.items()
