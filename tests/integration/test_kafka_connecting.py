@@ -168,7 +168,7 @@ def said(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> It
             assert secret not in text
 
 
-USER = "; check sasl_username and sasl_password"
+USER = "; check sasl_username (me) and sasl_password"
 CLIENT = "; check sasl_oauthbearer_client_id, sasl_oauthbearer_client_secret and sasl_oauthbearer_token_endpoint_url"
 
 
@@ -183,7 +183,7 @@ def test_passwords(setting: Setting, said: Any, mechanism: str) -> None:
     why = "Authentication failed during authentication due to invalid credentials with SASL mechanism"
     why = "Authentication failed: Invalid username or password" if mechanism == "PLAIN" else f"{why} {mechanism}"
     assert said(setting.sasl(mechanism, WRONG)) == f"not authenticated: {why}{USER}"
-    assert said(setting.sasl(mechanism, user="nobody")) == f"not authenticated: {why}{USER}"
+    assert said(setting.sasl(mechanism, user="nobody")) == f"not authenticated: {why}{USER.replace('me)', 'nobody)')}"
 
 
 def test_a_mechanism_that_the_user_or_the_listener_has_not(setting: Setting, said: Any) -> None:

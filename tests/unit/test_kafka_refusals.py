@@ -120,7 +120,7 @@ def test_librdkafka_tells_by_its_callback_and_never_that_it_is_well() -> None:
     )
     watch.told(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
     assert tells(str(watch.last))
-    assert sentence(watch.last, PLAIN) == "not authenticated: no; check sasl_username and sasl_password"
+    assert sentence(watch.last, PLAIN) == "not authenticated: no; check sasl_username (me) and sasl_password"
     watch.well()
     assert watch.last is None
 

@@ -80,7 +80,8 @@ def _not_authenticated(found: re.Match[str], settings: KafkaSettings) -> str:
             "sasl_oauthbearer_scope, and are both clocks right?"
         )
     why = re.sub(r"^.*[Ee]rror: | \(after \d+ms in state \w+\)", "", found[1])
-    return f"not authenticated: {why}; check sasl_username and sasl_password"
+    who = f" ({settings.sasl_username})" if settings.sasl_username else ""
+    return f"not authenticated: {why}; check sasl_username{who} and sasl_password"
 
 
 def _not_trusted(found: re.Match[str], settings: KafkaSettings) -> str:
