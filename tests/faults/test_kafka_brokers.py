@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,9 +25,6 @@ def broker(needs_apache: None) -> Iterator[ApacheKafka]:
 
 
 @pytest.mark.parametrize("client", ["kafka-python", "confluent"])
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # kafka-python: sockets that were refused
 async def test_a_broker_that_starts_again_costs_nothing(broker: ApacheKafka, client: str) -> None:
     """Mutations: a poll that ends with its first error; what was lost read from the end."""
     cluster = Cluster(broker.bootstrap_servers)
@@ -45,7 +41,6 @@ async def test_a_broker_that_starts_again_costs_nothing(broker: ApacheKafka, cli
         await until(lambda: poller.condition.state == "polling")
         await at_rest(poller)
     assert committed(cluster, group, topic) == {0: 100, 1: 100}
-    gc.collect()  # or those sockets are another test's
 
 
 async def test_a_broker_that_is_down_at_the_start_holds_the_position(broker: ApacheKafka) -> None:
