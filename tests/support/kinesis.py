@@ -43,6 +43,7 @@ class KinesisLocal(KinesisServer):
             "KINESIS_MOCK_PLAIN_PORT": str(self.port),
             "KINESIS_MOCK_TLS_PORT": str(free_port()),
             "LOG_LEVEL": "ERROR",
+            "SHARD_LIMIT": "1000",  # it counts closed ones too: the default of 50 ends a long run
             "AWS_REGION": REGION,
             **{f"{change}_DURATION": "50ms" for change in changes},
         }
