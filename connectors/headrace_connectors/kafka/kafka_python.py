@@ -8,7 +8,6 @@ before it joins. kafka-python's own thread runs the listener, and must never be 
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
@@ -21,7 +20,6 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
     CommitFailedError,
-    CorruptRecordError,
     FencedInstanceIdError,
     OffsetOutOfRangeError,
     RebalanceInProgressError,
@@ -36,10 +34,10 @@ from headrace_connectors.kafka.client import (
     Offset,
     OutOfRange,
     TopicPartition,
-    Unreadable,
 )
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.unpacking import Unpacking
 from headrace_connectors.kafka.watching import Watch
 
 ASSIGNORS: Final = {
@@ -47,10 +45,6 @@ ASSIGNORS: Final = {
     "range": RangePartitionAssignor,
     "roundrobin": RoundRobinPartitionAssignor,
 }
-
-_CORRUPT: Final = re.compile(
-    r"partition TopicPartition\(topic='(?P<topic>[^']+)', partition=(?P<partition>\d+)\) at offset (?P<offset>\d+)"
-)
 
 AWAY: Final = 2
 """Heartbeats that were not answered, after which a coordinator is taken to be away."""
@@ -81,6 +75,7 @@ class KafkaPythonClient:
         except BaseException:
             watch.abandon()
             raise
+        self._consumer._fetcher.PartitionRecords = Unpacking  # noqa: SLF001 - where it looks for the class that unpacks
         self._consumer.subscribe(options.topics, listener=_Listener(self._consumer, membership))
 
     @staticmethod
@@ -116,8 +111,6 @@ class KafkaPythonClient:
             )
         except OffsetOutOfRangeError as error:
             raise OutOfRange({TopicPartition(*part): offset for part, offset in error.args[0].items()}) from error
-        except CorruptRecordError as error:
-            raise self._unreadable(error) or error from error
         if away and not found:
             time.sleep(seconds)
         if not self._joined and self._consumer._coordinator.stable():  # noqa: SLF001 - its listener is not told of nothing
@@ -135,14 +128,6 @@ class KafkaPythonClient:
         coordinator = self._consumer._coordinator  # noqa: SLF001 - it offers no other way in
         if coordinator.rejoining:
             coordinator.rejoin_needed = True
-
-    def _unreadable(self, error: CorruptRecordError) -> Unreadable | None:
-        """Which record that is: kafka-python says so in words alone, and of a batch only where it begins."""
-        said = _CORRUPT.search(str(error))
-        if said is None:
-            return None
-        part = TopicPartition(said["topic"], int(said["partition"]))
-        return Unreadable(part, max(int(said["offset"]), self.position(part) or 0), "its checksum is wrong")
 
     def _take_up_again(self) -> None:
         """What was put aside of a paused partition, once it is resumed.
