@@ -112,6 +112,7 @@ class FakeClient(KafkaClient):
         self._kafka, self._membership = kafka, membership
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
+        self._woken = Event()
 
     # what the group does, within a poll
 
@@ -156,6 +157,13 @@ class FakeClient(KafkaClient):
         for one, more in found.items():
             self._positions[one] = more[-1].offset + 1
         return dict(found)
+
+    def rest(self, seconds: float) -> None:
+        self._woken.wait(seconds)
+        self._woken.clear()
+
+    def wake(self) -> None:
+        self._woken.set()
 
     def pause(self, part: TopicPartition) -> None:
         self._paused.add(part)

@@ -172,6 +172,24 @@ def test_commits_are_carried_out_by_the_poll_thread_while_it_waits() -> None:
     assert ran == [threading.get_ident()]
 
 
+def test_commits_are_carried_out_while_it_rests() -> None:
+    """Mutations: a rest that hears nothing; one that ends with the first commit; a wake-up before it, forgotten."""
+    polls, ran = PollThread(), list[int]()
+
+    def drain() -> None:
+        for number in (1, 2):
+            polls.run(lambda number=number: ran.append(number))  # type: ignore[misc]
+        polls.wake()
+
+    draining = threading.Thread(target=drain)
+    draining.start()
+    polls.rest(60)
+    draining.join()
+    assert ran == [1, 2]
+    polls.wake()
+    polls.rest(60)
+
+
 def test_what_is_asked_of_one_that_is_closed_is_refused() -> None:
     """Mutation: waited for, for ever."""
     polls = PollThread()

@@ -11,9 +11,9 @@ from typing import Any
 from headrace.clock import SYSTEM
 from headrace.model import Record
 from headrace_connectors.kafka.client import Fenced, Membership, Offset, TopicPartition, Unreadable
-from headrace_connectors.kafka.member import Member
+from headrace_connectors.kafka.member import GLANCE, PATIENCE, Member
 from headrace_connectors.kafka.message import Message, PlainMessage
-from headrace_connectors.kafka.partition import Partition
+from headrace_connectors.kafka.partition import MOST_RECORDS, Partition
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 
@@ -32,12 +32,25 @@ class Script:
         self.commit_gate = threading.Event()
         self.commit_gate.set()
         self.seek_fails = 0
+        self.woken, self.rests_for, self.resting = threading.Event(), 0.0, 0.0
+        self.waits: list[float] = []
 
     def poll(self, seconds: float) -> Mapping[TopicPartition, Sequence[Message]]:
         if self.polls:
+            self.waits.append(seconds)
             return self.polls.pop(0)()
         threading.Event().wait(0.005)
         return {}
+
+    def rest(self, seconds: float) -> None:
+        self.log.append(("rest",))
+        self.resting = self.rests_for or seconds
+        self.woken.wait(self.resting)
+        self.woken.clear()
+        self.resting = 0.0
+
+    def wake(self) -> None:
+        self.woken.set()
 
     def pause(self, part: TopicPartition) -> None:
         self.log.append(("pause", part.partition))
@@ -188,6 +201,44 @@ async def test_what_cannot_be_read_is_a_record_and_is_passed() -> None:
         script.polls.append(corrupt)
         assert [record.id for record in await told.partitions[ONE].read(5)] == ["4!"]
         await until(lambda: ("seek", 0, 5) in script.log)
+
+
+async def test_what_was_polled_is_handled_before_more_is() -> None:
+    """It polls all the same now and then, as its membership wants it.
+
+    Mutations: polls go on while every partition has enough; a rest without an end; one that a lane does not end.
+    """
+    half, more = MOST_RECORDS // 2, [message(TWO, n) for n in range(10)]
+    async with running() as (member, script, told):
+        await begun(member, script, told, ONE, TWO)
+        script.polls.append(lambda: {part: [message(part, n) for n in range(half)] for part in (ONE, TWO)})
+        await until(lambda: ("rest",) in script.log)
+        script.polls.append(lambda: {ONE: more})
+        await until(lambda: not script.polls)
+        assert script.waits[-1] == GLANCE, "there is no room for more"
+        await until(lambda: script.log[-1] == ("rest",))
+        script.rests_for = 20.0
+        await until(lambda: script.resting == script.rests_for)
+        script.polls.append(lambda: {TWO: more})
+        await asyncio.sleep(0.05)
+        assert script.polls
+        read = 0
+        while read < half * 3 // 4 + 1:
+            read += len(await told.partitions[TWO].read(1000))
+        await until(lambda: not script.polls)
+        assert script.waits[-1] == PATIENCE, "the other one has enough still"
+
+
+async def test_an_order_and_the_end_do_not_wait_for_a_rest() -> None:
+    """Mutation: one that is carried out when the rest is over."""
+    async with running() as (member, script, told):
+        await begun(member, script, told, ONE)
+        script.rests_for = 60.0
+        script.polls.append(lambda: {ONE: [message(ONE, n) for n in range(MOST_RECORDS)]})
+        await until(lambda: script.resting == script.rests_for)
+        member.move(told.partitions[ONE], 7)
+        await until(lambda: ("seek", 0, 7) in script.log)
+        await until(lambda: script.resting == script.rests_for)
 
 
 async def test_the_group_waits_for_lanes_and_for_commits_that_are_on_their_way() -> None:

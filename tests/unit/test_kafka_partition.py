@@ -68,24 +68,48 @@ async def test_it_knows_how_far_it_was_delivered_at_once() -> None:
 
 
 @virtual
-async def test_once_full_it_is_hungry_again_at_half() -> None:
-    """Catches: a buffer without bounds; a pause and a resume for every few records."""
-    partition = Partition(PART, clock=FakeClock())
-    poll(partition, 0, MOST_RECORDS - 2)
+async def test_sated_at_half_it_is_hungry_at_a_quarter_and_says_so_once() -> None:
+    """Mutations: a poll for every few records; a poll thread that is not woken; one that is woken for every read."""
+    partition, woken = Partition(PART, clock=FakeClock()), []
+    partition.when_hungry = lambda: woken.append(1)
+    poll(partition, 1, MOST_RECORDS // 2 - 1)
     assert partition.hungry()
-    poll(partition, MOST_RECORDS - 1, MOST_RECORDS - 1)
+    poll(partition, MOST_RECORDS // 2, MOST_RECORDS // 2)
     assert not partition.hungry()
-    await partition.read(MOST_RECORDS // 2 - 1)
+    await partition.read(MOST_RECORDS // 4 - 1)
+    await partition.read(1)
     assert not partition.hungry()
-    await partition.read(2)
+    assert not woken
+    await partition.read(1)
+    await partition.read(1)
+    assert woken == [1]
     assert partition.hungry()
 
 
 @virtual
-async def test_large_records_fill_it_too() -> None:
+async def test_once_full_it_takes_no_more_before_it_is_hungry() -> None:
+    """Mutations: a buffer without bounds; a pause and a resume for every few records."""
     partition = Partition(PART, clock=FakeClock())
-    poll(partition, 0, 8, size=2**20)
+    poll(partition, 1, MOST_RECORDS - 1)
+    assert not partition.full()
+    poll(partition, MOST_RECORDS, MOST_RECORDS)
+    assert partition.full()
+    await partition.read(MOST_RECORDS)  # the first page, but for the last record
+    poll(partition, 0, MOST_RECORDS // 2)
+    assert partition.full()
+    await partition.read(MOST_RECORDS)
+    await partition.read(MOST_RECORDS // 4 + 2)
+    assert not partition.full()
+
+
+@virtual
+async def test_large_records_fill_it_too() -> None:
+    """Mutation: records are counted alone."""
+    partition = Partition(PART, clock=FakeClock())
+    poll(partition, 0, 3, size=2**20)
     assert not partition.hungry()
+    poll(partition, 4, 7, size=2**20)
+    assert partition.full()
 
 
 @virtual

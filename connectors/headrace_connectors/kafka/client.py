@@ -82,6 +82,17 @@ class KafkaClient(Protocol):
         """
         ...
 
+    def rest(self, seconds: float) -> None:
+        """Instead of a poll, for which there is no room: returns at `wake`, at most after *seconds*.
+
+        It is still the poll thread, and does what others want of it.
+        """
+        ...
+
+    def wake(self) -> None:
+        """End a rest, or the next one before it begins; never blocks, from any thread."""
+        ...
+
     def pause(self, part: TopicPartition) -> None: ...
 
     def resume(self, part: TopicPartition) -> None: ...

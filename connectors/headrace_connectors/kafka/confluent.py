@@ -125,6 +125,12 @@ class ConfluentClient:
         if self._unreached is not None:
             raise self._unreached
 
+    def rest(self, seconds: float) -> None:
+        self._thread.rest(seconds)
+
+    def wake(self) -> None:
+        self._thread.wake()
+
     def pause(self, part: TopicPartition) -> None:
         self._faults.pop(part, None)
         self._paused[part] = True

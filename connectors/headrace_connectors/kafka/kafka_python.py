@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from threading import Event
 from typing import Any, Final
 
 from kafka import KafkaConsumer
@@ -69,7 +70,7 @@ class KafkaPythonClient:
         self.session = options.session_timeout_ms / 1000
         self._longest_rebalance = options.max_poll_interval_ms / 1000 + self.session
         self._beat = min(3.0, self.session / 4)
-        self._membership, self._joined = membership, False
+        self._membership, self._joined, self._woken = membership, False, Event()
         try:
             self._consumer = self._make(settings, options, self._beat, group, watch)
         except BaseException:
@@ -138,6 +139,13 @@ class KafkaPythonClient:
         fetcher = self._consumer._fetcher  # noqa: SLF001
         if fetcher._paused_partition_records and not fetcher._next_partition_records:  # noqa: SLF001
             fetcher._next_partition_records = None  # noqa: SLF001
+
+    def rest(self, seconds: float) -> None:
+        self._woken.wait(seconds)
+        self._woken.clear()
+
+    def wake(self) -> None:
+        self._woken.set()
 
     def pause(self, part: TopicPartition) -> None:
         self._consumer.pause(Theirs(*part))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
 from typing import Protocol, TypeAlias, TypeVar
@@ -24,6 +23,7 @@ from headrace_connectors.kafka.client import (
 from headrace_connectors.kafka.commits import Commits
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.partition import Partition
+from headrace_connectors.kafka.telling import Teller
 
 T = TypeVar("T")
 
@@ -32,6 +32,9 @@ OpenClient: TypeAlias = Callable[[Membership], KafkaClient]
 
 PATIENCE = 0.1
 """Seconds that a poll waits at most: so long may something take that the poll thread is to do."""
+
+GLANCE = 0.01
+"""The same, where nothing more is wanted: it only keeps the membership."""
 
 AFTER_ERRORS = 0.5
 """Seconds of rest after a poll that failed; the client's own back-off is beside it."""
@@ -104,7 +107,7 @@ class Member:
         Raises:
             Exception: the library's own; nothing is left open.
         """
-        self._loop = asyncio.get_running_loop()
+        self._tell = Teller(asyncio.get_running_loop()).tell
         await self._calls.run(self._connect)
 
     def _connect(self) -> None:
@@ -137,7 +140,7 @@ class Member:
                 client.seek(partition.part, offset)
                 self._stuck.discard(partition.part)
 
-        self._orders.append(carry_out)
+        self._order(carry_out)
 
     def renew(self, partition: Partition) -> None:
         """Nothing uses *partition* any more, and it is assigned to us still: have it assigned anew."""
@@ -149,12 +152,17 @@ class Member:
                 self._told.pop(partition.part, None)
                 self.assigned([partition.part])
 
+        self._order(carry_out)
+
+    def _order(self, carry_out: Callable[[KafkaClient], None]) -> None:
         self._orders.append(carry_out)
+        self.client.wake()
 
     async def close(self) -> None:
         """Leave the group. What is ours still is revoked by that, and waited for."""
         self._ending.set()
         if self._client is not None:
+            self._client.wake()
             await self._ended.wait()
         self._calls.close()
         self._questions.close()
@@ -172,9 +180,11 @@ class Member:
 
     def _turn(self, client: KafkaClient) -> None:
         try:
+            if self._sated():
+                client.rest(PATIENCE)
             self._carry_out_orders(client)
             self._feed(client)
-            self._hand_over(client, client.poll(PATIENCE))
+            self._hand_over(client, client.poll(GLANCE if self._sated() else PATIENCE))
             self._say(None)
         except OutOfRange as fault:
             for part, offset in fault.offsets.items():
@@ -191,10 +201,16 @@ class Member:
             self._orders[0](client)
             self._orders.popleft()
 
+    def _sated(self) -> bool:
+        """Whether there is something to poll, and enough of it was polled."""
+        reading = [partition for part, partition in self._ours.items() if part not in self._stuck]
+        hungry = [partition for partition in reading if partition.hungry()]
+        return bool(reading) and not hungry
+
     def _feed(self, client: KafkaClient) -> None:
-        """Have those polled that want more, and no others."""
+        """Have those polled that there is room for, and no others."""
         for part, partition in self._ours.items():
-            wanted = part not in self._stuck and partition.hungry()
+            wanted = part not in self._stuck and not partition.full()
             if wanted and part not in self._flowing:
                 client.resume(part)
                 self._flowing.add(part)
@@ -243,14 +259,12 @@ class Member:
             self._error = error
             self._tell(partial(self._group.polling, error))
 
-    def _tell(self, what: Callable[[], None]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-            self._loop.call_soon_threadsafe(what)
-
     # what the client tells, within a poll
 
     def assigned(self, parts: Sequence[TopicPartition]) -> None:
         found = [self._new(part) for part in parts]
+        for one in found:
+            one.when_hungry = self.client.wake
         self._ours |= {one.part: one for one in found}
         self._stuck |= set(parts)  # until it is known where they begin
         self._tell(partial(self._group.assigned, found))

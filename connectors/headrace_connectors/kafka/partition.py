@@ -11,8 +11,15 @@ from headrace.clock import Clock
 from headrace.model import Condition, LaneLost, Record
 from headrace_connectors.kafka.client import TopicPartition
 
-MOST_RECORDS, MOST_BYTES = 5000, 8 * 2**20
-"""What is polled ahead of a partition's lane, at most and one poll; below half of it more is asked for."""
+MOST_RECORDS, MOST_BYTES = 10_000, 8 * 2**20
+"""What is polled ahead of a partition's lane, at most and one poll: then it is paused."""
+
+SATED, HUNGRY = 0.5, 0.25
+"""Of that: from the one on no poll is made for its sake, until it is below the other.
+
+So the lanes handle in one go what was polled in another, and do not wrangle with the poll thread for the interpreter;
+and where all lanes are about as fast none is paused, at which librdkafka throws away what it has fetched ahead, and
+fetches it again."""
 
 LEAST = 0.001
 """Seconds behind the tip while anything that was polled waits to be read, whatever two clocks say."""
@@ -21,8 +28,8 @@ LEAST = 0.001
 class Partition:
     """The reader of one partition's lane, and its membership: ours, to be let go, or lost.
 
-    Everything but `hungry` belongs to the event loop; that one is the poll thread's question. The object stands for one
-    assignment: given to us again, the partition has another, so nothing polled under the one is read under the other.
+    Everything belongs to the event loop, but for what the poll thread asks. The object stands for one assignment: given
+    to us again, the partition has another, so nothing polled under the one is read under the other.
     """
 
     def __init__(self, part: TopicPartition, *, clock: Clock) -> None:
@@ -35,7 +42,8 @@ class Partition:
         self._served_of_first = 0
         self._polled = self._polled_bytes = 0  # by the poll thread
         self._served = self._served_bytes = 0  # by the loop
-        self._full = False
+        self._full = self._sated = False
+        self.when_hungry: Callable[[], None] = _nothing
         self._came, self._change = asyncio.Event(), asyncio.Event()
         self._asked: float | None = None
         self._last_at, self._next = 0.0, 0
@@ -45,12 +53,20 @@ class Partition:
 
     # the poll thread's side
 
+    def full(self) -> bool:
+        """Whether nothing more may be polled; once it may not, until it is hungry."""
+        self._full = self._holds(HUNGRY if self._full else 1)
+        return self._full
+
     def hungry(self) -> bool:
-        """Whether more is to be polled: asked before every poll."""
+        """Whether more is to be polled for its sake; if not, `when_hungry` is called when that changes."""
+        self._sated = self._holds(HUNGRY if self._sated else SATED)
+        return not self._sated
+
+    def _holds(self, share: float) -> bool:
+        """Whether that share of the most is polled and not read."""
         records, nbytes = self._polled - self._served, self._polled_bytes - self._served_bytes
-        share = 2 if self._full else 1  # of the bounds: once full, it is hungry again at half
-        self._full = records >= MOST_RECORDS // share or nbytes >= MOST_BYTES // share
-        return not self._full
+        return records >= MOST_RECORDS * share or nbytes >= MOST_BYTES * share
 
     def polled(self, records: Sequence[Record]) -> None:
         """These are on their way to `deliver`."""
@@ -98,6 +114,9 @@ class Partition:
         self._served += len(records)
         self._served_bytes += sum([record.size for record in records])
         self._last_at, self._next = records[-1].at, int(records[-1].token) + 1
+        if self._sated and not self._holds(HUNGRY):
+            self._sated = False
+            self.when_hungry()
         return records
 
     @property
@@ -170,3 +189,6 @@ class Partition:
     async def close(self) -> None:
         """What was polled and not read is read again from the committed offset."""
         self._pages.clear()
+
+
+def _nothing() -> None: ...

@@ -23,11 +23,12 @@ class Done:
 
 
 class PollThread:
-    """`run` is for the others, the rest for the poll thread itself."""
+    """`run` and `wake` are for the others, the rest for the poll thread itself."""
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._closed = False
+        self._woken = self.waits()
 
     def run(self, work: Callable[[], None]) -> None:
         """Have *work* done, and wait for it; what it raises is raised here."""
@@ -41,6 +42,15 @@ class PollThread:
         """Do what there is."""
         while self._one(0.0):
             pass
+
+    def rest(self, seconds: float) -> None:
+        """Do what there is and what comes, until `wake` or *seconds* are over."""
+        self.work_until(self._woken, seconds)
+        self._woken = self.waits()
+
+    def wake(self) -> None:
+        """From any thread: end a rest, or the next one."""
+        self._woken()
 
     def waits(self) -> Done:
         return Done(self._jobs)
