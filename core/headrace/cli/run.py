@@ -16,7 +16,7 @@ from rich.console import Console
 from headrace.cli import common
 from headrace.config import Config
 from headrace.observe import configure_logging, log
-from headrace.service import live
+from headrace.service import collector, live
 from headrace.service.endpoints import Endpoints
 from headrace.service.http import Server
 from headrace.service.process import Outcome, Service, chosen
@@ -100,7 +100,7 @@ def serve(
     watchdog = Watchdog(service.complaints)
     if signals is not None:
         _listen(signals, service, watchdog)
-    with ExitStack() as stack:
+    with collector.seldom(), ExitStack() as stack:
         stack.enter_context(beside(service))
         if config.service.listen is not None:
             stack.enter_context(Server(config.service.listen, Endpoints(service).routes(), log()))
