@@ -8,7 +8,8 @@ and everything is loaded), and stops when the last record was handled, and with 
   of a partition, call the handler, commit every second.
 * `headrace`, `headrace on confluent`: a mapping with `client: kafka-python` (the default) and `client: confluent`, an
   async handler, batches of a hundred (the default). It also counts, watches its membership, and commits what is
-  settled.
+  settled. Python's garbage collector is set as `headrace run` sets it (`headrace.service.collector`).
+* The same `as a library`: the collector as Python comes, as in a program that has a mapping as an object.
 * `FastStream`: its subscriber over aiokafka, `batch=True`, a hundred records at most; its own environment. It makes
   objects of its own of each record, and no event.
 
@@ -36,7 +37,13 @@ PARTITIONS = 4
 HUNDRED = 100
 VALUES = {200: 200_000, 2000: 60_000}
 """Bytes of a value, and how many records a run reads."""
-BARE = {"headrace": "kafka-python", "headrace on confluent": "confluent", "FastStream": "kafka-python"}
+BARE = {
+    "headrace": "kafka-python",
+    "headrace as a library": "kafka-python",
+    "headrace on confluent": "confluent",
+    "headrace on confluent as a library": "confluent",
+    "FastStream": "kafka-python",
+}
 """The loop that each is compared with."""
 TARGETS = {"headrace": 0.95, "headrace on confluent": 0.85}
 """Of the records a second of its bare loop, at least."""
@@ -152,6 +159,14 @@ def _handle(meter: Meter, servers: str, name: str, shown: list[dict[str, Any]]) 
 
 
 def run_headrace(servers: str, topic: str, total: int, client: str) -> dict[str, float]:
+    """In a process as `headrace run` has it."""
+    from headrace.service import collector
+
+    with collector.seldom():
+        return run_library(servers, topic, total, client)
+
+
+def run_library(servers: str, topic: str, total: int, client: str) -> dict[str, float]:
     return asyncio.run(_run_headrace(servers, topic, total, client))
 
 
@@ -223,8 +238,10 @@ async def _run_faststream(servers: str, topic: str, total: int) -> dict[str, flo
 CONTESTANTS: dict[str, Callable[[str, str, int], dict[str, float]]] = {
     "kafka-python": run_kafka_python,
     "headrace": lambda *place: run_headrace(*place, "kafka-python"),
+    "headrace as a library": lambda *place: run_library(*place, "kafka-python"),
     "confluent": run_confluent,
     "headrace on confluent": lambda *place: run_headrace(*place, "confluent"),
+    "headrace on confluent as a library": lambda *place: run_library(*place, "confluent"),
     PEER: run_faststream,
 }
 

@@ -107,7 +107,10 @@ class Work(Settling):
         if outcome.verdict.kind in {Kind.LAPSED, Kind.UNREADABLE}:
             tally.invoked -= count
             return outcome
-        tally.retried += count if attempt > 1 else sum([record.attempt > 1 for record in records])
+        if attempt > 1:
+            tally.retried += count
+        elif self.lane.traits.redelivers:
+            tally.retried += sum([record.attempt > 1 for record in records])
         tally.batch_size.add(count)
         ages = [wall - record.at for record in records]
         tally.age.spread(min(ages), max(ages), ages)

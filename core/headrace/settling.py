@@ -84,8 +84,8 @@ class Settling:
         now = self.clock.boot()
         if now >= self.lane.deadline:
             raise LaneLost(self.lane.name)
-        if min([record.until for record in records], default=math.inf) > now:
-            return records
+        if not self.lane.traits.redelivers or min([record.until for record in records], default=math.inf) > now:
+            return records  # of a log nothing has a time of its own
         by_key = self.lane.traits.order is Order.KEY
         ours, lapsed = _part_lapsed(records, now, by_key=by_key)
         if by_key:

@@ -8,6 +8,16 @@ from collections.abc import Sequence
 from headrace.model import Held, Position, Record
 
 
+class _Page:
+    """Records that were tracked together: *first* is the number of the first, *passed* how many lie below the mark."""
+
+    __slots__ = ("first", "passed", "positions", "sizes")
+
+    def __init__(self, first: int, positions: list[Position], sizes: list[int]) -> None:
+        self.first, self.positions, self.sizes = first, positions, sizes
+        self.passed = 0
+
+
 class Watermark:
     """Numbers the records of a log, takes their settlements in any order, and gives the highest gapless position.
 
@@ -21,7 +31,7 @@ class Watermark:
         self._next = 0
         self._low = 0
         self._settled: set[int] = set()
-        self._open: deque[tuple[int, Position, int]] = deque()
+        self._open: deque[_Page] = deque()
         self._nbytes = 0
         self.reached: Position | None = None
         self.passed = 0
@@ -33,12 +43,13 @@ class Watermark:
 
     def track(self, records: Sequence[Record]) -> None:
         """Number *records*, which were read in this order."""
-        nbytes, track = 0, self._open.append  # for every record that is read: names of the call's own cost least
+        if not records:
+            return
+        sizes = [record.size for record in records]
+        self._open.append(_Page(self._next, [record.token for record in records], sizes))
         for number, record in enumerate(records, self._next):
             record.number = number
-            track((number, record.token, record.size))
-            nbytes += record.size
-        self._nbytes += nbytes
+        self._nbytes += sum(sizes)
         self._next += len(records)
 
     def settle(self, records: Sequence[Record]) -> None:
@@ -57,11 +68,26 @@ class Watermark:
 
     def _pass(self) -> None:
         """Move the mark over every position whose last record lies below it."""
-        waiting, low = self._open, self._low
-        nbytes, reached, passed = self._nbytes, self.reached, self.passed
-        while waiting and waiting[0][0] < low:
-            number, position, size = waiting.popleft()
-            nbytes -= size
-            if not waiting or waiting[0][1] != position:
-                reached, passed = position, number + 1
-        self._nbytes, self.reached, self.passed = nbytes, reached, passed
+        while self._open and self._open[0].first < self._low:
+            page = self._open[0]
+            end = min(self._low - page.first, len(page.positions))
+            self._nbytes -= sum(page.sizes[page.passed : end])
+            self._reach(page, end)
+            page.passed = end
+            if end < len(page.positions):
+                return
+            self._open.popleft()
+
+    def _reach(self, page: _Page, end: int) -> None:
+        """Of *page* everything before its *end*-th record is settled: but a position that it shares is not reached."""
+        positions = page.positions
+        if end < len(positions):
+            following = positions[end]
+        elif len(self._open) > 1:
+            following = self._open[1].positions[0]
+        else:
+            following = None
+        while end > page.passed and positions[end - 1] == following:
+            end -= 1
+        if end > page.passed:
+            self.reached, self.passed = positions[end - 1], page.first + end

@@ -49,6 +49,17 @@ def test_a_shared_position_is_reached_with_its_last_record():
     assert mark.reached == "B"
 
 
+def test_a_position_that_two_pages_share_is_reached_with_its_last_record():
+    """Mutation: only what lies in the same page is looked at."""
+    mark, first = tracked("AB")
+    more = [record("x", token="B"), record("y", token="C")]
+    mark.track(more)
+    mark.settle(first)
+    assert mark.reached == "A"
+    mark.settle(more[:1])
+    assert (mark.reached, mark.passed) == ("B", 3)
+
+
 def test_numbers_go_on_from_page_to_page():
     mark, first = tracked("AB")
     more = [record("x", token="C"), record("y", token="D")]
