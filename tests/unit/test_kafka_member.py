@@ -217,7 +217,7 @@ async def test_what_was_polled_is_handled_before_more_is() -> None:
         await until(lambda: not script.polls)
         assert script.waits[-1] == GLANCE, "there is no room for more"
         await until(lambda: script.log[-1] == ("rest",))
-        script.rests_for = 20.0
+        script.rests_for = 60.0
         await until(lambda: script.resting == script.rests_for)
         script.polls.append(lambda: {TWO: more})
         await asyncio.sleep(0.05)
@@ -239,6 +239,8 @@ async def test_an_order_and_the_end_do_not_wait_for_a_rest() -> None:
         member.move(told.partitions[ONE], 7)
         await until(lambda: ("seek", 0, 7) in script.log)
         await until(lambda: script.resting == script.rests_for)
+        async with asyncio.timeout(20):
+            await member.close()
 
 
 async def test_the_group_waits_for_lanes_and_for_commits_that_are_on_their_way() -> None:
