@@ -62,6 +62,7 @@ class PreparedLane:
     traits: Traits = TRAITS
     deadline = math.inf
     condition = Condition("polling")
+    care = None
 
     def __init__(self, ready: Sequence[dict[str, Any]], total: int, page: int) -> None:
         self._ready, self._left, self._page = ready, total, page
@@ -108,6 +109,7 @@ class PreparedSource:
     """One prepared lane, rendered as the SQS connector does; above ten a batch, SQS mappings have a window."""
 
     condition = Condition("polling")
+    care = None
 
     def __init__(self, lane: PreparedLane, batch: int) -> None:
         self._lane, self._windowed = lane, batch > TENS
