@@ -62,7 +62,7 @@ class PreparedLane:
     traits: Traits = TRAITS
     deadline = math.inf
     condition = Condition("polling")
-    care = None
+    care, epoch = None, 0
 
     def __init__(self, ready: Sequence[dict[str, Any]], total: int, page: int) -> None:
         self._ready, self._left, self._page = ready, total, page
@@ -87,7 +87,7 @@ class PreparedLane:
         self._nbytes += sum([one.size for one in taken])
         return taken
 
-    async def ack(self, records: Sequence[Record]) -> None:
+    async def ack(self, records: Sequence[Record], memo: object = None) -> None:  # noqa: ARG002 - no place for one
         self._records -= len(records)
         self._nbytes -= sum([one.size for one in records])
 
@@ -109,7 +109,6 @@ class PreparedSource:
     """One prepared lane, rendered as the SQS connector does; above ten a batch, SQS mappings have a window."""
 
     condition = Condition("polling")
-    care = None
 
     def __init__(self, lane: PreparedLane, batch: int) -> None:
         self._lane, self._windowed = lane, batch > TENS
