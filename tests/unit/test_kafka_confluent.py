@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, Message
+from confluent_kafka import TopicPartition as Partition
 
 from headrace_connectors.kafka import statistics
-from headrace_connectors.kafka.client import OutOfRange, TopicPartition, Unreadable
+from headrace_connectors.kafka.client import Offset, OutOfRange, TopicPartition, Unreadable
+from headrace_connectors.kafka.committing import Committing
 from headrace_connectors.kafka.confluent import NOWHERE, of_group
 from headrace_connectors.kafka.options import KafkaOptions, check
 from headrace_connectors.kafka.pollthread import PollThread
@@ -189,6 +191,29 @@ def test_commits_are_carried_out_while_it_rests() -> None:
         assert ran == [1, 2] * times
     polls.wake()
     polls.rest(60)
+
+
+def test_a_commit_ends_a_rest_for_it_is_answered_within_a_poll() -> None:
+    """Mutation: one that waits for the end of a rest: each attempt of a careful lane does."""
+
+    class Sends:
+        def commit(self, offsets: list[Partition], **_: object) -> None:
+            assert [one.offset for one in offsets] == [3]
+
+    polls, answered = PollThread(), threading.Event()
+    commits = Committing(polls, lambda _: None)
+
+    def commit() -> None:
+        commits.commit(Sends(), {ZERO: Offset(3)})  # type: ignore[arg-type]
+        answered.set()
+
+    threading.Thread(target=commit, daemon=True).start()
+    resting = threading.Thread(target=polls.rest, args=(60,), daemon=True)
+    resting.start()
+    resting.join(20)
+    assert not resting.is_alive()
+    commits.answered(None, [])
+    assert answered.wait(20)
 
 
 def test_what_is_asked_of_one_that_is_closed_is_refused() -> None:

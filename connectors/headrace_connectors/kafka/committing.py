@@ -66,6 +66,7 @@ class Committing:
         else:
             consumer.commit(offsets=list(sent.offsets), asynchronous=True)
             self._sent.append(sent)
+            self._thread.wake()  # it is answered within a poll
 
     def answered(self, error: KafkaError | None, parts: Sequence[Partition]) -> None:
         """What was answered at once, since, is answered again."""
