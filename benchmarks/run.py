@@ -15,6 +15,7 @@ from statistics import median
 
 import fifo
 import filters
+import schedules
 import sqs
 import streams
 import topics
@@ -164,6 +165,24 @@ def partitions() -> list[str]:
     ]
 
 
+def occurrences() -> list[str]:
+    """How late a thousand fire in one second, what ten thousand weigh, and what they cost while none is due."""
+    say(f"schedules, {schedules.MINUTES} minutes")
+    counts = (str(one) for one in (schedules.ALL, schedules.TOGETHER, schedules.MINUTES))
+    script = str(HERE / "schedules.py")
+    done = subprocess.run([sys.executable, script, *counts], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    late = f"{found['p50']:.2f} / {found['p99']:.2f} / {found['most']:.2f}"
+    row = [late, f"{found['kilobytes']:.1f}", f"{found['idle_percent']:.1f}"]
+    return [
+        f"### Schedules: {schedules.ALL:,} in one process, {schedules.TOGETHER:,} due in the same second, over SQLite",
+        "",
+        *table(["late by, s: p50 / p99 / most", "KB a schedule", "CPU while none is due, %"], [row]),
+        "",
+        verdict("late by at the 99th hundredth, s", [found["p99"]], schedules.TARGET, most=True),
+    ]
+
+
 def _shown(results: Iterable[dict[str, float]], form: str = ".0f") -> list[str]:
     results = list(results)
     return [spread([r["per_second"] for r in results], ",.0f"), spread([r["cpu_us"] for r in results], form)]
@@ -219,6 +238,7 @@ def main() -> None:
         "fifo": groups,
         "kinesis": shards,
         "kafka": partitions,
+        "schedules": occurrences,
         "filters": patterns,
     }
     wanted = sys.argv[1:] or list(parts)

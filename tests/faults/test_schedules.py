@@ -1,4 +1,4 @@
-"""Schedules while the processes that fire them are killed: each occurrence at least once, each repeat for a kill."""
+"""Schedules while who fires them is killed, or sleeps: each occurrence at least once, each repeat for that."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import json
 import os
 import random
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from headrace.testing import history
-from headrace.testing.history import Kill
+from headrace.testing.history import Cause, Kill, Stopped
 from support import ticks
 from support.redis import Valkey
 from support.service import HANDLERS, Service
@@ -61,44 +65,67 @@ def planned(begin: float, end: float) -> set[int]:
     }
 
 
-async def test_five_copies_and_kills_at_random(tmp_path: Path) -> None:
-    """Mutations: calls that are written behind their position; a takeover that begins at now; a call that is settled
-    as it is taken."""
+@pytest.fixture
+def copies(tmp_path: Path) -> Iterator[list[Service]]:
+    """Five, over one Valkey, that keep one book; not started."""
     ticks.install(tmp_path / "installed")
-    book = tmp_path / "book"
     around = {
-        "BOOK": str(book),
+        "BOOK": str(tmp_path / "book"),
         "PERIOD": str(PERIOD),
         "PYTHONPATH": os.pathsep.join([str(tmp_path / "installed"), str(HANDLERS.parent)]),
     }
-    kills: list[Kill] = []
     with Valkey("--appendonly", "yes") as valkey:
-        copies = [Service(tmp_path / f"copy-{number}", config(valkey.url), around) for number in range(COPIES)]
-        try:
-            for copy in copies:
-                copy.start()
-            await until_all_fire(copies, book)
-            begin = time.time()
-            for _ in range(KILLS):
-                await asyncio.sleep(random.uniform(1, 4))
-                victim = random.choice(copies)
-                pid = victim.pid
-                kills.append(Kill(pid, victim.kill()))
-                await asyncio.sleep(random.uniform(0, 2))
-                victim.start()
-            await asyncio.sleep(PERIOD / 3)
-            end = time.time()
-            await asyncio.sleep(3 * TTL + 10)
-            for copy in copies:
-                copy.terminate()
-            for copy in copies:
-                assert await copy.ended() == 0, copy.log_text()
-        finally:
-            for copy in copies:
-                copy.stop()
+        made = [Service(tmp_path / f"copy-{number}", config(valkey.url), around) for number in range(COPIES)]
+        yield made
+        for copy in made:
+            copy.stop()
+
+
+async def test_five_copies_and_kills_at_random(copies: list[Service], tmp_path: Path) -> None:
+    """Mutations: calls that are written behind their position; a takeover that begins at now; a call that is settled
+    as it is taken."""
+    kills: list[Cause] = []
+    async with judged(copies, tmp_path / "book", kills):
+        for _ in range(KILLS):
+            await asyncio.sleep(random.uniform(1, 4))
+            victim = random.choice(copies)
+            pid = victim.pid
+            kills.append(Kill(pid, victim.kill()))
+            await asyncio.sleep(random.uniform(0, 2))
+            victim.start()
+
+
+async def test_copies_that_sleep_past_their_leases(copies: list[Service], tmp_path: Path) -> None:
+    """As on a machine that was suspended: what they held is another's when they wake. Mutation: a taking, or a bucket,
+    that goes on without a look at its deadline."""
+    stops: list[Cause] = []
+    async with judged(copies, tmp_path / "book", stops):
+        for _ in range(3):
+            sleeper = random.choice(copies)
+            stops.append(Stopped(sleeper.pid, sleeper.pause()))
+            await asyncio.sleep(2.5 * TTL)
+            sleeper.resume()
+            await asyncio.sleep(1)
+
+
+@asynccontextmanager
+async def judged(copies: list[Service], book: Path, causes: list[Cause]) -> AsyncIterator[None]:
+    """Every occurrence that lies within the block is run, and again only for one of *causes*, which the block adds."""
+    for copy in copies:
+        copy.start()
+    await until_all_fire(copies, book)
+    begin = time.time()
+    yield
+    await asyncio.sleep(PERIOD / 3)
+    end = time.time()
+    await asyncio.sleep(3 * TTL + 10)
+    for copy in copies:
+        copy.terminate()
+    for copy in copies:
+        assert await copy.ended() == 0, copy.log_text()
     lines, sure = book.read_text().splitlines(), planned(begin, end)
-    found = history.check(history.attempts(lines), sure, unsure=planned(begin - 600, end + 600), causes=kills)
-    print(f"{len(sure)} occurrences, {len(kills)} kills: {found}; {lateness(lines)}")  # noqa: T201 - for docs/promises.md
+    found = history.check(history.attempts(lines), sure, unsure=planned(begin - 600, end + 600), causes=causes)
+    print(f"{len(sure)} occurrences, {len(causes)} causes: {found}; {lateness(lines)}")  # noqa: T201 - docs/promises.md
     assert not found.lost
     assert not found.strangers
     assert not found.unexplained
