@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from headrace.delivery import Attempt, Work
+from headrace.attempting import attempt_of
+from headrace.delivery import Work
 from headrace.destination import Destination, Payload
 from headrace.doing import Words
 from headrace.ending import cancelled
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
-from headrace.functions.context import Delivery
 from headrace.invocations import InvocationLane
-from headrace.model import Answer, Condition, Event, Failure, Keep, Lane, LooksAhead, Order, Record, Source, Unreadable
+from headrace.model import Condition, Keep, Lane, LooksAhead, Record, Source, Unreadable
 from headrace.observe import Tally
 from headrace.outlet import Outlet
 from headrace.pausing import FINISHING, Pause
@@ -24,11 +23,10 @@ from headrace.pipeline import End, Ending, Pipeline
 from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
 from headrace.retry import again
-from headrace.settling import Discarder, Outcome, no_destination
+from headrace.settling import Discarder, no_destination
 from headrace.sharded import ShardedSource
 from headrace.sharing import LEFT_ALONE
 from headrace.slots import Slots
-from headrace.verdict import UNREADABLE, Rules, judge
 from headrace.windows import Tumbling
 
 STEADY = 60.0
@@ -228,7 +226,7 @@ class Mapping:
             work = Work(
                 lane=lane,
                 plan=plan,
-                attempt=self._attempt(source, lane),
+                attempt=attempt_of(self._opening, self.function, source, lane),
                 tumbling=self._tumbling(source, lane),
                 slots=Slots(plan.concurrency),
                 discard=self._discarder(source, lane),
@@ -281,37 +279,6 @@ class Mapping:
         seconds = self._opening.settings.tumbling_window_in_seconds
         return source.tumbling(lane.name, seconds) if seconds and isinstance(source, ShardedSource) else None
 
-    def _attempt(self, source: Source, lane: Lane) -> Attempt:
-        settings, function, by_key = self._opening.settings, self.function, lane.traits.order is Order.KEY
-        calls = lane if isinstance(lane, InvocationLane) else None
-        rules = Rules(
-            report=bool(settings.function_response_types),
-            strict=settings.response_mode == "strict",
-            windowed=bool(settings.tumbling_window_in_seconds),
-            identify=source.identify,
-        )
-
-        async def attempt(records: Sequence[Record], number: int, keys: Event) -> Outcome:
-            tries = max([number, *[record.attempt for record in records]])
-            delivery = Delivery(mapping=self.name, lane=lane.name, epoch=lane.epoch, attempt=tries)
-            request_id = calls.request_id(records) if calls else None
-            try:
-                event = source.render(records)
-                event = {**event, **keys} if keys else event
-            except Exception as error:  # noqa: BLE001 - a message of odd shape costs its batch, not the lane
-                if any(isinstance(record, Unreadable) for record in records):
-                    return Outcome(Answer(request_id="", duration=0.0), UNREADABLE)
-                self._log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
-                answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
-            else:
-                until = _last_moment(records) if by_key or calls else lane.deadline
-                answer = await function.call(event, delivery, until, request_id=request_id)
-            if calls and not answer.lapsed:
-                calls.heard(records, answer)
-            return Outcome(answer, judge(answer, (record.id for record in records), rules))
-
-        return attempt
-
     def _discarder(self, source: Source, lane: Lane) -> Discarder:
         destined, full = self._opening.on_failure, self._opening.settings.failure_payload == "full"
         if self._destination is None or destined is None:
@@ -343,11 +310,6 @@ def _open(connector: Connector, opening: Opening) -> Source:
         return ShardedSource(opening, connector.shards(opening))
     assert connector.open is not None, "a connector has one of them"  # noqa: S101 - Connector sees to it
     return connector.open(opening)
-
-
-def _last_moment(records: Sequence[Record]) -> float:
-    """After it a handler that began would run beside another owner's attempt at the same records."""
-    return min(record.until for record in records)
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

@@ -1,0 +1,52 @@
+"""One attempt at records of a lane: rendered as their source's event, handed to the function, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headrace.delivery import Attempt
+from headrace.functions import Function
+from headrace.functions.context import Delivery
+from headrace.invocations import InvocationLane
+from headrace.model import Answer, Event, Failure, Lane, Order, Record, Source, Unreadable
+from headrace.plugins import Opening
+from headrace.settling import Outcome
+from headrace.verdict import UNREADABLE, Rules, judge
+
+
+def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane) -> Attempt:
+    """How the records of *lane* are tried.
+
+    A handler is not begun once another owner's attempt could run beside it: that of the lane, or of the records where
+    each has a time of its own and their order, or a call that is made once, hangs on it.
+    """
+    settings, log = opening.settings, opening.log
+    calls = lane if isinstance(lane, InvocationLane) else None
+    own_times = calls is not None or lane.traits.order is Order.KEY
+    rules = Rules(
+        report=bool(settings.function_response_types),
+        strict=settings.response_mode == "strict",
+        windowed=bool(settings.tumbling_window_in_seconds),
+        identify=source.identify,
+    )
+
+    async def attempt(records: Sequence[Record], number: int, keys: Event) -> Outcome:
+        tries = max([number, *[record.attempt for record in records]])
+        delivery = Delivery(mapping=opening.mapping, lane=lane.name, epoch=lane.epoch, attempt=tries)
+        request_id = calls.request_id(records) if calls else None
+        try:
+            event = source.render(records)
+            event = {**event, **keys} if keys else event
+        except Exception as error:
+            if any(isinstance(record, Unreadable) for record in records):
+                return Outcome(Answer(request_id="", duration=0.0), UNREADABLE)
+            log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
+            answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
+        else:
+            until = min(record.until for record in records) if own_times else lane.deadline
+            answer = await function.call(event, delivery, until, request_id=request_id)
+        if calls and not answer.lapsed:
+            calls.heard(records, answer)
+        return Outcome(answer, judge(answer, (record.id for record in records), rules))
+
+    return attempt
