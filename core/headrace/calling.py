@@ -44,19 +44,26 @@ def accept(call: Call, now: float) -> Kept:
     return Kept(call=call, due=call.due or now, accepted=now)
 
 
-def takeable(waiting: Iterable[Kept], busy: Callable[[str], bool], limit: int) -> list[Kept]:
-    """The first of *waiting* that may be taken together; *busy*: whether one of a group is taken already."""
-    return list(islice(_one_at_a_time(waiting, busy), max(limit, 0)))
+def takeable(
+    waiting: Iterable[Kept], busy: Callable[[str], bool], begun: Callable[[str], bool], limit: int
+) -> list[Kept]:
+    """The first of *waiting* that may be taken together.
+
+    *busy*: whether one of a group is taken already; *begun*: whether one that was begun waits to be made again.
+    """
+    return list(islice(_one_at_a_time(waiting, busy, begun), max(limit, 0)))
 
 
-def _one_at_a_time(waiting: Iterable[Kept], busy: Callable[[str], bool]) -> Iterator[Kept]:
+def _one_at_a_time(
+    waiting: Iterable[Kept], busy: Callable[[str], bool], begun: Callable[[str], bool]
+) -> Iterator[Kept]:
     known: dict[str, bool] = {}
     for kept in waiting:
         group = kept.call.group
         if kept.call.alone:
             if group not in known:
                 known[group] = busy(group)
-            if known[group]:
+            if known[group] or (not kept.attempt and begun(group)):
                 continue
         known[group] = True
         yield kept

@@ -19,7 +19,8 @@ class Call:
         event: what the handler is given, as JSON text.
         due: not before this, in Unix seconds by the store's clock; 0: from when it is put on.
         group: what it is one of (a schedule's name).
-        alone: not while another of its group is taken.
+        alone: not while another of its group is taken; and not for the first time while another has been begun, and
+            waits to be made again.
     """
 
     id: str
@@ -31,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """The right to make a call; equal by mapping, id and number.
+    """The right to make a call; equal by mapping and number.
 
     Attributes:
         call: as it was put, whenever it is due now.

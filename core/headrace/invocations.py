@@ -31,6 +31,9 @@ HOLDS = 4
 MARGIN = 0.1
 """Of the ttl: nothing is begun that much before the store lets others take it."""
 
+COMPARED = 5.0
+"""Seconds between two looks at the store's clock."""
+
 LAST = 5.0
 """Seconds that the last writes may take at the end; what is not settled then is run again."""
 
@@ -80,9 +83,10 @@ class InvocationLane:
         self._out: dict[Taken, Record] = {}
         self._runs: dict[Taken, Run] = {}
         self._settled: list[Taken] = []
-        self._returned: list[tuple[Taken, float]] = []
+        self._returned: list[tuple[Taken, float, bool]] = []
         self._news, self._work = asyncio.Event(), asyncio.Event()
         self._taking: asyncio.Task[None] | None = None
+        self._ahead, self._compared = 0.0, -math.inf
         self._halted = self._closed = False
 
     @property
@@ -148,15 +152,24 @@ class InvocationLane:
                 try:
                     queue, sent = await self._queue(), self._clock.boot()
                     taken = await queue.take(self._mapping, self._owner, limit, self._ttl)
+                    if taken:
+                        await self._compare_clocks(queue)
                 except LedgerError as error:
                     self._say("unavailable", str(error))
                     raise
         self._say("polling")
         for one in taken:
-            record = Record(one.call.id, one, one.accepted, len(one.call.event), token=one, attempt=one.attempt)
+            at = max(one.accepted, one.call.due) - self._ahead  # one that was put to come later is no older for that
+            record = Record(one.call.id, one, at, len(one.call.event), token=one, attempt=one.attempt)
             record.until = self._until(sent)
             self._held[one] = record
             self._inbox.append(record)
+
+    async def _compare_clocks(self, queue: Calls) -> None:
+        """How far the store's clock is ahead of ours, by which ages are reckoned; asked seldom, for both go on."""
+        if self._clock.boot() - self._compared > COMPARED:
+            self._ahead = await queue.now() - self._clock.wall()
+            self._compared = self._clock.boot()
 
     def _until(self, sent: float) -> float:
         return deadline(sent=sent, ttl=self._ttl, margin=self._ttl * MARGIN)
@@ -176,7 +189,7 @@ class InvocationLane:
             if delay is None:  # its own time: when the taking has expired
                 self._forget(record.token)
             else:
-                self._returned.append((record.token, delay))
+                self._returned.append((record.token, delay, record.token in self._runs))
         self._work.set()
 
     def _let_go(self, records: Sequence[Record]) -> None:
@@ -258,10 +271,11 @@ class InvocationLane:
             self._settled = self._settled[len(settled) :]
             for taken in settled:
                 self._forget(taken)
-        for delay in sorted({delay for _, delay in returned}):
-            await queue.put_back([one for one, late in returned if late == delay], delay, begun=True)
+        for delay, begun in sorted({(delay, begun) for _, delay, begun in returned}):
+            some = [one for one, late, was in returned if (late, was) == (delay, begun)]
+            await queue.put_back(some, delay, begun=begun)  # what no handler saw pays no attempt
         self._returned = self._returned[len(returned) :]
-        for taken, _ in returned:
+        for taken, _, _ in returned:
             self._forget(taken)
         if returned:
             self.wake()

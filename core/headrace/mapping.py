@@ -25,7 +25,7 @@ from headrace.plugins import Connector, Opening
 from headrace.retry import again
 from headrace.settling import Discarder, no_destination
 from headrace.sharded import ShardedSource
-from headrace.sharing import LEFT_ALONE
+from headrace.sharing import LEFT_ALONE, PAUSED
 from headrace.slots import Slots
 from headrace.windows import Tumbling
 
@@ -103,7 +103,7 @@ class Mapping:
             return paused
         own = self._problem if self._source is None else self._source.condition
         conditions = [running.condition for running in list(self.lanes.values())]
-        if not conditions or own.state == LEFT_ALONE:
+        if not conditions or own.state in {LEFT_ALONE, PAUSED}:
             return own
         return next((c for c in conditions if not c.ready), conditions[0])
 

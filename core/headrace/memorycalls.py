@@ -21,6 +21,7 @@ class _Queue:
     expires: dict[str, float] = field(default_factory=dict)
     all_of: Counter[str] = field(default_factory=Counter)
     taken_of: Counter[str] = field(default_factory=Counter)
+    begun_of: Counter[str] = field(default_factory=Counter)
     notes: dict[str, str] = field(default_factory=dict)
 
     def put(self, kept: Kept, now: float) -> None:
@@ -30,6 +31,7 @@ class _Queue:
         self.all_of[group] += 1
         if kept.owner is None:
             insort(self.waits, (kept.due, id_))
+            self.begun_of[group] += kept.attempt > 0
         else:
             self.expires[id_] = now + kept.left
             self.taken_of[group] += 1
@@ -41,6 +43,7 @@ class _Queue:
         _less(self.all_of, kept.call.group)
         if kept.owner is None:
             del self.waits[bisect_left(self.waits, (kept.due, id_))]
+            self.begun_of[kept.call.group] -= kept.attempt > 0
         else:
             del self.expires[id_]
             _less(self.taken_of, kept.call.group)
@@ -81,6 +84,9 @@ class MemoryCallRows:
 
     def busy(self, mapping: str, group: str) -> bool:
         return group in self._queues[mapping].taken_of
+
+    def begun(self, mapping: str, group: str) -> bool:
+        return self._queues[mapping].begun_of[group] > 0
 
     def put_call(self, mapping: str, kept: Kept) -> None:
         self._queues[mapping].put(kept, self.now)

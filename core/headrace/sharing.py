@@ -32,6 +32,9 @@ the shard would begin the same records beside it.
 LEFT_ALONE = "waiting"
 """The state of a source whose shards are not all taken, as calls of earlier leases still run."""
 
+PAUSED = "paused"
+"""The state of a source that an operator has paused, for every copy."""
+
 LETTING_GO = 10.0
 """Seconds that may take; what is not let go of by then expires."""
 
@@ -146,7 +149,7 @@ class Sharing(Generic[L]):
             return []
         self._remember(seen)
         if seen.paused:
-            self._set_condition("paused", "headrace resume goes on")
+            self._set_condition(PAUSED, "headrace resume goes on")
             return []
         return await self._choose(ledger, seen)
 
@@ -205,7 +208,11 @@ class Sharing(Generic[L]):
         self._upkeep.known = graph.taken(self._upkeep.known, lease)
         self._log.info("lease.taken", lane=shard, epoch=lease.epoch, position=lease.position, crashes=lease.crashes)
         self.last[shard] = holding
-        one = self.carried[shard] = await self._make(shard, holding, partial(self._closed, shard, holding))
+        try:
+            one = self.carried[shard] = await self._make(shard, holding, partial(self._closed, shard, holding))
+        except BaseException:
+            holding.drop()  # else it would be renewed, and read by nobody
+            raise
         return one
 
     def _closed(self, shard: str, holding: Holding, finished: bool) -> None:  # noqa: FBT001 - as it is told

@@ -52,6 +52,10 @@ class SqliteCallRows:
         query = f"SELECT 1 FROM calls WHERE {_OURS} AND \"group\" = ? AND owner >= '' LIMIT 1"  # noqa: S608
         return self._db.execute(query, (self._service, mapping, group)).fetchone() is not None
 
+    def begun(self, mapping: str, group: str) -> bool:
+        query = f'SELECT 1 FROM calls WHERE {_OURS} AND "group" = ? AND owner IS NULL AND attempt > 0 LIMIT 1'  # noqa: S608
+        return self._db.execute(query, (self._service, mapping, group)).fetchone() is not None
+
     def put_call(self, mapping: str, kept: Kept) -> None:
         call = kept.call
         taking = (None, None, None) if kept.owner is None else (kept.owner, self._boot, self._now + kept.left)

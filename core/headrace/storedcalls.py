@@ -6,6 +6,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from headrace import calling
@@ -46,6 +47,10 @@ class CallRows(Protocol):
         """Whether one of the group is taken."""
         ...
 
+    def begun(self, mapping: str, group: str) -> bool:
+        """Whether one of the group that was begun waits to be made again."""
+        ...
+
     def put_call(self, mapping: str, kept: Kept) -> None: ...
 
     def drop_call(self, mapping: str, id_: str) -> None: ...
@@ -84,7 +89,7 @@ class StoredCalls(ABC):
                 return ()
             for kept in rows.expired(mapping):
                 rows.put_call(mapping, calling.free(kept))
-            may = calling.takeable(rows.due(mapping), lambda group: rows.busy(mapping, group), limit)
+            may = calling.takeable(rows.due(mapping), partial(rows.busy, mapping), partial(rows.begun, mapping), limit)
             taken = [calling.take(kept, owner, number, ttl) for number, kept in enumerate(may, first)]
             for kept in taken:
                 rows.put_call(mapping, kept)

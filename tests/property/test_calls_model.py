@@ -111,8 +111,10 @@ class Walk:
     def takeable(self, limit: int) -> list[Modelled]:
         chosen: list[Modelled] = []
         for m in sorted(self.model.values(), key=lambda m: (m.due, m.call.id)):
-            group = [o for o in self.model.values() if o.call.group == m.call.group and (self.held(o) or o in chosen)]
-            if m.due <= self.now and not self.held(m) and not (m.call.alone and group) and len(chosen) < limit:
+            group = [o for o in self.model.values() if o.call.group == m.call.group]
+            busy = any(self.held(o) or o in chosen for o in group)
+            busy = busy or (not m.attempt and any(o.attempt and not self.held(o) for o in group))
+            if m.due <= self.now and not self.held(m) and not (m.call.alone and busy) and len(chosen) < limit:
                 chosen.append(m)
         return chosen
 

@@ -91,8 +91,8 @@ def test_all_is_limited_to_the_newest() -> None:
 def test_an_at_always_fires_once() -> None:
     """Mutation: a one-shot that is older than the window is dropped."""
     one = "at(2026-01-01T12:00:30)"
-    for settings in ({}, {"missed": "skip"}, {"catchup_window": 0}):
-        decided = after(60 * 24 * 30, expression=one, **settings)
+    for settings in ({}, {"missed": "skip"}, {"catchup_window": 0}, {"overlap": "skip"}):
+        decided = after(60 * 24 * 30, unfinished=2, expression=one, **settings)
         assert decided.fire == [NOON + timedelta(seconds=30)]
         assert decided.next is None
     again = decide(definition(one), decided.remembered, NOON + timedelta(days=60), 0)
@@ -135,3 +135,13 @@ def test_a_delay_is_within_its_window_and_always_the_same() -> None:
     assert len(set(delays)) > 900
     assert delays == [delay(one, NOON + timedelta(minutes=minute)) for minute in range(1000)]
     assert delay(definition(), NOON) == 0
+
+
+def test_a_wide_window_is_searched_in_bounds_and_the_newest_fire() -> None:
+    """Mutation: half a million occurrences are decided on one by one; too few of the newest are looked at."""
+    year = 60 * 24 * 365
+    decided = after(year + 0.5, missed="all", catchup_window=366 * 86400, max_catchup=10_000)
+    assert fired(decided) == list(range(year - 9_999 - 1, year + 1))[-len(decided.fire) :]
+    assert len(decided.fire) >= 10_000
+    assert len(decided.missed) <= 3
+    assert decided.remembered.last == NOON + timedelta(minutes=year)

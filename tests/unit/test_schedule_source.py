@@ -75,6 +75,8 @@ def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shop:
             {"schedule_expression": "rate(1 hour)", "start_date": "2027-01-01", "end_date": "2026-01-01"},
             "source.end_date: is before start_date",
         ),
+        ({"schedule_expression": "rate(1 hour)", "start_date": "99999999999999"}, "start_date: must be Unix seconds"),
+        ({"schedule_expression": "rate(1 hour)", "catchup_window": 99999999999}, "source.catchup_window: must be"),
         (
             {"schedules": {"a": {"schedule_expression": "rate(0 hours)"}}},
             "source.schedules.a.schedule_expression: column",
@@ -102,6 +104,11 @@ def test_a_rate_needs_a_store_that_remembers(shop: Shop) -> None:
     status, _, err = shop.run("check", "")
     assert (status, "memory: forgets" in err) == (2, True)
     shop.write({"schedule_expression": "cron(0 12 * * ? *)"}, state="memory:")
+    assert shop.run("check", "")[0] == 0
+
+
+def test_a_date_may_be_a_number(shop: Shop) -> None:
+    shop.write({"schedule_expression": "rate(1 hour)", "start_date": 1767225600})
     assert shop.run("check", "")[0] == 0
 
 
@@ -137,6 +144,7 @@ def test_list_shows_local_times_and_utc(shop: Shop) -> None:
     assert "2026-03-28T01:30:00Z" in out
     assert "does not exist, as clocks go from 02:00 to 03:00" in out
     assert "2026-03-30T00:30:00Z" in out
+    assert not (shop.folder / "shop.db").exists(), "looking makes no file"
     status, out, _ = shop.run("schedule", "list", "--from 2026-03-28T00:00:00Z --count 2 --json")
     found = json.loads(out)
     assert found["report/night"]["next"] == ["2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"]

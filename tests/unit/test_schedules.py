@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -204,3 +205,65 @@ async def test_a_store_that_is_away_loses_no_occurrence_and_doubles_none() -> No
     assert sorted(clocks.times) == minutes(1, 7)
     for copy in copies:
         await copy.stop()
+
+
+@virtual
+async def test_what_is_due_before_a_bucket_is_first_looked_at_fires() -> None:
+    """A first graph takes some looks. Mutation: a schedule that begins when its bucket is first held."""
+    clocks = Clocks(begin="2026-01-01T00:00:58Z")
+    one = clocks.copy("a", {"schedule_expression": "at(2026-01-01T00:00:59)"}).start()
+    await asyncio.sleep(60)
+    assert clocks.times == ["2026-01-01T00:00:59Z"]
+    await one.stop()
+
+
+@virtual
+async def test_one_that_fires_late_by_its_jitter_is_no_older_for_that() -> None:
+    """Mutation: an age from when it was put into the queue: given up before its first attempt."""
+    clocks = Clocks()
+    source = {"schedule_expression": "at(2026-01-01T00:01:00)", "jitter": 86400}
+    one = clocks.copy("a", source, maximum_record_age_in_seconds=60).start()
+    await asyncio.sleep(2 * 86400)
+    assert clocks.times == ["2026-01-01T00:01:00Z"]
+    assert clocks.at[0] > datetime(2026, 1, 1, 0, 3, tzinfo=UTC).timestamp(), "else this shows nothing"
+    await one.stop()
+
+
+@virtual
+async def test_ages_go_by_the_stores_clock() -> None:
+    """Mutation: the age of a call by the clock of who takes it, which is ahead."""
+    clocks = Clocks()
+    one = clocks.copy("a", EVERY_MINUTE, ahead=3600.0, maximum_record_age_in_seconds=60).start()
+    await asyncio.sleep(3 * 60 + 30)
+    assert clocks.times == minutes(1, 3)
+    await one.stop()
+
+
+@virtual
+async def test_what_is_buffered_waits_for_the_retries_of_the_one_before() -> None:
+    """Mutation: a group that is free between two attempts."""
+    clocks = Clocks()
+
+    async def fails_once(event: Any, context: Any) -> None:
+        if event["time"] == minutes(1, 1)[0] and context.headrace.attempt == 1:
+            raise ValueError("boom")
+
+    clocks.behave = fails_once
+    backoff = {"initial": 90, "maximum": 300}
+    one = clocks.copy("a", {**EVERY_MINUTE, "overlap": "buffer_one"}, retry_backoff=backoff).start()
+    await asyncio.sleep(4 * 60)
+    assert clocks.times[:3] == [*minutes(1, 1), *minutes(1, 1), *minutes(2, 2)]
+    await one.stop()
+
+
+@virtual
+async def test_a_pause_is_its_condition() -> None:
+    """Mutation: it is shown as polling, as its queue is."""
+    clocks = Clocks()
+    one = clocks.copy("a", EVERY_MINUTE).start()
+    await asyncio.sleep(10)
+    assert one.mapping.condition.state == "polling"
+    await clocks.store.pause("m", paused=True)
+    await asyncio.sleep(10)
+    assert one.mapping.condition.state == "paused"
+    await one.stop()

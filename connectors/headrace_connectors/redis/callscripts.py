@@ -6,7 +6,7 @@ Beside a mapping's hash, in its slot:
              owner
     due      a sorted set of the ids that are not taken, by when they are due
     taken    a sorted set of the ids that are taken, by when that expires
-    groups   a hash: all:GROUP and taken:GROUP, how many there are
+    groups   a hash: all:GROUP, taken:GROUP and begun:GROUP (that were begun, and wait), how many there are
     notes    a hash: the last note of each group
 
 Times are seconds of Redis' TIME with their fractions; one that has expired lies in `taken` until somebody takes.
@@ -80,17 +80,19 @@ if redis.call('HGET', key, 'paused') == '1' then return {} end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', taken, '-inf', text(clock))) do
     let_go(id)
     redis.call('ZADD', due, get(id, 'due'), id)
+    count('begun', get(id, 'group'), 1)
 end
 local PAGE = 100
 local answer, limit, passed, busy = {}, tonumber(ARGV[2]), 0, {}
 
-local function may(group, alone)
+local function may(group, alone, begun)
     if alone ~= '1' then return true end
     if busy[group] == nil then busy[group] = redis.call('HEXISTS', groups, 'taken:' .. group) == 1 end
-    return not busy[group]
+    return not busy[group] and (begun or redis.call('HEXISTS', groups, 'begun:' .. group) == 0)
 end
 
-local function take(id, group)
+local function take(id, group, begun)
+    if begun then count('begun', group, -1) end
     local number = string.format('%.0f', tonumber(ARGV[4]) + #answer)
     redis.call('ZREM', due, id)
     redis.call('ZADD', taken, text(clock + tonumber(ARGV[3])), id)
@@ -105,8 +107,9 @@ while #answer < limit do
     local page = redis.call('ZRANGEBYSCORE', due, '-inf', text(clock), 'LIMIT', passed, PAGE)
     for _, id in ipairs(page) do
         if #answer == limit then break end
-        local group, alone = get(id, 'group', 'alone')
-        if may(group, alone) then take(id, group) else passed = passed + 1 end
+        local group, alone, attempt = get(id, 'group', 'alone', 'attempt')
+        local begun = (tonumber(attempt) or 0) > 0
+        if may(group, alone, begun) then take(id, group, begun) else passed = passed + 1 end
     end
     if #page < PAGE then break end
 end
@@ -151,6 +154,7 @@ for i = 3, #ARGV, 2 do
         redis.call('ZADD', due, again, id)
         redis.call('HSET', calls, 'due:' .. id, again)
         if ARGV[2] == '0' then redis.call('HINCRBY', calls, 'attempt:' .. id, -1) end
+        if tonumber(get(id, 'attempt')) > 0 then count('begun', get(id, 'group'), 1) end
     end
     answer[#answer + 1] = good and 1 or 0
 end

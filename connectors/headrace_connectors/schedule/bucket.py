@@ -22,6 +22,7 @@ from headrace_connectors.schedule import remembered
 from headrace_connectors.schedule.definition import Definition
 from headrace_connectors.schedule.due import Decided, decide, delay
 from headrace_connectors.schedule.instants import utc
+from headrace_connectors.schedule.missed import ON_TIME
 from headrace_connectors.schedule.occasion import packed
 from headrace_connectors.schedule.remembered import Remembered, recalled
 from headrace_connectors.schedule.storetime import StoreTime
@@ -32,6 +33,9 @@ LONGEST: Final = 30.0
 """Seconds between two looks at the store's time, though nothing is due: it may have been set."""
 
 SOONEST: Final = 0.005
+
+MOST: Final = 20_000
+"""Calls in one write; a schedule's alone are no more than its `max_catchup`."""
 
 LETTING_GO: Final = 10.0
 """Seconds that letting go may take; what is not let go of by then expires."""
@@ -105,11 +109,18 @@ class Bucket:
     async def _decide(self, due: Sequence[Definition], now: datetime) -> None:
         careful = [one.name for one in due if one.settings.overlap != "allow"]
         unfinished = await self._unfinished(careful) if careful else {}
-        decided = {
-            one.name: decide(one, recalled(self._known, one, now), now, unfinished.get(one.name, 0)) for one in due
-        }
+        since = max(await self._until_done(self._time.first), now - ON_TIME)
+        decided = {}
+        for one in due:
+            known_of = recalled(self._known, one, now, since)
+            decided[one.name] = decide(one, known_of, now, unfinished.get(one.name, 0))
+            await asyncio.sleep(0)  # leases are renewed meanwhile, and handlers go on
         known = {**self._known, **{name: one.remembered for name, one in decided.items()}}
         calls = [call for one in due for call in _calls(one, decided[one.name])]
+        if len(calls) > MOST and len(due) > 1:
+            for one in due:
+                await self._decide([one], now)
+            return
         if known != self._known:  # again with the same words, where the answer was lost: what was put is not put twice
             await self._until_done(partial(self._holding.commit, remembered.write(known), calls=calls))
         self._known = known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final
 
 from headrace_connectors.schedule import missed, spread
@@ -16,8 +16,8 @@ from headrace_connectors.schedule.overlap import begin
 from headrace_connectors.schedule.remembered import Remembered
 from headrace_connectors.schedule.timetable import Timetable
 
-COUNTED: Final = 10_000
-"""Occurrences beyond the window that are looked at one by one; where there are more, those behind them are not."""
+COUNTED: Final = 20_000
+"""Occurrences that are looked at one by one, twice the most that fire; where there are more, the older ones are not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +56,22 @@ def decide(definition: Definition, known: Remembered, now: datetime, unfinished:
 
 
 def _bounded(timetable: Timetable, last: datetime, now: datetime, catch_up: CatchUp) -> tuple[datetime, list[Missed]]:
-    """Where to look from, so that no search is longer for a long absence; and what lies before that, and is too old."""
-    oldest = now - catch_up.window
-    if catch_up.always or last >= oldest:
+    """Where to look from, so that no search is longer for a long absence; and what lies before that, and is missed.
+
+    What is looked at is halved until it is few: always more than fire.
+    """
+    since = last
+    while not catch_up.always:
+        few = list(takewhile(lambda at: at <= now, islice(timetable.occurrences(since), COUNTED)))
+        if len(few) < COUNTED:
+            break
+        since = max(now - catch_up.window, since + (now - since) / 2)
+        if since <= few[0]:
+            break
+    if since == last:
         return last, []
-    old = [at for at in islice(timetable.occurrences(last), COUNTED) if at < oldest]
-    if len(old) < COUNTED:
-        return last, []
-    return oldest, [Missed(old[0], oldest, COUNTED, "catchup_window")]
+    first = next(timetable.occurrences(last))
+    return since, [Missed(first, since, COUNTED, "catchup_window")]
 
 
 def _due(timetable: Timetable, since: datetime, now: datetime) -> tuple[list[datetime], datetime | None]:
@@ -80,6 +88,8 @@ def _beside(
     definition: Definition, fire: Sequence[datetime], unfinished: int
 ) -> tuple[Sequence[datetime], Sequence[Missed]]:
     """Those that fire though the ones before have not ended, and those that do not."""
+    if isinstance(definition.expression, At):  # it always fires
+        return list(fire), []
     kept: list[datetime] = []
     for at in fire:
         open_ = unfinished + len(kept)

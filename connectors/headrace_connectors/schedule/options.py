@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -14,13 +15,16 @@ from headrace_connectors.schedule.dialect import Dialect
 DAY: Final = 86400.0
 
 
-def _moment(value: str | None) -> str | None:
+def _moment(value: str | float | None) -> str | float | None:
     if value is not None:
-        unix(value)
+        try:
+            datetime.fromtimestamp(unix(value), UTC)
+        except (ValueError, OverflowError, OSError):
+            raise ValueError("must be Unix seconds, or a time as 2026-01-31T12:00:00Z") from None
     return value
 
 
-Moment = Annotated[str | None, AfterValidator(_moment)]
+Moment = Annotated[str | float | None, AfterValidator(_moment)]
 
 
 class FlexibleTimeWindow(Settings):
@@ -64,7 +68,7 @@ class ScheduleSettings(Settings):
         "latest fires, all do, or none. The others are recorded as missed. An at(…) always fires.",
     )
     catchup_window: Seconds = Field(
-        DAY, ge=0, description="Ours: seconds after which an occurrence is missed for good."
+        DAY, ge=0, le=366 * DAY, description="Ours: seconds after which an occurrence is missed for good."
     )
     max_catchup: int = Field(100, ge=1, le=10000, description="Ours: with missed: all, the most that fire; the newest.")
     overlap: Literal["allow", "skip", "buffer_one"] = Field(

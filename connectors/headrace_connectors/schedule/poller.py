@@ -44,8 +44,8 @@ class SchedulePoller(Poller):
         schedule_expression: str | None = None,
         schedule_expression_timezone: str | None = None,
         dialect: Dialect | None = None,
-        start_date: str | None = None,
-        end_date: str | None = None,
+        start_date: str | float | None = None,
+        end_date: str | float | None = None,
         flexible_time_window: Mapping[str, Any] | None = None,
         input: Any = None,  # noqa: A002 - EventBridge Scheduler's word
         missed: Literal["latest", "all", "skip"] | None = None,

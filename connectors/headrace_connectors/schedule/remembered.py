@@ -47,12 +47,18 @@ def begin(definition: Definition, now: datetime) -> Remembered:
     return Remembered(digest=definition.digest, anchor=anchor, last=anchor - INSTANT if at_once else now)
 
 
-def recalled(known: Mapping[str, Remembered], definition: Definition, now: datetime) -> Remembered:
-    """What is known of it, unless it was defined anew since."""
+def recalled(
+    known: Mapping[str, Remembered], definition: Definition, now: datetime, since: datetime | None = None
+) -> Remembered:
+    """What is known of it, unless it was defined anew since.
+
+    One that nobody ever saw begins at *since*, when this process did: what comes due before its bucket is first looked
+    at is none the less its.
+    """
     found = known.get(definition.name)
-    if found is None or found.digest != definition.digest:
-        return begin(definition, now)
-    return found
+    if found is None:
+        return begin(definition, since or now)
+    return found if found.digest == definition.digest else begin(definition, now)
 
 
 def read(position: str) -> dict[str, Remembered]:

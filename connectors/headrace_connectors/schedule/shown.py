@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,8 +48,10 @@ def _state(bucket: Row | None) -> str:
 
 def _times(definition: Definition, bucket: Row | None, now: datetime) -> dict[str, Any]:
     """The next occurrence, and those that were missed."""
-    found = recalled(read(bucket.position if bucket else ""), definition, now)
-    coming = next(definition.timetable(found.anchor).occurrences(max(found.last, now)), None)
+    known = read(bucket.position if bucket else "")
+    found = recalled(known, definition, now)
+    after = max(found.last, now) if definition.name in known else found.last
+    coming = next(definition.timetable(found.anchor).occurrences(after), None)
     return {
         "next": coming and utc(coming),
         "missed": found.missed,
@@ -61,7 +64,8 @@ def _last_run(note: str | None) -> dict[str, Any]:
     """The last occurrence that ended, and how."""
     if note is None:
         return {"last": None, "outcome": None, "seconds": None}
-    run = Run(**json.loads(note))
+    told = json.loads(note)  # a newer headrace may tell more
+    run = Run(**{one.name: told[one.name] for one in fields(Run)})
     outcome = f"failed after {run.attempt} attempts: {run.error}" if run.error else "succeeded"
     planned = datetime.fromisoformat(run.id.rpartition("@")[2])
     return {"last": utc(planned), "outcome": outcome, "seconds": round(run.seconds, 3)}

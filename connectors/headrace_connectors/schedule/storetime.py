@@ -19,6 +19,7 @@ class StoreTime:
     def __init__(self, calls: Callable[[], Awaitable[Calls]], clock: Clock) -> None:
         self._calls, self._clock = calls, clock
         self._ahead, self._asked = 0.0, float("-inf")
+        self._first: datetime | None = None
 
     async def now(self) -> datetime:
         """By the store's clock.
@@ -31,4 +32,14 @@ class StoreTime:
             told = await (await self._calls()).now()
             boot = self._clock.boot()
             self._ahead, self._asked = told - boot, boot
-        return datetime.fromtimestamp(boot + self._ahead, UTC)
+        now = datetime.fromtimestamp(boot + self._ahead, UTC)
+        self._first = self._first or now
+        return now
+
+    async def first(self) -> datetime:
+        """What it was when this process looked first.
+
+        Raises:
+            LedgerError: as `now`.
+        """
+        return self._first or await self.now()

@@ -100,11 +100,34 @@ class CallsConformance(CallsPutConformance):
         assert ids([a, c]) == ["a", "c"]
         await ledger.settle([a])
         assert await self.take(ledger) == []
-        await ledger.put_back([c], LONG, begun=True)
+        await ledger.put_back([c], LONG, begun=False)
         b = await self.one(ledger)
         assert b.call.id == "b"
         await ledger.put("orders", [call("d", group="g")])
         assert ids(await self.take(ledger)) == ["d"]
+
+    async def test_one_that_is_alone_waits_for_the_retry_of_another(self, ledger: Ledger) -> None:
+        """What was begun is not over. Catches: a group that is free as soon as nothing of it is taken."""
+        now = await ledger.now()
+        first = [call("a", due=now - 3, group="g", alone=True), call("b", due=now - 2, group="g", alone=True)]
+        await ledger.put("orders", first)
+        a = await self.one(ledger)
+        await ledger.put_back([a], LONG, begun=True)
+        assert await self.take(ledger) == []
+        await ledger.put("orders", [call("c", group="g"), call("d", group="h", alone=True)])
+        assert ids(await self.take(ledger)) == ["c", "d"], "none that is not alone waits, nor another group"
+
+    async def test_one_that_was_begun_waits_for_none_that_was_not(self, ledger: Ledger) -> None:
+        now = await ledger.now()
+        first = [call("a", due=now - 3, group="g", alone=True), call("b", due=now - 9, group="h", alone=True)]
+        await ledger.put("orders", [*first, call("c", due=now - 5, group="g", alone=True)])
+        taken = await self.take(ledger)
+        assert ids(taken) == ["b", "c"]
+        await ledger.put_back(taken, 0.0, begun=True)
+        again = await self.take(ledger)
+        assert sorted(ids(again)) == ["b", "c"], "a was never begun, and waits"
+        await ledger.settle(again)
+        assert ids(await self.take(ledger)) == ["a"]
 
     async def test_those_that_may_not_be_taken_hide_none_behind_them(self, ledger: Ledger) -> None:
         """Catches: a limit that counts what is passed over, a look at the first few only."""

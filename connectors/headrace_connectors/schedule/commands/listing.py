@@ -16,6 +16,7 @@ from headrace.cli.common import config_file, console, read
 from headrace.cli.ledgers import PATIENCE, opened
 from headrace.config import Config
 from headrace.errors import HeadraceError
+from headrace.sqlite import path_of
 from headrace_connectors.schedule import remembered
 from headrace_connectors.schedule.commands import common
 from headrace_connectors.schedule.definition import Definition, definitions
@@ -80,6 +81,8 @@ def _counts(one: Definition) -> bool:
 
 def _anchors(config: Config, known: Mapping[str, list[Definition]]) -> Mapping[str, datetime]:
     """Since when each schedule counts that was ever run; of a store that cannot be asked that is said, and nothing."""
+    if config.state.startswith("sqlite:") and not path_of(config.state).exists():  # looking makes no file
+        return {}
 
     async def ask() -> dict[str, datetime]:
         async with asyncio.timeout(PATIENCE), opened(config) as ledger:
