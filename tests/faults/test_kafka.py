@@ -24,7 +24,7 @@ from support.copies import Copies, held, lost, measured
 from support.deadly import care, given_up
 from support.kafka import Cluster
 from support.kafka_ways import SESSION, WAYS, Readers, Way
-from support.kafkabooks import TopicProducer, hold, watching
+from support.kafkabooks import TopicProducer, all_committed, hold, watching
 from support.outages import cut_off, down
 from support.service import Service, boot, until
 from support.stops import Stops, nothing_more
@@ -71,6 +71,7 @@ async def test_members_join_leave_and_are_killed_at_random_under_load(apache_kaf
                     copies.kill_one(chance)
             enough.set()
         await books.all_done(len(producer.produced), copies.log_text)
+        await all_committed(producer.produced, watch)
         await copies.stop()
         found = await hold(books, producer.produced, watch, broken=copies.broken())
     measured(copies, found.repeats)

@@ -147,10 +147,22 @@ async def hold(
     found = check_stream(books.history(), produced, parents={}, broken=broken, writes=watch.writes, given_up=given_up)
     print(f"books: {found}")  # noqa: T201 - shown by pytest when the test fails, or with -s
     assert found.holds, found
+    behind = await uncommitted(produced, watch)
+    assert not behind, behind
+    return found
+
+
+async def uncommitted(produced: Sequence[Produced], watch: OffsetWatch) -> dict[str, tuple[int | None, int]]:
+    """The partitions whose offset is not behind the last record, with both."""
     ends: dict[str, int] = {}
     for one in produced:
         ends[one.shard] = max(ends.get(one.shard, 0), one.sequence + 1)
     committed = await watch.look()
-    behind = {shard: (committed.get(shard), end) for shard, end in ends.items() if committed.get(shard) != end}
-    assert not behind, behind
-    return found
+    return {shard: (committed.get(shard), end) for shard, end in ends.items() if committed.get(shard) != end}
+
+
+async def all_committed(produced: Sequence[Produced], watch: OffsetWatch) -> None:
+    """What a member had handled as it was killed is handled again, and committed, by those that are left."""
+    async with asyncio.timeout(60):
+        while await uncommitted(produced, watch):
+            await asyncio.sleep(0.2)
