@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import resource
 import sys
 import tempfile
@@ -42,12 +43,14 @@ def megabytes() -> float:
 
 async def measure(count: int, together: int, minutes: int) -> dict[str, float]:
     late: list[float] = []
-    done = asyncio.Event()
+    done, begun = asyncio.Event(), math.inf
 
     async def handler(event: dict[str, Any], _: Any) -> None:
-        late.append(time.time() - datetime.fromisoformat(event["time"]).timestamp())
-        if len(late) == together * minutes:
-            done.set()
+        planned = datetime.fromisoformat(event["time"]).timestamp()
+        if planned > begun:  # before that its bucket was not held yet
+            late.append(time.time() - planned)
+            if len(late) == together * minutes:
+                done.set()
 
     now = datetime.now(UTC)
     far = now.replace(hour=(now.hour + 12) % 24)
@@ -64,7 +67,7 @@ async def measure(count: int, together: int, minutes: int) -> dict[str, float]:
         async with poller:
             running = asyncio.ensure_future(poller.run())
             await asyncio.sleep(15)  # every bucket is leased, every schedule is known
-            grown = megabytes() - before
+            grown, begun = megabytes() - before, time.time()
             await done.wait()
             await asyncio.sleep(max(0.0, 5 - time.time() % 60))
             began, cpu = time.perf_counter(), time.process_time()
