@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 import pytest
 
 from headrace.testing import virtual
+from headrace_connectors.schedule.definition import BUCKETS
 from support.timetables import Clocks
 
 EVERY_MINUTE = {"schedule_expression": "cron(* * * * ? *)"}
@@ -267,3 +269,23 @@ async def test_a_pause_is_its_condition() -> None:
     await asyncio.sleep(10)
     assert one.mapping.condition.state == "paused"
     await one.stop()
+
+
+@virtual
+async def test_a_new_schedule_misses_nothing_unrecorded_while_a_copy_with_the_old_config_holds_its_bucket() -> None:
+    """A rolling deploy. Mutation: it begins when the bucket is taken."""
+    minute = {"schedule_expression": "cron(* * * * ? *)"}
+    bucket = crc32(b"m/old") % BUCKETS
+    new = next(name for name in map(str, range(10_000)) if crc32(f"m/{name}".encode()) % BUCKETS == bucket)
+    clocks = Clocks()
+    former = clocks.copy("a", {"schedules": {"old": minute}}).start()
+    await asyncio.sleep(30)
+    later = clocks.copy("b", {"schedules": {"old": minute, new: minute}}).start()
+    await asyncio.sleep(5 * 60)
+    await former.stop()
+    await asyncio.sleep(60)
+    known = (await clocks.remembered())[f"m/{new}"]
+    runs = [event for _, event, *_ in clocks.begun if event["resources"][0].endswith(f"/{new}")]
+    assert known.missed + len(runs) == 6
+    assert len(runs) >= 1
+    await later.stop()

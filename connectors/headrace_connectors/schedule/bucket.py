@@ -22,7 +22,6 @@ from headrace_connectors.schedule import remembered
 from headrace_connectors.schedule.definition import Definition
 from headrace_connectors.schedule.due import Decided, decide, delay
 from headrace_connectors.schedule.instants import utc
-from headrace_connectors.schedule.missed import ON_TIME
 from headrace_connectors.schedule.occasion import packed
 from headrace_connectors.schedule.remembered import Remembered, recalled
 from headrace_connectors.schedule.storetime import StoreTime
@@ -109,7 +108,7 @@ class Bucket:
     async def _decide(self, due: Sequence[Definition], now: datetime) -> None:
         careful = [one.name for one in due if one.settings.overlap != "allow"]
         unfinished = await self._unfinished(careful) if careful else {}
-        since = max(await self._until_done(self._time.first), now - ON_TIME)
+        since = await self._until_done(self._time.first)
         decided = {}
         for one in due:
             known_of = recalled(self._known, one, now, since)

@@ -52,8 +52,8 @@ def recalled(
 ) -> Remembered:
     """What is known of it, unless it was defined anew since.
 
-    One that nobody ever saw begins at *since*, when this process did: what comes due before its bucket is first looked
-    at is none the less its.
+    One that nobody ever saw begins at *since*, when this process did: what comes due before it holds the bucket, as
+    another does whose config has not this schedule, is none the less this one's.
     """
     found = known.get(definition.name)
     if found is None:
