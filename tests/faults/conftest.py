@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ from support.service import Service
 async def plain(ministack: Ministack, account: str) -> AsyncIterator[Any]:
     async with sqs_client(ministack.url, account, retries={"total_max_attempts": 1}) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def _nothing_left_open() -> Iterator[None]:
+    """What clients in this process left open is collected here, and not in another module's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

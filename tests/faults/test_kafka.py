@@ -30,6 +30,11 @@ from support.service import Service, boot, until
 from support.stops import Stops, nothing_more
 from support.streambooks import StreamBooks
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python's, of a broker that went away
+    pytest.mark.usefixtures("_nothing_left_open"),
+]
+
 RECORDS = int(os.environ.get("HEADRACE_RECORDS", "10000"))
 KILLS = int(os.environ.get("HEADRACE_KILLS", "6"))
 PARTITIONS = 8

@@ -16,6 +16,11 @@ from support.kafka_polling import Handled, at_rest, committed, running, until
 from support.kafka_sending import all_of, failing, opened
 from support.messages import message
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python's, of a broker that went away
+    pytest.mark.usefixtures("_nothing_left_open"),
+]
+
 
 @pytest.fixture
 def broker(needs_apache: None) -> Iterator[ApacheKafka]:

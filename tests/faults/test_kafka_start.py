@@ -19,6 +19,11 @@ from support.kafkabooks import TopicProducer, watching
 from support.service import Service, until
 from support.streambooks import StreamBooks
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python's, of a broker that went away
+    pytest.mark.usefixtures("_nothing_left_open"),
+]
+
 PARTITIONS = 8
 
 
