@@ -53,7 +53,10 @@ class SqliteCallRows:
         return self._db.execute(query, (self._service, mapping, group)).fetchone() is not None
 
     def begun(self, mapping: str, group: str) -> bool:
-        query = f'SELECT 1 FROM calls WHERE {_OURS} AND "group" = ? AND owner IS NULL AND attempt > 0 LIMIT 1'  # noqa: S608
+        query = (  # by its name: SQLite would look through all that wait in the group
+            "SELECT 1 FROM calls INDEXED BY calls_that_were_begun"  # noqa: S608
+            f' WHERE {_OURS} AND "group" = ? AND owner IS NULL AND attempt > 0 LIMIT 1'
+        )
         return self._db.execute(query, (self._service, mapping, group)).fetchone() is not None
 
     def put_call(self, mapping: str, kept: Kept) -> None:

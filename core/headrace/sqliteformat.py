@@ -34,6 +34,7 @@ CREATE TABLE calls (
 CREATE INDEX calls_that_wait ON calls (service, mapping, due, id) WHERE owner IS NULL;
 CREATE INDEX calls_that_are_taken ON calls (service, mapping, boot, expires) WHERE owner IS NOT NULL;
 CREATE INDEX calls_by_group ON calls (service, mapping, "group", owner);
+CREATE INDEX calls_that_were_begun ON calls (service, mapping, "group") WHERE owner IS NULL AND attempt > 0;
 CREATE TABLE notes (
     service TEXT NOT NULL, mapping TEXT NOT NULL, "group" TEXT NOT NULL, note TEXT NOT NULL,
     PRIMARY KEY (service, mapping, "group")
