@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final, Protocol
 
 PATIENCE = 10.0
 """Seconds that one call of a destination's server may take. A stop waits for it, so it is well below a drain's 30."""
+
+
+SUCCESS = "Success"
+"""The condition of a record that tells of an invocation which succeeded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +26,15 @@ class Message:
         key: what orders it among others, where its source orders by key.
         body: JSON in UTF-8, without a line break; when it is sent again, the same byte for byte.
         lane: whose records it is about: a queue's name, a shard's id, a topic and partition.
-        at: when they were given up, in Unix seconds.
+        at: when they were given up, or succeeded, in Unix seconds.
         source_key: of a single record, its key in bytes, where its source has keys of bytes.
+        condition: why it is sent, in the words of its body: `SUCCESS`, or what it was given up for.
+        function: the name of the function that had them.
+        function_arn: of that function, with its version, as asynchronous invocations have it.
+        asynchronous: it is about an asynchronous invocation.
+        attributes: what goes beside the body, where the destination has a place for it: a dead letter's RequestID,
+            ErrorCode and ErrorMessage.
+        hops: how many functions its content has come through by way of destinations, this one included.
     """
 
     id: str
@@ -32,6 +43,12 @@ class Message:
     lane: str
     at: float
     source_key: bytes | None = None
+    condition: str = ""
+    function: str = ""
+    function_arn: str = ""
+    asynchronous: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    hops: int = 0
 
 
 class Payload(StrEnum):
