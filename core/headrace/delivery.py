@@ -188,7 +188,7 @@ class Work(Settling):
         """Settle what can be settled after an attempt; the pieces that are to be tried again, in order."""
         match outcome.verdict.kind:
             case Kind.SUCCESS:
-                await self.succeed(records, self._memo(outcome))
+                await self.succeed(records, self._memo(outcome), outcome, attempt)
                 return []
             case Kind.LAPSED:  # to be parted from what is still ours
                 return [Piece(records, attempt)]
@@ -218,7 +218,7 @@ class Work(Settling):
         )
         self._report(records, bad, attempt, outcome)
         if good:
-            await self.succeed(good, self._memo(outcome))
+            await self.succeed(good, self._memo(outcome), outcome, attempt)
         match failure.decide(traits, failed=len(bad), attempt=attempt, progress=bool(good)):
             case GiveBack():
                 spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)

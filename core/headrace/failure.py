@@ -1,4 +1,4 @@
-"""The record of a failure: what a failure destination is sent. Pure, but for the JSON.
+"""The records that destinations are sent: of a failure, and of an invocation. Pure, but for the JSON.
 
 The frame and the order of its keys are those recorded on AWS for streams (lambda-semantics 6.1, 6.2). A payload is the
 whole event: as JSON text where AWS sends it so (S3, 6.3), else as an object (a Kafka topic, 6.5). AWS has no failure
@@ -14,12 +14,14 @@ from typing import Any
 
 import orjson
 
-from headrace.destination import Message
 from headrace.model import Event, Origin
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
-from headrace.settling import Discarded, Outcome
+from headrace.settling import Outcome, Outgoing
 
 VERSION = "1.0"
+
+LATEST = "$LATEST"
+"""The version of every function: there are no others."""
 
 _CONDITIONS = {EXHAUSTED: "RetriesExhausted", EXPIRED: "EventAgeExceeded"}
 """Of an asynchronous invocation, where a mapping's records have other words."""
@@ -28,10 +30,20 @@ LONGEST = 1000
 """Characters of an error's text: handlers quote their input, and a record has a limit."""
 
 
+STACK = 10
+"""Frames of an error that go with it: the last ones, which are those of the fault."""
+
+
 def failure_record(
-    gone: Discarded, origin: Origin, *, function_arn: str, full: bool, payload: str | Event | None = None
+    gone: Outgoing,
+    origin: Origin,
+    *,
+    function_arn: str,
+    full: bool,
+    payload: str | Event | None = None,
+    ours: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The record of *gone*, with *payload* if there is one; *full* adds what the error was.
+    """The record of *gone*, with *payload* if there is one; *full* adds what the error was, and what is *ours*.
 
     `approximateInvokeCount` is the source's own count where it has one. `responseContext` is left out where the records
     expired, even if the function ran, and its `functionError` is null where the answer named the failures.
@@ -49,30 +61,44 @@ def failure_record(
         "timestamp": iso(gone.at),
         origin.block: origin.info,
         **({} if payload is None else {"payload": payload}),
+        **({"headrace": ours} if full and ours is not None else {}),
     }
 
 
-def invocation_record(gone: Discarded, event: Event | None, *, function_arn: str, request_id: str) -> dict[str, Any]:
-    """The record of an asynchronous invocation that was given up, as recorded on AWS (lambda-semantics 8).
+def invocation_record(gone: Outgoing, event: Event | None, *, function_arn: str, request_id: str) -> dict[str, Any]:
+    """The record of an invocation that succeeded, or of one that was given up, as recorded on AWS (lambda-semantics 8).
 
     Unlike that of a mapping's records it has the event, and how the last call ended also where its age is why.
+    *function_arn* has its version.
     """
-    made = gone.records[0].attempt - (gone.outcome is None)  # the one that was not made does not count
+    first = gone.records[0]
+    made = max(first.attempt, gone.attempts) - (gone.outcome is None)  # the one that was not made does not count
     record = {
         "version": VERSION,
         "timestamp": iso(gone.at),
         "requestContext": {
             "requestId": request_id,
-            "functionArn": f"{function_arn}:$LATEST",
+            "functionArn": function_arn,
             "condition": _CONDITIONS.get(gone.reason, gone.reason),
             "approximateInvokeCount": made,
         },
         "requestPayload": event,
     }
-    if gone.outcome is not None and (failure := gone.outcome.answer.failure) is not None:
-        record["responseContext"] = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
-        record["responsePayload"] = failure.payload or {"errorMessage": failure.message, "errorType": failure.type}
-    return record
+    if gone.outcome is None:
+        return record
+    context: dict[str, Any] = {"statusCode": 200, "executedVersion": LATEST}
+    failure = gone.outcome.answer.failure
+    if failure is not None:
+        payload: object = failure.payload or {"errorMessage": failure.message, "errorType": failure.type}
+        return {**record, "responseContext": {**context, "functionError": "Unhandled"}, "responsePayload": payload}
+    return {**record, "responseContext": context, "responsePayload": gone.outcome.answer.value}
+
+
+def dead_letter_attributes(gone: Outgoing, request_id: str) -> dict[str, str]:
+    """What stands beside the bare event in a function's dead-letter queue (lambda-semantics 8)."""
+    failure = gone.outcome.answer.failure if gone.outcome else None
+    why = failure.message if failure else _CONDITIONS.get(gone.reason, gone.reason)
+    return {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": why[:LONGEST] or "Unhandled"}
 
 
 def _response(outcome: Outcome, reason: str, *, full: bool) -> dict[str, Any]:
@@ -81,33 +107,28 @@ def _response(outcome: Outcome, reason: str, *, full: bool) -> dict[str, Any]:
     Where no event could be made there was no call, and the error is all there is to say.
     """
     failure = outcome.answer.failure
-    context = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" if failure else None}
+    context = {"statusCode": 200, "executedVersion": LATEST, "functionError": "Unhandled" if failure else None}
     said: dict[str, Any] = {} if reason == UNREADABLE else {"responseContext": context}
     if (full or reason == UNREADABLE) and (why := failure or outcome.verdict.failure):
-        said["responsePayload"] = {"errorType": why.type, "errorMessage": why.message[:LONGEST]}
+        stack = {"stackTrace": list(why.stack[-STACK:])} if why.stack else {}
+        said["responsePayload"] = {"errorType": why.type, "errorMessage": why.message[:LONGEST], **stack}
     return said
 
 
-def message(gone: Discarded, record: dict[str, Any], *, apart: bool, source_key: bytes | None = None) -> Message:
-    """*record* on its way: one line of JSON.
+def name_of(gone: Outgoing, *, apart: bool) -> str:
+    """What names a message about *gone*, however often it is sent.
 
-    A queue's message (*apart*) has one id however often it is given up, so that a destination can tell a repeat.
+    A queue's record (*apart*) has one name however often it is given up, so that a destination can tell a repeat.
     Records of a log may be given up in other company the next time, and several may share an id. What was sent for
-    fewer must not pass for more: their id is the same only while they are sent again after one giving up.
+    fewer must not pass for more: their name is the same only while they are sent again after one giving up. So it is
+    of what succeeded together.
     """
     first = gone.records[0]
     name = f"{first.id}-{gone.lane}"
-    return Message(
-        id=name if apart else f"{name}-{gone.request_id}-{first.number}-{len(gone.records)}",
-        key=first.key,
-        body=to_json(record),
-        lane=gone.lane,
-        at=gone.at,
-        source_key=source_key,
-    )
+    return name if apart else f"{name}-{gone.request_id}-{first.number}-{len(gone.records)}"
 
 
-def to_json(value: dict[str, Any]) -> bytes:
+def to_json(value: object) -> bytes:
     """As JSON in UTF-8, on one line."""
     try:
         return orjson.dumps(value)

@@ -9,24 +9,22 @@ from functools import partial
 
 from headrace.attempting import attempt_of
 from headrace.delivery import Work
-from headrace.destination import Destination, Payload
+from headrace.destination import Destination
 from headrace.doing import Words
 from headrace.ending import cancelled
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
-from headrace.invocations import InvocationLane
 from headrace.model import Condition, Keep, Lane, LooksAhead, Record, Source, Unreadable
 from headrace.observe import Tally
-from headrace.outlet import Outlet
 from headrace.pausing import FINISHING, Pause
 from headrace.pipeline import End, Ending, Pipeline
 from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
 from headrace.retry import again
-from headrace.settling import Discarder, no_destination
 from headrace.sharded import ShardedSource
 from headrace.sharing import LEFT_ALONE, PAUSED
 from headrace.slots import Slots
+from headrace.telling import Telling
 from headrace.windows import Tumbling
 
 STEADY = 60.0
@@ -87,7 +85,7 @@ class Mapping:
         self._opening = replace(opening, tally=self._tally, words=self._words, still_runs=still_runs)
         self._wanted = connector.keep(opening)
         self._source: Source | None = None
-        self._destination: Destination | None = None
+        self._destinations: dict[object, Destination] = {}
         self._stopping = asyncio.Event()
         self._pause = Pause(opening.clock)
         self._drain_by = 0.0
@@ -135,12 +133,12 @@ class Mapping:
     async def run(self) -> None:
         """Carry every lane until `stop`. What nobody expected is logged, and the source opened again.
 
-        The failure destination is opened before the first lane, and closed after the last.
+        Destinations are opened before the first lane, and closed after the last.
         """
         async with AsyncExitStack() as stack:
-            if (destined := self._opening.on_failure) is not None:
-                self._destination = destined.kind.open(self._opening, destined.options)
-                stack.push_async_callback(self._destination.close)
+            for destined in self._opening.destinations:
+                destination = self._destinations[destined.key] = destined.kind.open(self._opening, destined.options)
+                stack.push_async_callback(destination.close)
             done = False
             while not done and not self._stopping.is_set():
                 async for attempt in again(self._log, "mapping.failing", waking=self._stopping):
@@ -223,13 +221,22 @@ class Mapping:
         async for lane in source.lanes():
             plan = plan_of(self._opening.settings, lane.traits)
             plan = plan if lane.care is None else plan.careful()
+            telling = Telling(
+                connector=self._connector,
+                opening=self._opening,
+                function=self.function,
+                source=source,
+                lane=lane,
+                opened=self._destinations,
+            )
             work = Work(
                 lane=lane,
                 plan=plan,
                 attempt=attempt_of(self._opening, self.function, source, lane),
                 tumbling=self._tumbling(source, lane),
                 slots=Slots(plan.concurrency),
-                discard=self._discarder(source, lane),
+                discard=telling.of_failure(),
+                announce=telling.of_success(),
                 tally=self._tally(lane.name),
                 clock=self._opening.clock,
                 log=self._log,
@@ -278,24 +285,6 @@ class Mapping:
     def _tumbling(self, source: Source, lane: Lane) -> Tumbling | None:
         seconds = self._opening.settings.tumbling_window_in_seconds
         return source.tumbling(lane.name, seconds) if seconds and isinstance(source, ShardedSource) else None
-
-    def _discarder(self, source: Source, lane: Lane) -> Discarder:
-        destined, full = self._opening.on_failure, self._opening.settings.failure_payload == "full"
-        if self._destination is None or destined is None:
-            return no_destination
-        return Outlet(
-            destination=self._destination,
-            origin=source.origin,
-            render=source.render,
-            function_arn=self.function.arn,
-            apart=lane.traits.redelivers,
-            full=full,
-            payload=destined.kind.payload or (Payload.OBJECT if full else Payload.OMITTED),
-            log=self._log,
-            singly=destined.kind.singly,
-            form=destined.kind.form,
-            request_id=lane.request_id if isinstance(lane, InvocationLane) else None,
-        )
 
     def _abandon(self) -> None:
         """What was in hand when a lane failed comes again from its source."""

@@ -100,9 +100,10 @@ class Tally:
     + in_flight. The others are counts of work, not of verdicts: an invoked record is counted at every attempt, a failed
     and a retried one (handed over again) at each; `failed_invoke` counts whole batches, as AWS does;
     `delivery_errors` counts a record at every try of the failure destination that failed, `refused` one that it can
-    never take and that was returned; `lost_to_retention` counts gaps that retention tore into a log before it was read,
-    not records, since nobody knows how many; `dropped_receives` are calls that a stop cut short, whose messages, if
-    any, return with their visibility.
+    never take and that was returned; `announced` are those of the succeeded that a destination was told of, and
+    `announce_errors` its tries that failed; `lost_to_retention` counts gaps that retention tore into a log before it
+    was read, not records, since nobody knows how many; `dropped_receives` are calls that a stop cut short, whose
+    messages, if any, return with their visibility.
     """
 
     def __init__(self) -> None:
@@ -111,6 +112,7 @@ class Tally:
         self.succeeded = 0
         self.dropped = 0
         self.delivered = 0
+        self.announced = 0
         self.returned = 0
         self.abandoned = 0
         self.deduplicated = 0
@@ -123,6 +125,7 @@ class Tally:
         self.lapsed = 0
         self.dropped_receives = 0
         self.delivery_errors = 0
+        self.announce_errors = 0
         self.refused = 0
         self.retried = 0
         self.lost_to_retention = 0

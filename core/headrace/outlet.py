@@ -1,50 +1,37 @@
-"""The way out of a lane for what is given up: made into failure records, sent, and answered for one by one."""
+"""The way out of a lane to one destination: what is told is written down, sent, and answered for one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
 
-from headrace import failure
 from headrace.destination import Destination, Message, Payload, Reply, Said
-from headrace.model import Event, Origin, Record
 from headrace.observe import Log
-from headrace.settling import Discarded, ids_of
-
-FindOrigin: TypeAlias = Callable[[str, Sequence[Record]], Origin]
-Render: TypeAlias = Callable[[Sequence[Record]], Event]
-Form: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+from headrace.settling import Outgoing, ids_of
+from headrace.writing import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlet:
-    """Sends once what a policy gave up; the caller tries again, and each record is then made the same.
+    """Tells its destination once; the caller tries again, and each message is then made the same.
 
     Attributes:
-        origin: `Source.origin`.
-        render: `Source.render`.
-        apart: one failure record for each record (queues), or one for all that were given up together (logs).
-        full: what the error was goes too.
+        write: what a message says.
+        apart: one message for each record (queues), or one for all that leave together (logs).
         payload: how the records themselves go.
         singly: the destination is sent each record of a log by itself, too.
-        form: the destination's own form of a failure record.
-        request_id: of records that are asynchronous invocations: what is sent is then the record of an invocation.
+        whole: what is too large goes without its payload, but is never taken apart: it is of one invocation.
     """
 
     destination: Destination
-    origin: FindOrigin
-    render: Render
-    function_arn: str
+    write: Writer
     apart: bool
-    full: bool
     payload: Payload
     log: Log
     singly: bool = False
-    form: Form = lambda record: record
-    request_id: Callable[[Sequence[Record]], str] | None = None
+    whole: bool = False
 
-    async def __call__(self, gone: Discarded) -> Sequence[Reply]:
+    async def __call__(self, gone: Outgoing) -> Sequence[Reply]:
         """A reply for each of the records.
 
         A queue's record that its destination can never take stays in its queue. A log's would hold its shard for ever
@@ -53,6 +40,9 @@ class Outlet:
         pieces = _singly(gone)
         if self.apart:
             return await self._deliver(pieces, self.payload)
+        if self.whole:
+            replies = await self._deliver([gone], self.payload)
+            return list(await self._without_payload([gone], replies)) * len(pieces)
         sent = pieces if self.singly else [gone]
         replies = await self._deliver(sent, self.payload)
         if len(sent) < len(pieces):
@@ -61,7 +51,7 @@ class Outlet:
             replies = await self._deliver(pieces, self.payload)
         return replies if self.payload is Payload.OMITTED else await self._without_payload(pieces, replies)
 
-    async def _without_payload(self, pieces: Sequence[Discarded], replies: Sequence[Reply]) -> Sequence[Reply]:
+    async def _without_payload(self, pieces: Sequence[Outgoing], replies: Sequence[Reply]) -> Sequence[Reply]:
         """Send those that were refused once more, as metadata that say why the payload is not with them."""
         final = {number: reply for number, reply in enumerate(replies) if reply.said is not Said.REFUSED}
         refused = {number: reply.reason for number, reply in enumerate(replies) if number not in final}
@@ -75,7 +65,7 @@ class Outlet:
         return [final[number] for number in range(len(pieces))]
 
     async def _deliver(
-        self, pieces: Sequence[Discarded], payload: Payload, omitted: Sequence[str] = ()
+        self, pieces: Sequence[Outgoing], payload: Payload, omitted: Sequence[str] = ()
     ) -> Sequence[Reply]:
         """A reply for each piece; *omitted* says of each why its payload is not sent."""
         reasons = omitted or [""] * len(pieces)
@@ -83,33 +73,11 @@ class Outlet:
         sent = iter(await self._send([one for one in made if isinstance(one, Message)]))
         return [next(sent) if isinstance(one, Message) else one for one in made]
 
-    def _message(self, piece: Discarded, payload: Payload, omitted: str) -> Message | Reply:
+    def _message(self, piece: Outgoing, payload: Payload, omitted: str) -> Message | Reply:
         try:
-            origin = self.origin(piece.lane, piece.records)
-            record = self._record(piece, origin, payload)
-            if omitted:
-                record["payloadOmitted"] = omitted
-            return failure.message(piece, self.form(record), apart=self.apart, source_key=origin.key)
+            return self.write(piece, payload, apart=self.apart, omitted=omitted)
         except Exception as error:  # noqa: BLE001 - a record of odd shape stays where it is; the lane goes on
-            return Reply(Said.REFUSED, f"no failure record can be made of it: {error!r}")
-
-    def _record(self, piece: Discarded, origin: Origin, payload: Payload) -> dict[str, Any]:
-        if self.request_id is not None:
-            event, request_id = self.render(piece.records), self.request_id(piece.records)
-            return failure.invocation_record(piece, event, function_arn=self.function_arn, request_id=request_id)
-        return failure.failure_record(
-            piece,
-            origin,
-            function_arn=self.function_arn,
-            full=self.full,
-            payload=self._payload(piece, origin, payload),
-        )
-
-    def _payload(self, piece: Discarded, origin: Origin, form: Payload) -> str | Event | None:
-        if form is Payload.OMITTED:
-            return None
-        event = self.render(piece.records) if origin.payload is None else origin.payload
-        return failure.to_json(event).decode() if form is Payload.TEXT else event
+            return Reply(Said.REFUSED, f"no record can be made of it: {error!r}")
 
     async def _send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         if not messages:
@@ -124,5 +92,5 @@ class Outlet:
         return [Reply(one.said, f"{self.destination.name}: {one.reason}") if one.reason else one for one in replies]
 
 
-def _singly(gone: Discarded) -> list[Discarded]:
+def _singly(gone: Outgoing) -> list[Outgoing]:
     return [replace(gone, records=[one]) for one in gone.records]

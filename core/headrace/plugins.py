@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import BaseModel
 
+from headrace.classes import FailureClass
 from headrace.clock import SYSTEM, Clock
 from headrace.destination import Destination, Payload
 from headrace.errors import ConfigError, Fault
@@ -19,7 +20,7 @@ from headrace.filters import View
 from headrace.leases import Leases
 from headrace.ledger import Ledger, LedgerKind, LedgerOpening
 from headrace.memory import open_memory
-from headrace.model import Keep, Source, Traits
+from headrace.model import Keep, Record, Source, Traits
 from headrace.observe import Log, Tally
 from headrace.seeking import Moved, Target
 from headrace.settings import MappingSettings, Settings
@@ -51,11 +52,13 @@ class Opening:
 
     `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
     as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `folder` is what
-    relative paths are relative to; `section_folders` has the sections' own. `on_failure` is the failure destination, if
-    there is one. `tally` gives the counts of a lane by its name, `words` what it is doing, for people, and `still_runs`
-    whether a call runs that a lane of that name has left behind. `leases` are the process's own, for sharded sources;
-    `shared` is one dictionary for all mappings of a process, for what they must share (a rate that a source allows
-    once). `commit_interval` is in seconds. `state` is the URL of the store, empty where it is not known.
+    relative paths are relative to; `section_folders` has the sections' own. `on_failure` and `on_success` say where
+    what was given up, and what succeeded, is told of; `dead_letter` is the function's own, for asynchronous
+    invocations. `functions` are the names of all functions. `tally` gives the counts of a lane by its name, `words`
+    what it is doing, for people, and `still_runs` whether a call runs that a lane of that name has left behind.
+    `leases` are the process's own, for sharded sources; `shared` is one dictionary for all mappings of a process, for
+    what they must share (a rate that a source allows once). `commit_interval` is in seconds. `state` is the URL of the
+    store, empty where it is not known.
     """
 
     service: str
@@ -67,7 +70,10 @@ class Opening:
     log: Log
     folder: Path = Path()
     section_folders: Mapping[str, Path] = field(default_factory=dict)
-    on_failure: Destined | None = None
+    on_failure: Routing | None = None
+    on_success: Routing | None = None
+    dead_letter: Destined | None = None
+    functions: Collection[str] = ()
     clock: Clock = SYSTEM
     tally: Callable[[str], Tally] = lambda _: Tally()
     words: Callable[[str], str] = lambda _: ""
@@ -81,6 +87,13 @@ class Opening:
     def uuid(self) -> UUID:
         """The mapping's, as Lambda gives each one: here the same for ever, of the service's name and its own."""
         return mapping_uuid(self.service, self.mapping)
+
+    @property
+    def destinations(self) -> list[Destined]:
+        """Every destination of the mapping, once."""
+        routed = [route for routing in (self.on_failure, self.on_success) if routing for route in routing.routes]
+        several = [one for route in routed for one in route.to] + ([self.dead_letter] if self.dead_letter else [])
+        return list({one.key: one for one in several}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +132,9 @@ class Connector:
         unseekable: why its positions cannot be moved, with the mend, where that is not the usual reason.
         in_ledger: pauses, and whatever else it remembers, are the ledger's, though it opens itself.
         remembers: what that is, for `headrace status`: rows by column, of plain values.
+        addresses: what its records are sent to, in words that destinations use too, so that a circle is found: an SQS
+            queue, a topic.
+        hops: how many functions the content of records has come through by way of destinations.
     """
 
     type: str
@@ -138,6 +154,8 @@ class Connector:
     unseekable: str = ""
     in_ledger: bool = False
     remembers: Callable[[Opening, Ledger], Awaitable[Sequence[Mapping[str, Any]]]] | None = None
+    addresses: Callable[[Opening], Collection[str]] = lambda _: ()
+    hops: Callable[[Sequence[Record]], int] = lambda _: 0
 
     @property
     def has_ledger(self) -> bool:
@@ -174,6 +192,7 @@ class DestinationKind:
         inherits: the source's options, where it takes from them what its own (the first argument) leave open.
         singly: it is sent each record by itself, also those that a log gave up together.
         form: its own form of a failure record, from Lambda's usual one; pure, and given one record's where *singly*.
+        address: what it sends to, as `Connector.addresses` of who reads there; empty where nobody here could.
     """
 
     type: str
@@ -189,14 +208,48 @@ class DestinationKind:
     inherits: Callable[[Any, Any], BaseModel | None] = lambda *_: None
     singly: bool = False
     form: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
+    address: Callable[[Opening, Any], str] = lambda *_: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destined:
-    """One destination as it was configured: its kind, and its options as that kind's model."""
+    """One destination as it was configured: its kind, and its options as that kind's model.
+
+    `path` is where it was written: relative to its mapping, or whole where it stands elsewhere.
+    """
 
     kind: DestinationKind
     options: Any
+    path: str = ""
+
+    @property
+    def key(self) -> object:
+        """Which of a mapping's it is: one that has a name is opened once, wherever it is used."""
+        return self.path or id(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where what fits is told: to all of *to*.
+
+    `classes` of failure, None: any; `pattern` is an event pattern on the record, None: any record.
+    """
+
+    to: Sequence[Destined]
+    classes: frozenset[FailureClass] | None = None
+    pattern: str | Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The rules of one of a mapping's destinations: the first that fits is the one; the last fits everything."""
+
+    routes: Sequence[Route]
+
+    @classmethod
+    def to(cls, *destinations: Destined) -> Routing:
+        """To all of these, whatever it is."""
+        return cls([Route(to=destinations)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ A mapping's default of None means: the source's own default, see `Connector.defa
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,9 @@ from headrace.times import unix
 Count = Annotated[int, Field(strict=True)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
+
+FailureWord: TypeAlias = Literal["handler_error", "timeout", "bad_answer", "expired", "too_large", "undecodable"]
+"""The values of `classes.FailureClass`."""
 
 LEAST_CAPACITY = 1000
 """Records that one lane may hold at least, unless less is written."""
@@ -95,17 +98,6 @@ class ServiceSettings(Settings):
     log: LogSettings = Field(LogSettings(), description="How the service logs, to standard error.")
 
 
-class FunctionSettings(Settings):
-    """A handler as Lambda knows it."""
-
-    handler: Annotated[str, AfterValidator(_handler)] = Field(
-        description="module.function, as Lambda writes it; plain or async."
-    )
-    path: str | None = Field(None, description="Folder put on the import path; relative to the config file.")
-    timeout: Seconds = Field(3, gt=0, le=900, description="Seconds one call may take; Lambda's default is 3.")
-    environment: dict[str, str] = Field({}, repr=False, description="Environment variables; set for the whole process.")
-
-
 class ScalingConfig(Settings):
     maximum_concurrency: int = Field(
         10,
@@ -147,20 +139,75 @@ class FilterCriteria(Settings):
     )
 
 
-def _no_success(value: Any) -> None:
-    if value is not None:
-        raise ValueError("is not built yet, and AWS has it for asynchronous invocations only; take it out")
+class When(Settings):
+    """What a rule of a destination fits."""
+
+    classes: list[FailureWord] | None = Field(
+        None, alias="class", min_length=1, description="Kinds of failure; any of them fits. Only of on_failure."
+    )
+    pattern: dict[str, Any] | Annotated[str, Field(max_length=4096)] | None = Field(
+        None, description="An event pattern on the record, as in filter_criteria."
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> When:
+        if self.classes is None and self.pattern is None:
+            raise ValueError("says nothing: give it class or pattern, or leave when out to fit everything")
+        return self
 
 
-class OnFailure(Settings):
-    destination: Any = Field(description="{type: …}, or an ARN as AWS takes it; `headrace connectors` lists the kinds.")
+class To(Settings):
+    """Where records are told to."""
+
+    destination: Any = Field(
+        description="{type: …}, an ARN as AWS takes it, a name of destinations:, a list of these (all of them), "
+        "or a list of rules {when: {class: […], pattern: …}, to: …}; `headrace connectors` lists the kinds."
+    )
 
 
 class DestinationConfig(Settings):
-    """Where records go that were given up: settled only when the destination has confirmed them."""
+    """Where records are told to: settled only when every destination has confirmed."""
 
-    on_failure: OnFailure | None = Field(None, description="What was given up; null: nowhere.")
-    on_success: Annotated[Any, AfterValidator(_no_success)] = Field(None, description="Not built yet.")
+    on_failure: To | None = Field(None, description="What was given up; null: nowhere.")
+    on_success: To | None = Field(
+        None,
+        description="What succeeded: the record of each invocation, with its succeeded records. Lambda has it for "
+        "asynchronous invocations only.",
+    )
+
+
+class EventInvokeConfig(Settings):
+    """How asynchronous invocations of a function are made, as Lambda's PutFunctionEventInvokeConfig has it."""
+
+    maximum_retry_attempts: int = Field(2, ge=0, le=2, description="Attempts after the first.")
+    maximum_event_age_in_seconds: int = Field(
+        21600, ge=60, le=21600, description="An event that would be older when it is tried again is given up."
+    )
+    retry_backoff: Backoff = Field(
+        Backoff(initial=60, maximum=120), description="Our own: Lambda waits one minute, and then two."
+    )
+    destination_config: DestinationConfig | None = Field(None, description="Where the results are told.")
+
+
+class DeadLetterConfig(Settings):
+    """Where the events of asynchronous invocations go that were given up: as they are, beside any destination."""
+
+    target_arn: Any = Field(description="A queue's or topic's ARN, or {type: …}.")
+
+
+class FunctionSettings(Settings):
+    """A handler as Lambda knows it."""
+
+    handler: Annotated[str, AfterValidator(_handler)] = Field(
+        description="module.function, as Lambda writes it; plain or async."
+    )
+    path: str | None = Field(None, description="Folder put on the import path; relative to the config file.")
+    timeout: Seconds = Field(3, gt=0, le=900, description="Seconds one call may take; Lambda's default is 3.")
+    environment: dict[str, str] = Field({}, repr=False, description="Environment variables; set for the whole process.")
+    event_invoke_config: EventInvokeConfig | None = Field(
+        None, description="Asynchronous invocations: a queue of them in service.state. {} for Lambda's defaults."
+    )
+    dead_letter_config: DeadLetterConfig | None = Field(None, description="Its dead-letter queue; has a queue, too.")
 
 
 class MappingSettings(Settings):
@@ -218,7 +265,8 @@ class MappingSettings(Settings):
         description="Which records are wanted: {filters: [{pattern: …}]}; {} is all. A queue's others are deleted.",
     )
     destination_config: DestinationConfig | None = Field(
-        None, description="Where records go that were given up. Without it they are dropped, and counted."
+        None,
+        description="Where records are told to. Without on_failure what is given up is dropped, and counted.",
     )
     idempotency: Any = Field(None, description="Which records count as one.")
     redact: Any = Field(None, description="What is left out of failure records and logs.")

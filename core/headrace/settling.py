@@ -11,7 +11,7 @@ from typing import TypeAlias
 from uuid import uuid4
 
 from headrace.clock import SYSTEM, Clock
-from headrace.destination import Reply, Said
+from headrace.destination import CONFIRMED, SUCCESS, Reply, Said
 from headrace.doing import Doing
 from headrace.errors import DestinationUnavailable
 from headrace.model import KEEP, Answer, Lane, LaneLost, Order, Record, Unchanged
@@ -34,14 +34,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Discarded:
-    """Records that are given up, and why: what a failure destination is told, in the same words at every try.
+class Outgoing:
+    """Records of which a destination is told, and why, in the same words at every try: given up, or succeeded.
 
     Attributes:
+        reason: what they were given up for; `SUCCESS` of those that succeeded.
         attempts: made of these records together; where they expired, the one that was not made counts too.
         outcome: the last call that had these records, if there was one.
         request_id: that call's, else a new one.
-        at: when they were given up, in Unix seconds.
+        at: when they were given up, or succeeded, in Unix seconds.
+        taken: who has confirmed which of them already, where several are told: outlet and record by identity.
     """
 
     lane: str
@@ -51,23 +53,32 @@ class Discarded:
     outcome: Outcome | None
     request_id: str
     at: float
+    taken: set[tuple[int, int]] = field(default_factory=set, compare=False, repr=False)
 
 
-Discarder: TypeAlias = Callable[[Discarded], Awaitable[Sequence[Reply] | None]]
-"""Sends records to the failure destination, once; its reply for each, or None when there is no destination."""
+Sender: TypeAlias = Callable[[Outgoing], Awaitable[Sequence[Reply] | None]]
+"""Tells a destination of records, once; its reply for each, or None when there is no destination."""
 
 
-async def no_destination(_: Discarded) -> None:
-    """The discarder of a mapping without a failure destination."""
+_Send: TypeAlias = Callable[[Outgoing], Awaitable[tuple[Sequence[Record], str]]]
+"""Sends records once; those that are to be sent again, and why."""
+
+
+async def no_destination(_: Outgoing) -> None:
+    """The sender of a mapping without a failure destination."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settling:
-    """One lane's records on their way out of the engine."""
+    """One lane's records on their way out of the engine.
+
+    *discard* tells the failure destination, *announce* that of what succeeded, where there is one.
+    """
 
     lane: Lane
     plan: Plan
-    discard: Discarder = no_destination
+    discard: Sender = no_destination
+    announce: Sender | None = None
     tally: Tally = field(default_factory=Tally)
     clock: Clock = SYSTEM
     log: Log = field(default_factory=log)
@@ -97,13 +108,43 @@ class Settling:
         self._let_go(lapsed)
         return ours
 
-    async def succeed(self, records: Sequence[Record], memo: bytes | Unchanged | None = KEEP) -> None:
-        """*memo* is kept with them, where the lane keeps one."""
+    async def succeed(
+        self,
+        records: Sequence[Record],
+        memo: bytes | Unchanged | None = KEEP,
+        outcome: Outcome | None = None,
+        attempts: int = 1,
+    ) -> None:
+        """*memo* is kept with them, where the lane keeps one.
+
+        They are settled when their destination has confirmed: if that fails, only the sending is repeated.
+        """
+        if records and self.announce is not None and outcome is not None:
+            records = await self._announced(self.announce, self._outgoing(records, SUCCESS, attempts, outcome))
         if records:
             await self.lane.ack(records, memo)
             self.tally.succeeded += len(records)
             self.unsent.settled(records)
             self._let_go(records)
+
+    async def _announced(self, announce: Sender, gone: Outgoing) -> Sequence[Record]:
+        """Those that their destination has confirmed; the others are given back, because the lane is to stop."""
+        told: list[Record] = []
+
+        async def tell(some: Outgoing) -> tuple[Sequence[Record], str]:
+            replies = await announce(some) or [CONFIRMED] * len(some.records)
+            both = list(zip(some.records, replies, strict=True))
+            told.extend(record for record, reply in both if reply.said is Said.CONFIRMED)
+            left = [(record, reply.reason) for record, reply in both if reply.said is not Said.CONFIRMED]
+            self.tally.announce_errors += len(left)
+            return [record for record, _ in left], left[0][1] if left else ""
+
+        left = await self._until_taken(gone, tell)
+        if left and not self.lane.traits.redelivers:  # what stands behind one that was not told comes again anyway
+            left, told = gone.records, []
+        await self.give_back(left, 0.0)
+        self.tally.announced += len(told)
+        return told
 
     async def return_failed(self, records: Sequence[Record]) -> None:
         """Leave failed records to their source, each for the time that its count of deliveries asks."""
@@ -123,7 +164,11 @@ class Settling:
         A destination that is down holds the rest: sent again with back-off until it is taken, its time at the source is
         over, or the lane is to stop: then it is given back, at once or when a try that is under way has ended.
         """
-        gone = Discarded(
+        left = await self._until_taken(self._outgoing(records, reason, attempts, outcome), self._send)
+        await self.give_back(left, 0.0)
+
+    def _outgoing(self, records: Sequence[Record], reason: str, attempts: int, outcome: Outcome | None) -> Outgoing:
+        return Outgoing(
             lane=self.lane.name,
             records=records,
             reason=reason,
@@ -132,24 +177,27 @@ class Settling:
             request_id=(outcome.answer.request_id if outcome else "") or str(uuid4()),
             at=self.clock.wall(),
         )
+
+    async def _until_taken(self, gone: Outgoing, send: _Send) -> Sequence[Record]:
+        """Send what is still ours of *gone* until nothing is left to be sent; what is left when the lane is to stop."""
         batch, why = object(), ""
         try:
             async for attempt in again(
-                self.log, "destination.unavailable", waking=self.stopping, lane=self.lane.name, ids=ids_of(records)
+                self.log, "destination.unavailable", waking=self.stopping, lane=self.lane.name, ids=ids_of(gone.records)
             ):
                 with attempt:
                     left = await self.still_ours(gone.records, set())
                     if left and not (why and self.stopping.is_set()):
-                        left, why = await self._send(replace(gone, records=left))
+                        left, why = await send(replace(gone, records=left))
                     gone = replace(gone, records=left)
                     if left and not self.stopping.is_set():
                         self.unsent.hold(batch, len(left), why, self.clock.wall())
                         raise DestinationUnavailable(why)
         finally:
             self.unsent.release(batch)
-        await self.give_back(gone.records, 0.0)
+        return gone.records
 
-    async def _send(self, gone: Discarded) -> tuple[Sequence[Record], str]:
+    async def _send(self, gone: Outgoing) -> tuple[Sequence[Record], str]:
         """Settle what the destination confirms; what is to be sent again, and why."""
         replies = await self.discard(gone)
         if replies is None:
@@ -181,7 +229,7 @@ class Settling:
         self.tally.refused += len(refused)
         await self.return_failed([record for record, _ in refused])
 
-    async def _drop(self, gone: Discarded) -> None:
+    async def _drop(self, gone: Outgoing) -> None:
         await self.lane.ack(gone.records)
         self.log.error(
             "records.dropped", lane=gone.lane, reason=gone.reason, ids=ids_of(gone.records), records=len(gone.records)

@@ -18,12 +18,13 @@ from headrace.outlet import Outlet
 from headrace.plugins import DestinationKind
 from headrace.policy import FailurePolicy
 from headrace.testing import MemoryLog
+from headrace.writing import FailureRecords
 from headrace_connectors import SqsPoller
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations.s3 import s3 as to_s3
 from headrace_connectors.destinations.sns import sns as to_sns
 from support.engine import Lines, Rig, error
-from support.messages import message, opening
+from support.messages import about, message, opening
 from support.queues import client_of, counts, drain, queue_arn, send_all
 from support.servers import Microburst, Ministack
 
@@ -86,11 +87,13 @@ def failing(destination: Destination, kind: DestinationKind, names: str, payload
 
     outlet = Outlet(
         destination=destination,
-        origin=lambda lane, some: Origin(block="ThingInfo", info={"shardId": lane, "batchSize": len(some)}),
-        render=lambda some: {"Records": [one.raw | {"data": "ü" * 100} for one in some]},
-        function_arn="arn",
+        write=FailureRecords(
+            about=about(),
+            origin=lambda lane, some: Origin(block="ThingInfo", info={"shardId": lane, "batchSize": len(some)}),
+            render=lambda some: {"Records": [one.raw | {"data": "ü" * 100} for one in some]},
+            full=payload is Payload.OBJECT,
+        ),
         apart=False,
-        full=payload is Payload.OBJECT,
         payload=kind.payload or payload,
         log=Lines(),
     )

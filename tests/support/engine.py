@@ -14,7 +14,7 @@ from headrace.model import Answer, Event, Failure, Lane, Record
 from headrace.pipeline import Ending, Keep, Pipeline
 from headrace.plan import Plan
 from headrace.policy import FailurePolicy
-from headrace.settling import Discarded, Discarder, Outcome, no_destination
+from headrace.settling import Outcome, Outgoing, Sender, no_destination
 from headrace.slots import Slots
 from headrace.testing import FakeClock
 from headrace.testing.clock import EPOCH, START
@@ -102,9 +102,9 @@ class Destination:
 
     def __init__(self, delay: float = 0.0) -> None:
         self.delay = delay
-        self.confirmed: list[Discarded] = []
+        self.confirmed: list[Outgoing] = []
 
-    async def __call__(self, gone: Discarded) -> list[Reply]:
+    async def __call__(self, gone: Outgoing) -> list[Reply]:
         await asyncio.sleep(self.delay)
         self.confirmed.append(gone)
         return [CONFIRMED] * len(gone.records)
@@ -121,7 +121,7 @@ class Moody(Destination):
         self.mood, self.says = mood, says
         self.asked: list[str] = []
 
-    async def __call__(self, gone: Discarded) -> list[Reply]:
+    async def __call__(self, gone: Outgoing) -> list[Reply]:
         await asyncio.sleep(self.delay)
         self.asked.append(",".join(ids(gone.records)))
         return [self.says.get(one.id, self.mood) for one in gone.records]
@@ -135,7 +135,8 @@ class Rig:
         lane: Lane,
         behave: Behave | None = None,
         *,
-        discard: Discarder = no_destination,
+        discard: Sender = no_destination,
+        announce: Sender | None = None,
         keep: Keep | None = None,
         tumbling: Tumbling | None = None,
         batch: BatchPolicy | None = None,
@@ -152,6 +153,7 @@ class Rig:
             slots=Slots(self.plan.concurrency),
             tumbling=tumbling,
             discard=discard,
+            announce=announce,
             clock=FakeClock(),
             log=self.lines,
         )

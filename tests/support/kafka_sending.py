@@ -16,11 +16,12 @@ from headrace.model import Origin
 from headrace.outlet import Outlet
 from headrace.policy import FailurePolicy
 from headrace.testing import MemoryLog
+from headrace.writing import FailureRecords
 from headrace_connectors.destinations.kafka import KafkaDestinationOptions
 from headrace_connectors.destinations.kafka import kafka as to_kafka
 from headrace_connectors.destinations.topic import KafkaDestination
 from support.engine import Lines, Rig, error
-from support.messages import opening
+from support.messages import about, opening
 
 
 @asynccontextmanager
@@ -63,15 +64,17 @@ def failing(destination: Destination, names: str, *, key: bytes | None = None) -
 
     outlet = Outlet(
         destination=destination,
-        origin=lambda lane, some: Origin(block="ThingInfo", info={"shardId": lane}, key=key),
-        render=lambda some: {"Records": [one.raw for one in some]},
-        function_arn="arn",
+        write=FailureRecords(
+            about=about(),
+            origin=lambda lane, some: Origin(block="ThingInfo", info={"shardId": lane}, key=key),
+            render=lambda some: {"Records": [one.raw for one in some]},
+            full=False,
+            form=to_kafka.form,
+        ),
         apart=False,
-        full=False,
         payload=to_kafka.payload or pytest.fail("Kafka is sent the records"),
         log=Lines(),
         singly=to_kafka.singly,
-        form=to_kafka.form,
     )
     log = MemoryLog(page=100)
     log.put(names)

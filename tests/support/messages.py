@@ -9,6 +9,7 @@ from headrace.destination import Message
 from headrace.observe import log
 from headrace.plugins import Opening
 from headrace.settings import MappingSettings
+from headrace.writing import About
 
 AT = 1764088801.123
 """2025-11-25T16:40:01.123Z."""
@@ -33,3 +34,10 @@ def opening(**more: Any) -> Opening:
             **more,
         }
     )
+
+
+def about(**more: Any) -> About:
+    """Whose records they are, in a failure record of that mapping."""
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:fn"
+    known = {"source": "thing", "function": "fn", "function_arn": arn, "version": "sha256:0"}
+    return About(**{"service": "s", "mapping": "orders", **known, **more})

@@ -19,6 +19,7 @@ from headrace.settings import Settings
 from headrace_connectors import SqsPoller
 from headrace_connectors.catalog import catalog
 from support.fake_catalog import LOG, write
+from support.routed import only
 
 BASE = """\
 service: {{name: shop}}
@@ -60,7 +61,7 @@ def faults(destination: str, retries: str = "maximum_retry_attempts: 2", **envir
 def test_an_arn_stands_for_the_whole_block() -> None:
     found = load(ARN).mappings["orders"].on_failure
     assert found is not None
-    assert (found.kind.type, found.options.queue_arn) == ("sqs", ARN)
+    assert (only(found).kind.type, only(found).options.queue_arn) == ("sqs", ARN)
     from_environment = load("${DLQ}", DLQ=ARN).mappings["orders"].on_failure
     assert from_environment == found
 
@@ -72,8 +73,8 @@ def test_an_arn_stands_for_the_whole_block() -> None:
 def test_an_arn_finds_its_kind(arn: str, type_: str, options: dict[str, str]) -> None:
     found = load(arn).mappings["orders"].on_failure
     assert found is not None
-    assert found.kind.type == type_
-    assert options.items() <= found.options.model_dump().items()
+    assert only(found).kind.type == type_
+    assert options.items() <= only(found).options.model_dump().items()
 
 
 def test_a_path_is_relative_to_the_file_that_names_the_mapping(tmp_path) -> None:
@@ -100,7 +101,7 @@ def test_a_path_is_relative_to_the_file_that_names_the_mapping(tmp_path) -> None
         ("arn:aws:sns:eu:1:x", f"f.yaml:12: {{}}: no kind of destination takes this text; write {FORMS}"),
         ("arn:aws:s3:::bucket/folder", "f.yaml:12: {}: no kind of destination takes this text"),
         ("arn:aws:lambda:eu-central-1:123456789012:function:f", "f.yaml:12: {}: no kind of destination takes this"),
-        ("[a]", f"f.yaml:12: {{}}: must be a mapping: {FORMS}"),
+        ("[a]", f"f.yaml:12: {{}}[0]: no kind of destination takes this text; write {FORMS}"),
         ("{type: sns}", "f.yaml:12: {}.topic_arn: is required"),
         ("{type: sns, topic_arn: topic}", "f.yaml:12: {}.topic_arn: must be a topic's ARN: arn:aws:sns:REGION:"),
         ("{type: s3, bucket: 's3://bucket'}", "f.yaml:12: {}.bucket: "),
@@ -125,13 +126,10 @@ def test_all_faults_at_once() -> None:
         assert path in paths
 
 
-def test_what_is_not_built_or_loses_data_is_refused_with_the_reason() -> None:
+def test_what_loses_data_is_refused_with_the_reason() -> None:
     (metadata,) = faults(ARN, "maximum_retry_attempts: 2\n    failure_payload: metadata")
     assert "f.yaml:10: mappings.orders.failure_payload: is only for logs" in metadata
     assert load(ARN, "maximum_retry_attempts: 2\n    failure_payload: full").warnings == ()
-    write(Path(), BASE.format(destination=ARN, retries="").replace("on_failure", "on_success"), "f.yaml")
-    with pytest.raises(ConfigError, match=r"on_success: is not built yet, and AWS has it for asynchronous"):
-        config.load([Path("f.yaml")], catalog, {})
 
 
 def test_a_limit_without_a_destination_and_a_destination_without_a_limit_are_warned_of() -> None:

@@ -7,25 +7,27 @@ import json
 import pytest
 
 from headrace.destination import CONFIRMED, Payload, Reply, Said
-from headrace.failure import LONGEST, failure_record, message
+from headrace.failure import LONGEST, failure_record, name_of, to_json
 from headrace.model import Answer, Failure, Origin
 from headrace.outlet import Outlet
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
-from headrace.settling import Discarded, Outcome
+from headrace.settling import Outcome, Outgoing
 from headrace.testing import virtual
 from headrace.verdict import Kind, Verdict
+from headrace.writing import About, FailureRecords
 from support.engine import Lines, bad_answer, error, ids, partial, records
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:fn"
 ORIGIN = Origin(block="ThingInfo", info={"thing": 1})
+ABOUT = About(service="shop", mapping="orders", source="thing", function="fn", function_arn=ARN, version="sha256:0")
 EVENT = {"Records": [{"body": "x"}]}
 
 
 AT = 1764088801.123
 
 
-def gone(outcome=None, *, reason=EXHAUSTED, names="a", attempts=1, lane="q", request_id="r") -> Discarded:
-    return Discarded(
+def gone(outcome=None, *, reason=EXHAUSTED, names="a", attempts=1, lane="q", request_id="r") -> Outgoing:
+    return Outgoing(
         lane=lane,
         records=records(names),
         reason=reason,
@@ -36,7 +38,7 @@ def gone(outcome=None, *, reason=EXHAUSTED, names="a", attempts=1, lane="q", req
     )
 
 
-def made(discarded: Discarded, *, full: bool = True, payload: object = None):
+def made(discarded: Outgoing, *, full: bool = True, payload: object = None):
     return failure_record(discarded, ORIGIN, function_arn=ARN, full=full, payload=payload)
 
 
@@ -105,12 +107,12 @@ def test_a_handler_that_quotes_its_input_does_not_double_the_record():
 
 
 def test_the_message_is_one_line_of_json_under_an_id_that_stays_the_same():
-    first, again = (message(gone(error()), {"body": "a\nb\u2028é\x00"}, apart=True) for _ in range(2))
+    first, again = (ABOUT.message(gone(error()), to_json({"body": "a\nb\u2028é\x00"}), "a-q") for _ in range(2))
     assert first == again
     assert b"\n" not in first.body
     assert json.loads(first.body) == {"body": "a\nb\u2028é\x00"}
     assert (first.id, first.lane, first.at) == ("a-q", "q", AT)
-    assert message(gone(error(), lane="other"), {}, apart=True).id != first.id
+    assert name_of(gone(error(), lane="other"), apart=True) != name_of(gone(error()), apart=True)
 
 
 def test_what_a_log_gives_up_has_an_id_of_that_giving_up():
@@ -119,18 +121,18 @@ def test_what_a_log_gives_up_has_an_id_of_that_giving_up():
     Mutation: the first record's id alone, as queues have it.
     """
     named = [
-        message(gone(names=names, request_id=request), {}, apart=False).id
+        name_of(gone(names=names, request_id=request), apart=False)
         for names, request in [("a", "r"), ("ab", "r"), ("a", "s"), ("b", "r")]
     ]
     sibling = gone()
     sibling.records[0].number = 7
-    assert len({*named, message(sibling, {}, apart=False).id}) == 5
-    assert message(gone(), {}, apart=False).id == named[0]
+    assert len({*named, name_of(sibling, apart=False)}) == 5
+    assert name_of(gone(), apart=False) == named[0]
 
 
 def test_half_of_a_surrogate_pair_is_no_end_of_it():
     """json.loads makes such texts of escapes. Mutation: orjson alone, which raises."""
-    assert json.loads(message(gone(), {"body": "\ud800"}, apart=True).body) == {"body": "\ud800"}
+    assert json.loads(to_json({"body": "\ud800"})) == {"body": "\ud800"}
 
 
 class To:
@@ -163,7 +165,7 @@ class Limited(To):
         return await super().send(messages)
 
 
-def outlet(to, *, apart=True, payload=Payload.OMITTED, full=False, kept=None, key=None, **more):
+def outlet(to, *, apart=True, payload=Payload.OMITTED, full=False, kept=None, key=None, form=dict, **more):
     def whence(lane, some):
         if "odd" in ids(some):
             raise KeyError("Body")
@@ -171,11 +173,14 @@ def outlet(to, *, apart=True, payload=Payload.OMITTED, full=False, kept=None, ke
 
     return Outlet(
         destination=to,
-        origin=whence,
-        render=lambda some: {"Records": [{"id": one.id, "data": "x" * one.size} for one in some]},
-        function_arn=ARN,
+        write=FailureRecords(
+            about=ABOUT,
+            origin=whence,
+            render=lambda some: {"Records": [{"id": one.id, "data": "x" * one.size} for one in some]},
+            full=full,
+            form=form,
+        ),
         apart=apart,
-        full=full,
         payload=payload,
         log=Lines(),
         **more,

@@ -12,7 +12,7 @@ from headrace.destination import Message
 from headrace.failure import failure_record
 from headrace.model import Origin, Record
 from headrace.policy import EXHAUSTED, EXPIRED
-from headrace.settling import Discarded
+from headrace.settling import Outgoing
 from headrace_connectors.destinations.s3 import key_of
 from headrace_connectors.kafka.event import records, render
 from headrace_connectors.kafka.message import PlainMessage
@@ -78,7 +78,7 @@ def test_no_timestamp_of_a_producers_is_too_odd_for_a_failure_record(time: int |
 
 
 def gone(some: list[Record], reason: str = EXHAUSTED) -> dict[str, Any]:
-    discarded = Discarded(
+    discarded = Outgoing(
         lane="my-topic-0",
         records=some,
         reason=reason,

@@ -12,7 +12,7 @@ from headrace.batcher import BatchPolicy
 from headrace.destination import CONFIRMED
 from headrace.model import Answer, Failure
 from headrace.policy import EXHAUSTED, EXPIRED, FailurePolicy
-from headrace.settling import Discarded, Outcome
+from headrace.settling import Outcome, Outgoing
 from headrace.testing import FakeClock, MemoryLog, virtual
 from headrace.verdict import Rules, judge
 from support.engine import AWAY, Destination, Moody, Rig, ids
@@ -52,7 +52,7 @@ class Shard(Rig):
         )
 
     @property
-    def gone(self) -> list[Discarded]:
+    def gone(self) -> list[Outgoing]:
         return self.sent.confirmed
 
     async def drained(self) -> Shard:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headrace.destination import CONFIRMED, Message, Payload, Reply, Said
-from headrace.plugins import DestinationKind, Destined, Probe
+from headrace.plugins import DestinationKind, Destined, Probe, Routing
 from headrace.settings import Settings
 from headrace.testing import virtual
 from support.fleet import Fleet
@@ -38,14 +38,14 @@ class Shelf:
 
     async def close(self) -> None: ...
 
-    def destined(self, payload: Payload | None = None, **more: Any) -> Destined:
+    def destined(self, payload: Payload | None = None, **more: Any) -> Routing:
         async def probe(*_: object) -> Probe:
             return Probe()
 
         kind = DestinationKind(
             type="shelf", summary="", options=Settings, open=lambda *_: self, probe=probe, payload=payload, **more
         )
-        return Destined(kind=kind, options=Settings())
+        return Routing.to(Destined(kind=kind, options=Settings()))
 
 
 async def boom(names: list[str], _: Any) -> None:
@@ -109,8 +109,8 @@ async def test_the_payload_goes_as_the_mapping_and_the_kind_say(
     """AWS's keys and no other, unless it is to be full; a kind such as S3 has its own word on the payload."""
     fleet, shelf = Fleet(1), Shelf()
     fleet.stream.put(["a", BAD, "z"])
-    more = {"failure_payload": written} if written else {}
-    worker = fleet.worker("w", behave=boom, on_failure=shelf.destined(kind), maximum_retry_attempts=0, **more).start()
+    asked = {"failure_payload": written} if written else {}
+    worker = fleet.worker("w", behave=boom, on_failure=shelf.destined(kind), maximum_retry_attempts=0, **asked).start()
     await fleet.until(lambda: shelf.kept)
     await worker.stop()
     (record,) = shelf.kept
@@ -122,8 +122,10 @@ async def test_the_payload_goes_as_the_mapping_and_the_kind_say(
         "timestamp",
         "MemoryBatchInfo",
         "payload",
+        "headrace",
     ]
-    assert list(record) == [key for key in every if key in keys or key not in {"responsePayload", "payload"}]
+    more = {"responsePayload", "payload", *([] if written == "full" else ["headrace"])}
+    assert list(record) == [key for key in every if key in keys or key not in more]
     if keys:
         event = json.loads(record["payload"]) if kind is Payload.TEXT else record["payload"]
         assert [one["id"] for one in event["Records"]] == ["a", BAD, "z"]

@@ -140,6 +140,7 @@ def test_the_names_of_metrics_are_a_promise():
                     "dropped",
                     "on_failure_destination_delivered",
                     "on_failure_destination_refused",
+                    "on_success_destination_delivered",
                     "returned",
                     "abandoned",
                     "deduplicated",
@@ -147,6 +148,7 @@ def test_the_names_of_metrics_are_a_promise():
                 )
             ),
             "headrace_on_failure_destination_delivery_errors_total counter",
+            "headrace_on_success_destination_delivery_errors_total counter",
             "headrace_records_lost_to_retention_total counter",
             "headrace_invocation_duration_seconds histogram",
             "headrace_batch_size histogram",

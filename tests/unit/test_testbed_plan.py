@@ -17,6 +17,7 @@ from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.queue.lane import FIFO_TRAITS, TRAITS
 from headrace_connectors.testbed.meaningless import meaningless
 from headrace_connectors.testbed.plan import Topics, Wanted, changed, failures_of, group_of, topics_of
+from support.routed import only
 
 SHOP = Path(__file__).parents[2] / "configs" / "shop.yaml"
 CLUSTER = KafkaSettings(bootstrap_servers="127.0.0.1:1")
@@ -72,9 +73,8 @@ def test_all_that_is_not_source_destination_position_or_state_stays_as_it_was() 
         its = after.mappings[name]
         assert its.settings.model_dump(exclude=ours) == one.settings.model_dump(exclude=ours)
         assert (its.function, its.folder) == (one.function, one.folder)
-        assert its.on_failure is not None
-        assert its.on_failure.kind.type == "kafka"
-        assert its.on_failure.options.topic == f"testbed.{name}.on_failure"
+        assert only(its.on_failure).kind.type == "kafka"
+        assert only(its.on_failure).options.topic == f"testbed.{name}.on_failure"
     assert after.functions == before.functions
     assert after.service.model_dump(exclude={"state"}) == before.service.model_dump(exclude={"state"})
     assert after.state == "sqlite:/elsewhere.db"
@@ -183,7 +183,5 @@ def test_schedules_run_as_they_are_over_the_testbeds_state_and_fail_to_a_topic(t
     made = changed(given, WANTED)
     assert made.state == "sqlite:/elsewhere.db"
     assert made.mappings["m"].options == given.mappings["m"].options
-    destination = made.mappings["m"].on_failure
-    assert destination is not None
-    assert destination.options.topic == "testbed.m.on_failure"
+    assert only(made.mappings["m"].on_failure).options.topic == "testbed.m.on_failure"
     assert [one.path for one in meaningless(given)] == []

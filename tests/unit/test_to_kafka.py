@@ -22,6 +22,7 @@ from headrace_connectors.kafka.producer import SMALL, _runs
 from support.fake_catalog import write
 from support.messages import message
 from support.messages import opening as opened
+from support.routed import only
 
 PLANTED = "hunter2-planted-secret"
 LOGIN: dict[str, Any] = {
@@ -107,8 +108,7 @@ def test_as_a_text_and_as_a_block_of_a_config(tmp_path: Path) -> None:
     for destination in ("kafka://failed.orders", "{type: kafka, topic: failed.orders}"):
         file = write(tmp_path, CONFIG.format(secret=PLANTED, destination=destination))
         loaded = config.load([file], catalog, {})
-        found = loaded.mappings["orders"].on_failure
-        assert found is not None
+        found = only(loaded.mappings["orders"].on_failure)
         assert found.kind is to_kafka
         assert found.options.reaching(loaded.opening("orders")).servers == ["kafka:9092"]
         rows = {row.path: row for row in explain.rows(loaded)}

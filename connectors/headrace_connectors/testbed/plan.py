@@ -12,7 +12,7 @@ from typing import Any, Final
 from headrace.config import Config, MappingConfig
 from headrace.errors import ConfigError, Fault
 from headrace.late import Late
-from headrace.plugins import Connector, Destined
+from headrace.plugins import Connector, Destined, Routing
 from headrace.settings import MappingSettings
 from headrace_connectors.destinations.kafka import KafkaDestinationOptions
 from headrace_connectors.destinations.kafka import kafka as to_kafka
@@ -167,8 +167,8 @@ def _options(config: Config, one: MappingConfig, shown: Presented, topics: Topic
     return KafkaQueueOptions(**common, retry_topic=topics.retry, visibility_timeout=visibility)
 
 
-def _to(topic: str | None) -> Destined | None:
-    return None if topic is None else Destined(kind=to_kafka, options=KafkaDestinationOptions(topic=topic))
+def _to(topic: str | None) -> Routing | None:
+    return None if topic is None else Routing.to(Destined(kind=to_kafka, options=KafkaDestinationOptions(topic=topic)))
 
 
 def _with_its_source(one: MappingConfig) -> MappingConfig:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.config import Config
-from headrace.config.destined import ON_FAILURE
 from headrace.config.entry import MappingConfig
-from headrace.config.together import on_failure
+from headrace.config.places import dotted
+from headrace.config.together import outside, steps_of
 from headrace.errors import Fault
 from headrace.plugins import Opening, Probe
 
@@ -29,6 +29,8 @@ def ask(config: Config, names: Collection[str], seconds: float) -> dict[str, Ask
 
 def placed(config: Config, mapping: str, fault: Fault) -> Fault:
     """A connector's fault, whose path is relative to its mapping, in the whole config."""
+    if where := steps_of(fault.path):
+        return replace(fault, path=dotted(where), place=fault.place or config.places.place(where))
     root = f"mappings.{mapping}"
     path = fault.path if fault.path.startswith(root) else f"{root}.{fault.path}" if fault.path else root
     return Fault(path, fault.message, fault.place or config.places.place(tuple(path.split("."))))
@@ -51,12 +53,10 @@ async def _one(config: Config, name: str, seconds: float) -> Asked:
 async def _probe(mapping: MappingConfig, opening: Opening) -> Probe:
     """What the source's server and the destination's say."""
     source = await mapping.connector.probe(opening)
-    if mapping.on_failure is None:
-        return source
-    destination = await mapping.on_failure.kind.probe(opening, mapping.on_failure.options)
-    root = ".".join(ON_FAILURE)
-    return Probe(
-        values={**source.values, **{f"{root}.{path}": value for path, value in destination.values.items()}},
-        faults=[*source.faults, *map(on_failure, destination.faults)],
-        warnings=[*source.warnings, *map(on_failure, destination.warnings)],
-    )
+    values, faults, warnings = dict(source.values), [*source.faults], [*source.warnings]
+    for to in opening.destinations:
+        said = await to.kind.probe(opening, to.options)
+        values |= {f"{to.path}.{path}": value for path, value in said.values.items()}
+        faults += [outside(to, fault) for fault in said.faults]
+        warnings += [outside(to, fault) for fault in said.warnings]
+    return Probe(values=values, faults=faults, warnings=warnings)

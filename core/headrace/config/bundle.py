@@ -11,7 +11,7 @@ from headrace.config.document import Document, read
 from headrace.config.places import Places, Where, dotted, printable
 from headrace.errors import ConfigError, Fault
 
-MERGED: Final = ("functions", "mappings")
+MERGED: Final = ("functions", "mappings", "destinations")
 """Blocks whose names may be spread over files; every other stands in one file, or is the same in each."""
 
 

@@ -1,49 +1,45 @@
-"""A mapping's failure destination, from what was written to what can be opened."""
+"""One destination, from what was written to what can be opened: a block, or the ARN that stands for one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from headrace.config.places import Where, child
+from headrace.config.places import Where
 from headrace.config.salvage import Part
 from headrace.config.wording import Validator, no_such_type, not_a_mapping
 from headrace.plugins import DestinationKind, Destined
 
-ON_FAILURE: Final = ("destination_config", "on_failure", "destination")
-"""The way to it within its mapping."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A destination as it was written: its kind, and its options, which may have faults."""
+    """A destination as it was written: its kind, its options, which may have faults, and where it stands."""
 
     kind: DestinationKind
     options: Part[Any]
+    path: str
 
     @property
     def whole(self) -> Destined | None:
         options = self.options.whole
-        return None if options is None else Destined(kind=self.kind, options=options)
+        return None if options is None else Destined(kind=self.kind, options=options, path=self.path)
 
     def models(self) -> list[Destined]:
         """All that it may be."""
-        return [Destined(kind=self.kind, options=one) for one in self.options.models()]
+        return [Destined(kind=self.kind, options=one, path=self.path) for one in self.options.models()]
 
 
-def written(mapping: Mapping[str, Any]) -> Any:
-    """What stands there; None where nothing does, or where what is around it is wrong."""
-    value: Any = mapping
-    for step in ON_FAILURE:
-        value = child(value, step)
-    return value
-
-
-def destined(validator: Validator, kinds: Sequence[DestinationKind], value: Any, where: Where) -> Target | None:
+def destined(
+    validator: Validator, kinds: Sequence[DestinationKind], value: Any, where: Where, path: str
+) -> Target | None:
     """*value* as a destination, with its faults told; None if not even its kind is known."""
     if isinstance(value, str):
-        return _of_text(validator, kinds, value, where)
+        for taker in kinds:
+            if (meant := taker.text(value)) is not None:
+                return Target(taker, validator.part(taker.options, dict(meant), where), path)
+        validator.fault(where, f"no kind of destination takes this text; write {_forms(kinds)}")
+        return None
     if not isinstance(value, dict):
         validator.fault(where, f"{not_a_mapping(value, 'must be a mapping')}: {_forms(kinds)}")
         return None
@@ -53,15 +49,7 @@ def destined(validator: Validator, kinds: Sequence[DestinationKind], value: Any,
         validator.fault((*where, "type"), no_such_type(word, [kind.type for kind in kinds], "destination"))
         return None
     options = {key: one for key, one in value.items() if key != "type"}
-    return Target(kind, validator.part(kind.options, options, where))
-
-
-def _of_text(validator: Validator, kinds: Sequence[DestinationKind], text: str, where: Where) -> Target | None:
-    for kind in kinds:
-        if (options := kind.text(text)) is not None:
-            return Target(kind, validator.part(kind.options, dict(options), where))
-    validator.fault(where, f"no kind of destination takes this text; write {_forms(kinds)}")
-    return None
+    return Target(kind, validator.part(kind.options, options, where), path)
 
 
 def _forms(kinds: Sequence[DestinationKind]) -> str:

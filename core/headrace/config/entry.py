@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from headrace.config.destined import ON_FAILURE, Target, destined, written
 from headrace.config.effective import effective
-from headrace.config.patterns import Filters
+from headrace.config.patterns import Patterns, sound_filters
 from headrace.config.places import dotted, printable
+from headrace.config.routes import Routes, Several, Written, place_of
 from headrace.config.salvage import Part, ways
 from headrace.config.shape import nearest, shape, stand_ins
-from headrace.config.together import agreed, of_opening, of_settings
+from headrace.config.together import agreed, of_opening, of_settings, steps_of
 from headrace.config.wording import Validator, no_such_type, not_a_mapping
 from headrace.errors import Fault
 from headrace.filters import View
 from headrace.observe import log
-from headrace.plugins import Catalog, Connector, Destined, Opening
+from headrace.plugins import Catalog, Connector, Destined, Opening, Routing
 from headrace.settings import FunctionSettings, MappingSettings, Settings
 
 
@@ -39,7 +39,9 @@ class MappingConfig:
     origin: Mapping[str, str]
     folder: Path
     section_folders: Mapping[str, Path]
-    on_failure: Destined | None = None
+    on_failure: Routing | None = None
+    on_success: Routing | None = None
+    dead_letter: Destined | None = None
 
     def opening(
         self, service: str, sections: Mapping[str, BaseModel], function_timeout: float, **process: Any
@@ -56,6 +58,8 @@ class MappingConfig:
             folder=self.folder,
             section_folders=self.section_folders,
             on_failure=self.on_failure,
+            on_success=self.on_success,
+            dead_letter=self.dead_letter,
             **process,
         )
 
@@ -64,7 +68,7 @@ class MappingConfig:
 class Around:
     """What a mapping leans on. A function with faults of its own is None; so are all if nobody knows what there is.
 
-    `state` is the URL of the store, empty where it is not known.
+    `state` is the URL of the store, empty where it is not known; `destinations` are those that have a name.
     """
 
     service: str
@@ -73,6 +77,7 @@ class Around:
     sections: Mapping[str, Part[Any]]
     section_folders: Mapping[str, Path]
     functions: Mapping[str, FunctionSettings | None] | None
+    destinations: Mapping[str, Several] = field(default_factory=dict)
 
 
 class Entry:
@@ -95,22 +100,30 @@ class Entry:
             self._settings(self.value, {})
             return None
         options = self._options(connector)
-        filters = Filters(self.validator, _view(connector, options), self.where)
-        allowed = filters.check(self._allowed(connector))
+        patterns = Patterns(self.validator, _view(connector, options))
+        allowed = sound_filters(patterns, self._allowed(connector), self.where)
         settings = self._settings(allowed, dict.fromkeys(shape(connector.options).names(()), "it belongs in source"))
-        block = written(allowed)
-        target = None if block is None else self._target(block)
-        self._check(connector, settings, options, *self._destinations(block, target))
-        self.warnings += filters.warnings
-        if settings.whole is None or options.whole is None or (block is not None and not (target and target.whole)):
+        shown = patterns if connector.view else None
+        routes = Routes(self.validator, self.around.catalog.destinations, self.around.destinations, shown)
+        ends = routes.config(allowed, self.where)
+        self._check(connector, settings, options, ends)
+        self.warnings += patterns.warnings
+        if settings.whole is None or options.whole is None or any(end and end.whole is None for end in ends.values()):
             return None
-        return self._mapping(connector, settings.whole, options.whole, target.whole if target else None)
+        return self._mapping(
+            connector, settings.whole, options.whole, [end.whole if end else None for end in ends.values()]
+        )
 
     def _mapping(
-        self, connector: Connector, written: MappingSettings, options: Settings, destination: Destined | None
+        self,
+        connector: Connector,
+        written: MappingSettings,
+        options: Settings,
+        ends: Sequence[Routing | None],
     ) -> MappingConfig:
         settings, origin = effective(connector, written)
         function = self.value.get("function")
+        on_failure, on_success = ends
         return MappingConfig(
             name=self.name,
             connector=connector,
@@ -120,7 +133,8 @@ class Entry:
             origin=origin,
             folder=self.folder,
             section_folders=self.around.section_folders,
-            on_failure=destination,
+            on_failure=on_failure,
+            on_success=on_success,
         )
 
     def _fault(self, message: str, *steps: str) -> None:
@@ -168,39 +182,36 @@ class Entry:
         elsewhere = dict.fromkeys(beside, "it belongs beside source, not in it")
         return self.validator.part(connector.options, options, (*self.where, "source"), elsewhere)
 
-    def _target(self, block: Any) -> Target | None:
-        return destined(self.validator, self.around.catalog.destinations, block, (*self.where, *ON_FAILURE))
-
-    def _destinations(self, block: Any, target: Target | None) -> tuple[list[Destined | None], Collection[str]]:
-        """All that the failure destination may be, and the names of what is lost of it."""
-        found = target.models() if target else []
-        if block is None or found:
-            return [*found] or [None], target.options.names() if target else ()
-        return [None], ON_FAILURE
-
     def _check(
         self,
         connector: Connector,
         settings: Part[MappingSettings],
         options: Part[Settings],
-        destinations: Sequence[Destined | None],
-        lost: Collection[str],
+        ends: Mapping[str, Written | None],
     ) -> None:
         """What only the values together show, whatever becomes of those with faults."""
         around = self.around
-        lost = {*lost, *settings.names(options.lost), *options.names(settings.lost)}
+        lost = {*settings.names(options.lost), *options.names(settings.lost)}
         lost |= {name for section in around.sections.values() for name in section.names()}
+        for end, written in ends.items():
+            lost |= written.lost if written else frozenset()
+            lost |= set(map(str, place_of(end))) if written and not written.models() else set()
         given, own = settings.models(options.lost), options.models(settings.lost)
         sections = [part.models() for part in around.sections.values()]
-        of_mapping = (of_settings(connector, *way) for way in ways([given, destinations]))
+        both: list[Sequence[Routing | None]] = [(one.models() if one else []) or [None] for one in ends.values()]
+        of_mapping = (of_settings(connector, one, has=failure is not None) for one, failure in ways([given, both[0]]))
         of_openings = (
             of_opening(
                 connector,
-                self._mapping(connector, one, its, to).opening(
-                    around.service, dict(zip(around.sections, beside, strict=True)), timeout, state=around.state
+                self._mapping(connector, one, its, [failure, success]).opening(
+                    around.service,
+                    dict(zip(around.sections, beside, strict=True)),
+                    timeout,
+                    state=around.state,
+                    functions=tuple(around.functions or ()),
                 ),
             )
-            for one, its, to, timeout, *beside in ways([given, own, destinations, self._timeouts(), *sections])
+            for one, its, failure, success, timeout, *beside in ways([given, own, *both, self._timeouts(), *sections])
         )
         for said in (agreed(of_mapping, lost), agreed(of_openings, lost)):
             self.validator.faults += [self._placed(fault) for fault in said.faults]
@@ -216,8 +227,8 @@ class Entry:
         return list(stand_ins(form, form.at(("timeout",))))
 
     def _placed(self, fault: Fault) -> Fault:
-        """A connector's fault, from inside the mapping out to the whole config."""
-        where = (*self.where, *self.places.find(self.value, fault.path))
+        """A connector's fault, from inside the mapping, or where its destination stands, out to the whole config."""
+        where = steps_of(fault.path) or (*self.where, *self.places.find(self.value, fault.path))
         return Fault(dotted(where), printable(self.places.scrub(fault.message)), self.places.place(where))
 
 

@@ -10,13 +10,15 @@ from typing import Any, Final
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 
-from headrace.config.destined import ON_FAILURE
 from headrace.config.loader import Config, MappingConfig
 from headrace.config.patterns import readings
 from headrace.config.places import Where, dotted, printable
+from headrace.config.routes import ENDS, place_of
 from headrace.config.scalars import REFERENCE
 from headrace.config.schema import schema
+from headrace.config.together import steps_of
 from headrace.config.wording import is_sensitive
+from headrace.plugins import Destined
 from headrace.settings import FilterCriteria
 
 __all__ = ["Row", "rows", "schema"]
@@ -56,6 +58,9 @@ def rows(config: Config, mapping: str | None = None, probed: Mapping[str, object
         found += _plain(config, ("service",), config.service)
         for name, section in config.sections.items():
             found += _plain(config, (name,), section)
+        for several in config.destinations.values():
+            for to in several:
+                found += _destination(config, steps_of(to.path), to)
     functions = list(config.functions) if mapping is None else [config.mappings[mapping].function]
     for name in functions:
         found += _plain(config, ("functions", name), config.functions[name])
@@ -75,9 +80,9 @@ def _mapping(config: Config, mapping: MappingConfig) -> Iterator[Row]:
     for row in _plain(config, (*where, "source"), mapping.options):
         yield _inherited(config, mapping.options, row)
     yield _row(config, (*where, "function"), mapping.function, "default")
-    yield from _destination(config, mapping)
+    yield from _destinations(config, mapping)
     for name in type(mapping.settings).model_fields:
-        if name == ON_FAILURE[0] and mapping.on_failure is not None:
+        if name == "destination_config" and (mapping.on_failure or mapping.on_success):
             continue
         value, origin = getattr(mapping.settings, name), mapping.origin[name]
         if name in mapping.connector.refuses and value is None:
@@ -109,19 +114,39 @@ def _filters(config: Config, where: Where, criteria: FilterCriteria) -> Iterator
             )
 
 
-def _destination(config: Config, mapping: MappingConfig) -> Iterator[Row]:
+def _destinations(config: Config, mapping: MappingConfig) -> Iterator[Row]:
+    """Every rule, with what it fits, the names that it uses, and each destination of its own with its options."""
+    for end, routing in zip(ENDS, (mapping.on_failure, mapping.on_success), strict=True):
+        where = ("mappings", mapping.name, *place_of(end))
+        rules = [(where, route) for route in routing.routes] if routing else []
+        if len(rules) > 1:
+            rules = [((*where, index), route) for index, (_, route) in enumerate(rules)]
+        for at, route in rules:
+            if route.classes is not None:
+                yield _row(config, (*at, "when", "class"), sorted(route.classes), "default")
+            if route.pattern is not None:
+                yield _row(config, (*at, "when", "pattern"), route.pattern, "default")
+            named = list(dict.fromkeys(str(steps[1]) for to in route.to if (steps := steps_of(to.path))))
+            if named:
+                place = (*at, "to") if len(rules) > 1 else at
+                yield _row(config, place, named[0] if len(named) == 1 else named, "default")
+            for to in route.to:
+                if not steps_of(to.path):
+                    within = [int(step) if step.isdecimal() else step for step in to.path.split(".")]
+                    yield from _destination(config, ("mappings", mapping.name, *within), to, mapping.options)
+
+
+def _destination(config: Config, where: Where, to: Destined, source: BaseModel | None = None) -> Iterator[Row]:
     """As its own options say: they know which of them are secrets."""
-    if mapping.on_failure is None:
-        return
-    where, options, kind = ("mappings", mapping.name, *ON_FAILURE), mapping.on_failure.options, mapping.on_failure.kind
-    yield _row(config, (*where, "type"), kind.type, "default")
-    source = kind.inherits(options, mapping.options)
-    for row in _plain(config, where, options):
+    yield _row(config, (*where, "type"), to.kind.type, "default")
+    inherited = to.kind.inherits(to.options, source) if source is not None else None
+    for row in _plain(config, where, to.options):
         name = row.path.rpartition(".")[2]
-        if row.value is None and (value := getattr(source, name, None)) is not None:
-            yield replace(_row(config, ("mappings", mapping.name, "source", name), value, "default"), path=row.path)
+        if row.value is None and (value := getattr(inherited, name, None)) is not None:
+            beside = (*where[:2], "source", name)
+            yield replace(_row(config, beside, value, "default"), path=row.path)
         else:
-            yield _inherited(config, options, row)
+            yield _inherited(config, to.options, row)
 
 
 def _inherited(config: Config, options: BaseModel, row: Row) -> Row:

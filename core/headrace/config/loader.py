@@ -14,11 +14,12 @@ from pydantic import BaseModel
 from headrace.config.bundle import Bundle, gather
 from headrace.config.entry import Around, Entry, MappingConfig
 from headrace.config.places import Places, Where
+from headrace.config.routes import Routes
 from headrace.config.salvage import nothing
 from headrace.config.shape import nearest
 from headrace.config.wording import Validator, is_sensitive, not_a_mapping, unknown
 from headrace.errors import ConfigError, Fault
-from headrace.plugins import Catalog, Opening
+from headrace.plugins import Catalog, Destined, Opening
 from headrace.settings import FunctionSettings, ServiceSettings
 
 __all__ = ["NAME", "Config", "MappingConfig", "load"]
@@ -35,6 +36,7 @@ class Config:
     functions: dict[str, FunctionSettings]
     mappings: dict[str, MappingConfig]
     sections: dict[str, BaseModel]
+    destinations: dict[str, list[Destined]]
     catalog: Catalog
     base: Path
     warnings: tuple[Fault, ...] = ()
@@ -81,7 +83,7 @@ class _Loader:
 
     def config(self) -> tuple[Config | None, list[Fault], list[Fault]]:
         """The config, or why there is none; its faults and its warnings."""
-        known = ["service", "functions", "mappings", *self.catalog.sections]
+        known = ["service", "functions", "mappings", "destinations", *self.catalog.sections]
         strange = self.value.keys() - set(known)
         for name in strange:
             self.fault((name,), unknown(name, known))
@@ -94,6 +96,11 @@ class _Loader:
         sections |= {name: nothing(self.catalog.sections[name]) for name in meant & sections.keys()}
         functions = {name: self._function(name, value) for name, value in self._block("functions").items()}
         folders = self.bundle.folders
+        routes = Routes(self.validator, self.catalog.destinations)
+        destinations = {
+            name: routes.several(value, ("destinations", name), f"destinations.{name}")
+            for name, value in self._block("destinations").items()
+        }
         around = Around(
             service=service.name if service else "",
             state=(service.state if service else None) or "",
@@ -101,6 +108,7 @@ class _Loader:
             sections=sections,
             section_folders={name: folders[name,] for name in sections if (name,) in folders},
             functions=None if "functions" in meant else functions,
+            destinations=destinations,
         )
         entries = {
             name: Entry(self.validator, around, name, value, folders["mappings", name])
@@ -109,7 +117,8 @@ class _Loader:
         mappings = {name: entry.read() for name, entry in entries.items()}
         if "mappings" not in self.value or self.value["mappings"] == {}:
             self.fault(("mappings",), "no mapping is given, so there is nothing to run; add one")
-        warnings = sorted((one for entry in entries.values() for one in entry.warnings), key=_Order(self.places))
+        self.validator.faults = list(dict.fromkeys(self.validator.faults))  # a destination's may come of each mapping
+        warnings = sorted({one: None for entry in entries.values() for one in entry.warnings}, key=_Order(self.places))
         if service is None or self.validator.faults:
             return None, self.validator.faults, warnings
         config = Config(
@@ -117,6 +126,10 @@ class _Loader:
             functions={name: one for name, one in functions.items() if one is not None},
             mappings={name: one for name, one in mappings.items() if one is not None},
             sections={name: one.whole for name, one in sections.items() if one.whole is not None},
+            destinations={
+                name: [whole for target in several if target and (whole := target.whole)]
+                for name, several in destinations.items()
+            },
             catalog=self.catalog,
             base=self.bundle.base,
             warnings=tuple(warnings),

@@ -14,39 +14,26 @@ from headrace.filters import Pattern, View, compile_pattern, faults
 from headrace.filters.view import Format
 
 
-class Filters:
-    """The `filter_criteria` of one mapping being read. Faults go to the validator; `warnings` are kept here.
+class Patterns:
+    """Checks event patterns against what a source shows. Faults go to the validator; `warnings` are kept here.
 
     *view* is what they see of a record; None where nobody can say.
     """
 
-    def __init__(self, validator: Validator, view: View | None, where: Where) -> None:
-        self.validator, self.view, self.where = validator, view, (*where, "filter_criteria", "filters")
+    def __init__(self, validator: Validator, view: View | None) -> None:
+        self.validator, self.view = validator, view
         self.warnings: list[Fault] = []
 
-    def check(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
-        """*mapping* with an empty text for each pattern that has faults: the model need not look at it."""
-        criteria = mapping.get("filter_criteria")
-        if not isinstance(criteria, dict) or not isinstance(criteria.get("filters"), list):
-            return dict(mapping)
-        filters = [self._filter(index, one) for index, one in enumerate(criteria["filters"])]
-        return {**mapping, "filter_criteria": {**criteria, "filters": filters}}
-
-    def _filter(self, index: int, one: Any) -> Any:
-        pattern = one.get("pattern") if isinstance(one, dict) else None
-        where = (*self.where, index, "pattern")
-        if not isinstance(pattern, dict | str):
-            return one
+    def check(self, pattern: Any, where: Where) -> bool:
+        """Whether *pattern*, written at *where*, is sound."""
         if self.validator.places.is_broken_within(where):
-            return {**one, "pattern": ""}
+            return False
         found = faults(pattern)
         for fault in found:
             self._fault(where, fault, pattern)
-        if found:
-            return {**one, "pattern": ""}
-        if self.view is not None:
+        if not found and self.view is not None:
             self._against(self.view, compile_pattern(pattern), where)
-        return one
+        return not found
 
     def _fault(self, where: Where, fault: PatternError, pattern: object) -> None:
         """A mapping has a line for what is wrong; a text has one line, and the place within it is told."""
@@ -72,6 +59,23 @@ class Filters:
             )
             message = f"no {view.record} has a field {printable(key)}: only exists: false finds that; {mend}"
             self.warnings.append(Fault(dotted((*where, key)), message, self.validator.places.place((*where, key))))
+
+
+def sound_filters(patterns: Patterns, mapping: Mapping[str, Any], where: Where) -> dict[str, Any]:
+    """*mapping* with an empty text for each pattern of its filters that has faults: the model need not look at it."""
+    criteria = mapping.get("filter_criteria")
+    if not isinstance(criteria, dict) or not isinstance(criteria.get("filters"), list):
+        return dict(mapping)
+
+    def sound(index: int, one: Any) -> Any:
+        pattern = one.get("pattern") if isinstance(one, dict) else None
+        if not isinstance(pattern, dict | str):
+            return one
+        fine = patterns.check(pattern, (*where, "filter_criteria", "filters", index, "pattern"))
+        return one if fine else {**one, "pattern": ""}
+
+    filters = [sound(index, one) for index, one in enumerate(criteria["filters"])]
+    return {**mapping, "filter_criteria": {**criteria, "filters": filters}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from headrace.plugins import Catalog, Connector, DestinationKind
-from headrace.settings import FunctionSettings, MappingSettings, OnFailure, ServiceSettings
+from headrace.settings import DeadLetterConfig, FunctionSettings, MappingSettings, ServiceSettings, To, When
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _WHOLE: Final = {"type": "string", "pattern": r"^\$\{"}
 """Where a number or a switch is due: a text that begins with the name of a variable."""
+_OWN: Final = (ServiceSettings, FunctionSettings, MappingSettings, To, When, DeadLetterConfig)
 _PART: Final = {"type": "string", "pattern": r"\$\{"}
 
 
@@ -21,7 +22,11 @@ def schema(catalog: Catalog) -> dict[str, Any]:
     kinds: list[Connector | DestinationKind] = [*catalog.connectors, *catalog.destinations]
     shared: list[type[BaseModel]] = [*catalog.sections.values()]
     models: dict[type[BaseModel], None] = dict.fromkeys(
-        [ServiceSettings, FunctionSettings, MappingSettings, OnFailure, *(kind.options for kind in kinds), *shared]
+        [
+            *_OWN,
+            *(kind.options for kind in kinds),
+            *shared,
+        ]
     )
     references, definitions = models_json_schema([(model, "validation") for model in models])
     named: dict[Any, Any] = {model: reference for (model, _), reference in references.items()}
@@ -36,8 +41,19 @@ def schema(catalog: Catalog) -> dict[str, Any]:
         **mapping["properties"],
     }
     mapping["required"] = ["source", "function"]
-    destination = _definition(parts, named[OnFailure])["properties"]["destination"]
-    destination["oneOf"] = [{"type": "string"}, *(_typed(parts, named, one) for one in catalog.destinations)]
+    destination = _definition(parts, named[To])["properties"]["destination"]
+    one = [{"type": "string"}, *(_typed(parts, named, kind) for kind in catalog.destinations)]
+    several = {"anyOf": [*one, {"type": "array", "minItems": 1, "items": {"anyOf": one}}]}
+    parts["Destinations"] = several
+    several_of = {"$ref": "#/$defs/Destinations"}
+    rule = {
+        "type": "object",
+        "properties": {"when": {"anyOf": [named[When], {"type": "null"}]}, "to": several_of},
+        "required": ["to"],
+        "additionalProperties": False,
+    }
+    destination["anyOf"] = [several_of, {"type": "array", "minItems": 1, "items": rule}]
+    _definition(parts, named[DeadLetterConfig])["properties"]["target_arn"]["anyOf"] = one
     names: dict[str, Any] = {"type": "object"}
     return {
         "$schema": _DIALECT,
@@ -48,6 +64,7 @@ def schema(catalog: Catalog) -> dict[str, Any]:
             "service": named[ServiceSettings],
             **{name: named[model] for name, model in catalog.sections.items()},
             "functions": {**names, "additionalProperties": named[FunctionSettings]},
+            "destinations": {**names, "additionalProperties": several_of},
             "mappings": {**names, "additionalProperties": named[MappingSettings]},
         },
         "additionalProperties": False,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from headrace.config.destined import ON_FAILURE
 from headrace.config.effective import effective
+from headrace.config.places import Where
 from headrace.config.salvage import sound
 from headrace.errors import Fault
 from headrace.plugins import Connector, Destined, Opening
@@ -38,27 +38,31 @@ def agreed(each: Iterable[Said], lost: Collection[str]) -> Said:
     )
 
 
-def of_settings(connector: Connector, written: MappingSettings, destination: Destined | None) -> Said:
-    """What holds whatever the source's own options are."""
+def of_settings(connector: Connector, written: MappingSettings, *, has: bool) -> Said:
+    """What holds whatever the source's own options are; *has*: there is a failure destination."""
     settings, _ = effective(connector, written)
-    return Said(
-        faults=list(_faults(connector, settings)), warnings=list(_on_giving_up(settings, has=destination is not None))
-    )
+    return Said(faults=list(_faults(connector, settings)), warnings=list(_on_giving_up(settings, has=has)))
 
 
 def of_opening(connector: Connector, opening: Opening) -> Said:
-    """What the connector and the kind of destination say."""
+    """What the connector and the kinds of destination say."""
     faults, warnings = list(connector.check(opening)), list(connector.warn(opening))
-    if opening.on_failure is not None:
-        kind, options = opening.on_failure.kind, opening.on_failure.options
-        faults += [on_failure(fault) for fault in kind.check(opening, options)]
-        warnings += [on_failure(fault) for fault in kind.warn(opening, options)]
+    for to in opening.destinations:
+        faults += [outside(to, fault) for fault in to.kind.check(opening, to.options)]
+        warnings += [outside(to, fault) for fault in to.kind.warn(opening, to.options)]
     return Said(faults=faults, warnings=warnings)
 
 
-def on_failure(fault: Fault) -> Fault:
-    """A destination's fault, from inside its block out to its mapping."""
-    return replace(fault, path=".".join([*ON_FAILURE, *([fault.path] if fault.path else [])]))
+def outside(to: Destined, fault: Fault) -> Fault:
+    """A destination's fault, from inside its block out to where that stands."""
+    return replace(fault, path=".".join([to.path, *([fault.path] if fault.path else [])]))
+
+
+def steps_of(path: str) -> Where:
+    """The way that a whole *path* means; nothing, where it is relative to a mapping."""
+    if path.partition(".")[0] not in {"destinations", "functions"}:
+        return ()
+    return tuple(int(word) if word.isdecimal() else word for word in path.split("."))
 
 
 def _faults(connector: Connector, settings: MappingSettings) -> Iterator[Fault]:

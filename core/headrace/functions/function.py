@@ -14,6 +14,7 @@ from headrace.functions import payloads
 from headrace.functions.context import Context, Delivery, arn
 from headrace.functions.importing import import_handler, locate
 from headrace.functions.invocation import Handler, Invocation
+from headrace.functions.version import version_of
 from headrace.functions.workers import Workers
 from headrace.model import Answer, Event
 from headrace.region import REGION
@@ -21,7 +22,10 @@ from headrace.settings import FunctionSettings
 
 
 class Function:
-    """A handler with its name, its time-out in seconds and its own threads."""
+    """A handler with its name, its time-out in seconds and its own threads.
+
+    `version` names the code that it runs: `sha256:` and 12 digits of the file in which the handler is written.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Function:
         self._workers = Workers(f"headrace-{name}")
         self._left: list[tuple[str, str]] = []
         self._closed = False
+        self.version = version_of(handler)
 
     @property
     def arn(self) -> str:

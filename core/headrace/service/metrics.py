@@ -27,6 +27,7 @@ COUNTERS: Final = {
     "failed_delete": ("failed_deletes", "Messages that were handled but not deleted: each comes again."),
     "dropped": ("dropped", "Records given up by policy, without a failure destination."),
     "on_failure_destination_delivered": ("delivered", "Records given up and accepted by the failure destination."),
+    "on_success_destination_delivered": ("announced", "Records handled, of which the success destination was told."),
     "on_failure_destination_refused": ("refused", "Records that the failure destination can never take; given back."),
     "returned": ("returned", "Records given back to the source: failed, or received and not used."),
     "abandoned": ("abandoned", "Records let go because their lane or their visibility was lost."),
@@ -59,14 +60,15 @@ class SnapshotCollector(Collector):
             for labels, lane in lanes:
                 counter.add_metric(labels, lane.counts[count])
             yield counter
-        errors = CounterMetricFamily(
-            "headrace_on_failure_destination_delivery_errors",
-            "Records that the failure destination did not take, counted at every try.",
-            labels=LANE,
-        )
-        for labels, lane in lanes:
-            errors.add_metric(labels, lane.counts["delivery_errors"])
-        yield errors
+        for when, count in (("on_failure", "delivery_errors"), ("on_success", "announce_errors")):
+            errors = CounterMetricFamily(
+                f"headrace_{when}_destination_delivery_errors",
+                f"Records that the {when} destination did not take, counted at every try.",
+                labels=LANE,
+            )
+            for labels, lane in lanes:
+                errors.add_metric(labels, lane.counts[count])
+            yield errors
         lost = CounterMetricFamily(
             "headrace_records_lost_to_retention",
             "Gaps where a log's records were trimmed before they were read; how many records, nobody knows.",

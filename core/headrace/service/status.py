@@ -27,6 +27,8 @@ COUNTS = (
     "lapsed",
     "dropped_receives",
     "delivery_errors",
+    "announced",
+    "announce_errors",
     "refused",
     "lost_to_retention",
 )

@@ -1,0 +1,66 @@
+"""All destinations that a lane's records are told to: the first rule that fits says which, and each must confirm."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from headrace.classes import FailureClass, classify
+from headrace.destination import CONFIRMED, SUCCESS, Reply, Said
+from headrace.model import Keep, Record
+from headrace.outlet import Outlet
+from headrace.settling import Outgoing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where those go that fit: to all of its outlets. `classes` of failure and `wanted` records; None: any."""
+
+    outlets: Sequence[Outlet]
+    classes: frozenset[FailureClass] | None = None
+    wanted: Keep | None = None
+
+    def takes(self, record: Record, failed: FailureClass | None) -> bool:
+        if self.classes is not None and failed not in self.classes:
+            return False
+        return self.wanted is None or self.wanted(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Tells each record to every outlet of its way; those that have confirmed one are not told of it again.
+
+    The last of *ways* takes every record.
+    """
+
+    ways: Sequence[Way]
+
+    async def __call__(self, gone: Outgoing) -> Sequence[Reply]:
+        """A reply for each of the records: the worst that its outlets gave."""
+        failed = None if gone.reason == SUCCESS else classify(gone)
+        replies: dict[int, Reply] = {}
+        for way in self.ways:
+            some = [one for one in gone.records if id(one) not in replies and way.takes(one, failed)]
+            if some:
+                told = await asyncio.gather(*[_tell(each, replace(gone, records=some)) for each in way.outlets])
+                replies |= {id(one): _worst([each[id(one)] for each in told]) for one in some}
+        return [replies[id(one)] for one in gone.records]
+
+
+async def _tell(outlet: Outlet, gone: Outgoing) -> dict[int, Reply]:
+    left = [one for one in gone.records if (id(outlet), id(one)) not in gone.taken]
+    replies = await outlet(replace(gone, records=left)) if left else []
+    said = dict.fromkeys(map(id, gone.records), CONFIRMED)
+    for record, reply in zip(left, replies, strict=True):
+        said[id(record)] = reply
+        if reply.said is Said.CONFIRMED:
+            gone.taken.add((id(outlet), id(record)))
+    return said
+
+
+_RANK = {Said.CONFIRMED: 0, Said.FAILED: 1, Said.REFUSED: 2}
+
+
+def _worst(replies: Sequence[Reply]) -> Reply:
+    return max(replies, key=lambda reply: _RANK[reply.said])

@@ -1,0 +1,79 @@
+"""What succeeded and is told of: confirmed before it is settled, and only the sending is repeated."""
+
+from __future__ import annotations
+
+import asyncio
+
+from headrace.batcher import BatchPolicy
+from headrace.destination import CONFIRMED, SUCCESS
+from headrace.policy import FailurePolicy
+from headrace.settling import Outcome
+from headrace.testing import MemoryLog, MemoryQueue, MemoryQueueLane, virtual
+from support.engine import AWAY, Destination, Moody, Rig, ids, partial
+
+
+def log_of(names: str) -> MemoryLog:
+    log = MemoryLog(page=100)
+    log.put(names)
+    log.seal()
+    return log
+
+
+@virtual
+async def test_records_are_settled_when_their_destination_has_confirmed() -> None:
+    """Mutations: settled first; the handler run again because the destination is down."""
+    to, log = Moody(AWAY), log_of("abc")
+    rig = Rig(log.lane("s"), announce=to)
+    async with rig.running() as running:
+        await asyncio.sleep(60)
+        assert log.position is None
+        assert rig.handler.batches == ["a"]
+        assert len(to.asked) > 2
+        condition = rig.work.unsent.condition(0.0)
+        assert condition is not None
+        assert condition.state == "holding"
+        to.mood = CONFIRMED
+        await running
+    assert rig.handler.batches == ["a", "b", "c"]
+    assert (rig.tally.succeeded, rig.tally.announced) == (3, 3)
+    assert rig.tally.announce_errors > 2
+    assert rig.tally.delivery_errors == 0
+
+
+@virtual
+async def test_only_what_succeeded_is_told_and_why() -> None:
+    """Mutation: the whole batch, with what the answer named as failed."""
+
+    async def fail_b(names: list[str], _: int) -> Outcome | None:
+        return partial("b") if "b" in names else None
+
+    to, bad = Destination(), Destination()
+    rig = Rig(
+        log_of("ab").lane("s"),
+        fail_b,
+        announce=to,
+        discard=bad,
+        failure=FailurePolicy(retries=0),
+        batch=BatchPolicy(size=2),
+    )
+    async with rig.running() as running:
+        await running
+    assert [(ids(one.records), one.reason) for one in to.confirmed] == [(["a"], SUCCESS)]
+    assert [ids(one.records) for one in bad.confirmed] == [["b"]]
+
+
+@virtual
+async def test_a_stop_gives_back_what_was_not_told() -> None:
+    """Mutations: settled though nobody was told; a stop that waits for ever."""
+    for lane_of in (lambda: log_of("a").lane("s"), lambda: MemoryQueueLane(_queue())):
+        rig = Rig(lane_of(), announce=Moody(AWAY))
+        async with rig.running():
+            await asyncio.sleep(60)
+        assert rig.tally.succeeded == 0
+        assert rig.tally.returned + rig.tally.abandoned == 1
+
+
+def _queue() -> MemoryQueue:
+    queue = MemoryQueue()
+    queue.send("a")
+    return queue
