@@ -5,6 +5,7 @@ from __future__ import annotations
 from headrace.late import Late
 from headrace.ledger import LedgerKind
 from headrace.plugins import Catalog
+from headrace.tofunction import function
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations.file import file
 from headrace_connectors.destinations.kafka import kafka as to_kafka
@@ -39,6 +40,7 @@ catalog = Catalog(
         s3,
         to_kafka,
         file,
+        function,
     ],
     ledgers=dict.fromkeys(_SCHEMES, _REDIS),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -21,6 +22,8 @@ from headrace.observe import Log, Tally
 from headrace.retry import again, capped
 
 TRAITS = Traits(Order.NONE, redelivers=True)
+
+_REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 POLL = 1.0
 """Seconds between two looks at a queue of which nobody here knows that anything was put."""
@@ -108,9 +111,11 @@ class InvocationLane:
 
     @staticmethod
     def request_id(records: Sequence[Record]) -> str:
-        """The same for every attempt of a call, as Lambda's."""
+        """The same for every attempt of a call, as Lambda's: its id, if that is one."""
         (record,) = records
         taken: Taken = record.token
+        if _REQUEST_ID.fullmatch(taken.call.id):
+            return taken.call.id
         return str(uuid5(NAMESPACE_URL, f"headrace:{taken.mapping}:{taken.call.id}:{taken.accepted}"))
 
     def heard(self, records: Sequence[Record], answer: Answer) -> None:

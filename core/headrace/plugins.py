@@ -132,6 +132,8 @@ class Connector:
         unseekable: why its positions cannot be moved, with the mend, where that is not the usual reason.
         in_ledger: pauses, and whatever else it remembers, are the ledger's, though it opens itself.
         remembers: what that is, for `headrace status`: rows by column, of plain values.
+        asynchronous: it invokes its function asynchronously, so that the function's own limits, destinations and dead
+            letters hold for it.
         addresses: what its records are sent to, in words that destinations use too, so that a circle is found: an SQS
             queue, a topic.
         hops: how many functions the content of records has come through by way of destinations.
@@ -154,6 +156,7 @@ class Connector:
     unseekable: str = ""
     in_ledger: bool = False
     remembers: Callable[[Opening, Ledger], Awaitable[Sequence[Mapping[str, Any]]]] | None = None
+    asynchronous: bool = False
     addresses: Callable[[Opening], Collection[str]] = lambda _: ()
     hops: Callable[[Sequence[Record]], int] = lambda _: 0
 
@@ -192,6 +195,7 @@ class DestinationKind:
         inherits: the source's options, where it takes from them what its own (the first argument) leave open.
         singly: it is sent each record by itself, also those that a log gave up together.
         form: its own form of a failure record, from Lambda's usual one; pure, and given one record's where *singly*.
+        attributes: a message's attributes have a place in it.
         address: what it sends to, as `Connector.addresses` of who reads there; empty where nobody here could.
     """
 
@@ -208,6 +212,7 @@ class DestinationKind:
     inherits: Callable[[Any, Any], BaseModel | None] = lambda *_: None
     singly: bool = False
     form: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
+    attributes: bool = False
     address: Callable[[Opening, Any], str] = lambda *_: ""
 
 

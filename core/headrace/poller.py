@@ -181,6 +181,7 @@ def _opening(
         sections={name: _section(one) for name, one in sections.items()},
         section_folders={},
         functions={name: FunctionSettings(handler="library.handler", timeout=timeout)},
+        asynchronous=False,
     )
     entry = Entry(validator, around, name, written, Path.cwd())
     mapping = entry.read()

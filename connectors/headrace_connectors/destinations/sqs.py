@@ -146,6 +146,7 @@ sqs = DestinationKind(
     options=SqsDestinationOptions,
     open=SqsDestination,
     probe=_probe,
+    attributes=True,
     text=_of_text,
     text_form="a queue's ARN",
     check=_check,

@@ -28,5 +28,6 @@ schedule = Connector(
     warn=warn,
     unseekable="a schedule has no positions to go back to: to run its function now, use headrace invoke",
     in_ledger=True,
+    asynchronous=True,
     remembers=rows,
 )

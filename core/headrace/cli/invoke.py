@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.cli import common
+from headrace.cli.accept import accept
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
@@ -26,7 +27,11 @@ DESCRIPTION: Final = """\
 Calls FUNCTION once with the event, with its time-out, context and environment, and prints the answer, how long it took,
 and what it would mean for a batch: by the settings of the mappings that use the function.
 
-exit status: 0 success; 1 the call failed, wholly or in part; 2 the config or the event cannot be used.
+--async puts the event on the function's queue in service.state, and prints its request id: a running service invokes
+it, tries again and tells its destinations as event_invoke_config and dead_letter_config say.
+
+exit status: 0 success; 1 the call failed, wholly or in part, or was not accepted; 2 the config or the event cannot be
+used.
 """
 
 
@@ -40,6 +45,9 @@ def add(commands: common.Commands) -> None:
     common.config_file(parser)
     parser.add_argument("function", metavar="FUNCTION", help="its name in the config")
     parser.add_argument("--event", metavar="FILE", help="JSON of the event; - is standard input; without it {}")
+    parser.add_argument(
+        "--async", action="store_true", dest="asynchronous", help="put it on the function's queue, and do not wait"
+    )
     parser.add_argument("--json", action="store_true", help="for programs: one object")
     parser.set_defaults(carry_out=carry_out)
 
@@ -48,6 +56,8 @@ def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files])
     name = common.one_of("function", arguments.function, config.functions)
     event = _event(arguments.event)
+    if arguments.asynchronous:
+        return accept(config, name, event, as_json=arguments.json)
     rules, mapping = _rules(config, name)
     ids = set(_texts(event.get("Records"), DEPTH + 1)) if isinstance(event, dict) else set()
     with redirect_stdout(sys.stderr) if arguments.json else nullcontext():  # what a handler prints is not our JSON

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from headrace.config import Config
-from headrace.config.entry import MappingConfig
+from headrace.config.configured import MappingConfig
 from headrace.config.places import dotted
 from headrace.config.together import outside, steps_of
 from headrace.errors import Fault

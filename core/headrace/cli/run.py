@@ -88,7 +88,7 @@ def serve(
     """
     configure_logging(config.service.log.format, config.service.log.level)
     names = chosen(config, only)
-    functions = common.functions(config, {config.mappings[name].function for name in names})
+    functions = common.functions(config, {config.all[name].function for name in names})
     watched = sys.stdout.isatty()
     service = Service(
         config,

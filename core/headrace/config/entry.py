@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
+from headrace.config.configured import MappingConfig
 from headrace.config.effective import effective
 from headrace.config.patterns import Patterns, sound_filters
 from headrace.config.places import dotted, printable
+from headrace.config.queues import Queue
 from headrace.config.routes import Routes, Several, Written, place_of
 from headrace.config.salvage import Part, ways
 from headrace.config.shape import nearest, shape, stand_ins
@@ -19,56 +19,16 @@ from headrace.config.together import agreed, of_opening, of_settings, steps_of
 from headrace.config.wording import Validator, no_such_type, not_a_mapping
 from headrace.errors import Fault
 from headrace.filters import View
-from headrace.observe import log
-from headrace.plugins import Catalog, Connector, Destined, Opening, Routing
+from headrace.plugins import Catalog, Connector, Routing
 from headrace.settings import FunctionSettings, MappingSettings, Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappingConfig:
-    """One mapping. `settings` are effective; `origin` says of each: `file`, `default` or `default of sqs`.
-
-    `folder` is that of the file which names it, `section_folders` those of the files which have the sections.
-    """
-
-    name: str
-    connector: Connector
-    options: Settings
-    function: str
-    settings: MappingSettings
-    origin: Mapping[str, str]
-    folder: Path
-    section_folders: Mapping[str, Path]
-    on_failure: Routing | None = None
-    on_success: Routing | None = None
-    dead_letter: Destined | None = None
-
-    def opening(
-        self, service: str, sections: Mapping[str, BaseModel], function_timeout: float, **process: Any
-    ) -> Opening:
-        """What the connector is told; *process* is what else is known: `state`, `leases`, `shared`."""
-        return Opening(
-            service=service,
-            mapping=self.name,
-            settings=self.settings,
-            options=self.options,
-            sections=sections,
-            function_timeout=function_timeout,
-            log=log(mapping=self.name),
-            folder=self.folder,
-            section_folders=self.section_folders,
-            on_failure=self.on_failure,
-            on_success=self.on_success,
-            dead_letter=self.dead_letter,
-            **process,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
     """What a mapping leans on. A function with faults of its own is None; so are all if nobody knows what there is.
 
-    `state` is the URL of the store, empty where it is not known; `destinations` are those that have a name.
+    `state` is the URL of the store, empty where it is not known; `destinations` are those that have a name,
+    `queues` those of functions that have one; without `asynchronous` no function can have any (the library).
     """
 
     service: str
@@ -78,6 +38,8 @@ class Around:
     section_folders: Mapping[str, Path]
     functions: Mapping[str, FunctionSettings | None] | None
     destinations: Mapping[str, Several] = field(default_factory=dict)
+    queues: Mapping[str, Queue] = field(default_factory=dict)
+    asynchronous: bool = True
 
 
 class Entry:
@@ -121,9 +83,12 @@ class Entry:
         options: Settings,
         ends: Sequence[Routing | None],
     ) -> MappingConfig:
-        settings, origin = effective(connector, written)
         function = self.value.get("function")
+        queue = self.around.queues.get(function) if connector.asynchronous and isinstance(function, str) else None
+        settings, origin = effective(queue.of(connector) if queue else connector, written)
         on_failure, on_success = ends
+        if queue is not None:
+            on_failure, on_success = on_failure or queue.on_failure, on_success or queue.on_success
         return MappingConfig(
             name=self.name,
             connector=connector,
@@ -135,6 +100,7 @@ class Entry:
             section_folders=self.around.section_folders,
             on_failure=on_failure,
             on_success=on_success,
+            dead_letter=queue.dead_letter if queue else None,
         )
 
     def _fault(self, message: str, *steps: str) -> None:
@@ -208,7 +174,7 @@ class Entry:
                     dict(zip(around.sections, beside, strict=True)),
                     timeout,
                     state=around.state,
-                    functions=tuple(around.functions or ()),
+                    functions=self._functions(),
                 ),
             )
             for one, its, failure, success, timeout, *beside in ways([given, own, *both, self._timeouts(), *sections])
@@ -216,6 +182,10 @@ class Entry:
         for said in (agreed(of_mapping, lost), agreed(of_openings, lost)):
             self.validator.faults += [self._placed(fault) for fault in said.faults]
             self.warnings += [self._placed(warning) for warning in said.warnings]
+
+    def _functions(self) -> Sequence[str]:
+        """What a destination may be told of."""
+        return tuple(self.around.functions or ()) if self.around.asynchronous else ()
 
     def _timeouts(self) -> Sequence[float]:
         """Of the function; from the least to the most if it is not known."""

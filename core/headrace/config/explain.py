@@ -10,7 +10,8 @@ from typing import Any, Final
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 
-from headrace.config.loader import Config, MappingConfig
+from headrace.config.configured import MappingConfig
+from headrace.config.loader import Config
 from headrace.config.patterns import readings
 from headrace.config.places import Where, dotted, printable
 from headrace.config.routes import ENDS, place_of

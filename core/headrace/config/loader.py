@@ -11,12 +11,17 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from headrace.asynchronous import invocations, queue_of
 from headrace.config.bundle import Bundle, gather
-from headrace.config.entry import Around, Entry, MappingConfig
+from headrace.config.circles import circles, node
+from headrace.config.configured import MappingConfig
+from headrace.config.entry import Around, Entry
 from headrace.config.places import Places, Where
+from headrace.config.queues import Queue, queue_mapping, queue_of_function, targets
 from headrace.config.routes import Routes
 from headrace.config.salvage import nothing
 from headrace.config.shape import nearest
+from headrace.config.together import of_opening, steps_of
 from headrace.config.wording import Validator, is_sensitive, not_a_mapping, unknown
 from headrace.errors import ConfigError, Fault
 from headrace.plugins import Catalog, Destined, Opening
@@ -37,10 +42,16 @@ class Config:
     mappings: dict[str, MappingConfig]
     sections: dict[str, BaseModel]
     destinations: dict[str, list[Destined]]
+    queues: dict[str, MappingConfig]
     catalog: Catalog
     base: Path
     warnings: tuple[Fault, ...] = ()
     places: Places = field(default_factory=Places, repr=False, compare=False)
+
+    @property
+    def all(self) -> dict[str, MappingConfig]:
+        """What a service runs: the mappings, and the queues of functions."""
+        return {**self.mappings, **self.queues}
 
     @property
     def state(self) -> str:
@@ -51,10 +62,10 @@ class Config:
 
     def opening(self, mapping: str, **process: Any) -> Opening:
         """What the connector of *mapping* is told; *process* as `MappingConfig.opening` has it."""
-        one = self.mappings[mapping]
+        one = self.all[mapping]
         timeout = self.functions[one.function].timeout
         interval = self.service.commit_interval
-        known = {"commit_interval": interval, "state": self.state, **process}
+        known = {"commit_interval": interval, "state": self.state, "functions": tuple(self.functions), **process}
         return one.opening(self.service.name, self.sections, timeout, **known)
 
 
@@ -94,12 +105,19 @@ class _Loader:
             for name, model in self.catalog.sections.items()
         }
         sections |= {name: nothing(self.catalog.sections[name]) for name in meant & sections.keys()}
-        functions = {name: self._function(name, value) for name, value in self._block("functions").items()}
+        written = self._block("functions")
+        functions = {name: self._function(name, value) for name, value in written.items()}
         folders = self.bundle.folders
         routes = Routes(self.validator, self.catalog.destinations)
         destinations = {
             name: routes.several(value, ("destinations", name), f"destinations.{name}")
             for name, value in self._block("destinations").items()
+        }
+        routes = Routes(self.validator, self.catalog.destinations, destinations)
+        queues = {
+            name: queue
+            for name, value in written.items()
+            if (queue := queue_of_function(self.validator, routes, name, functions[name], value))
         }
         around = Around(
             service=service.name if service else "",
@@ -109,14 +127,18 @@ class _Loader:
             section_folders={name: folders[name,] for name in sections if (name,) in folders},
             functions=None if "functions" in meant else functions,
             destinations=destinations,
+            queues=queues,
         )
         entries = {
             name: Entry(self.validator, around, name, value, folders["mappings", name])
             for name, value in self._block("mappings").items()
         }
         mappings = {name: entry.read() for name, entry in entries.items()}
-        if "mappings" not in self.value or self.value["mappings"] == {}:
+        if not queues and ("mappings" not in self.value or self.value["mappings"] == {}):
             self.fault(("mappings",), "no mapping is given, so there is nothing to run; add one")
+        complete = {name: one for name, one in mappings.items() if one is not None}
+        running = self._queues(around, complete)
+        self._told(around, {**complete, **running})
         self.validator.faults = list(dict.fromkeys(self.validator.faults))  # a destination's may come of each mapping
         warnings = sorted({one: None for entry in entries.values() for one in entry.warnings}, key=_Order(self.places))
         if service is None or self.validator.faults:
@@ -124,7 +146,8 @@ class _Loader:
         config = Config(
             service=service,
             functions={name: one for name, one in functions.items() if one is not None},
-            mappings={name: one for name, one in mappings.items() if one is not None},
+            mappings=complete,
+            queues=running,
             sections={name: one.whole for name, one in sections.items() if one.whole is not None},
             destinations={
                 name: [whole for target in several if target and (whole := target.whole)]
@@ -136,6 +159,36 @@ class _Loader:
             places=self.places,
         )
         return config, [], warnings
+
+    def _queues(self, around: Around, mappings: Mapping[str, MappingConfig]) -> dict[str, MappingConfig]:
+        """The queues that run: those that are written, and those of functions that a destination is told of."""
+        known = {name: one for name, one in (around.functions or {}).items() if one is not None}
+        ends = [end for one in mappings.values() for end in (one.on_failure, one.on_success)]
+        ends += [end for one in around.queues.values() for end in (one.on_failure, one.on_success)]
+        told = targets(ends)
+        found = {name: around.queues.get(name) or Queue() for name in known if name in around.queues or name in told}
+        return {
+            queue_of(name): queue_mapping(name, queue, self.bundle.folders["functions", name], around.section_folders)
+            for name, queue in found.items()
+        }
+
+    def _told(self, around: Around, running: Mapping[str, MappingConfig]) -> None:
+        """What is wrong with the destinations of functions, and with all destinations together."""
+        sections = {name: part.whole for name, part in around.sections.items() if part.whole is not None}
+        if len(sections) < len(around.sections) or not around.service:
+            return
+        openings = {
+            name: one.opening(around.service, sections, 0.0, functions=tuple(around.functions or ()))
+            for name, one in running.items()
+        }
+        for name, one in running.items():
+            if one.connector is invocations:
+                for fault in of_opening(one.connector, openings[name]).faults:
+                    self.fault(steps_of(fault.path), self.places.scrub(fault.message))
+        nodes = {name: node(one.connector, openings[name]) for name, one in running.items()}
+        for path, way in circles(nodes):
+            where = steps_of(path) or ("mappings", way[-2], *self.places.find(self.value["mappings"][way[-2]], path))
+            self.fault(where, f"closes a circle, in which records would go round for ever: {' → '.join(way)}; break it")
 
     def _block(self, top: str) -> dict[str, Any]:
         block = self.value.get(top, {})

@@ -84,7 +84,7 @@ class Service:
         self.stopping = False
         self._watchdog: Watchdog | None = None
         self._exit_when_idle, self._sample_every = exit_when_idle, sample_every
-        self.known = tuple(config.mappings)
+        self.known = tuple(config.all)
         self._functions, self._log = functions, log(service=self.name)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
@@ -101,7 +101,7 @@ class Service:
             logger=self._log,
         )
         for name in chosen(config, only):
-            one = config.mappings[name]
+            one = config.all[name]
             if one.settings.enabled:
                 opening = config.opening(name, leases=self._leases, shared=shared)
                 mapping = Mapping(one.connector, opening, functions[one.function])
@@ -235,15 +235,15 @@ class Service:
 
 
 def chosen(config: Config, only: Collection[str]) -> list[str]:
-    """The mappings to run, in the order of the config: those that *only* names, or all.
+    """What to run, in the order of the config: what *only* names, or every mapping and every function's queue.
 
     Raises:
         ConfigError: it names one that is not there.
     """
-    known = list(config.mappings)
+    known = list(config.all)
     faults = []
     for name in only:
-        if name not in config.mappings:
+        if name not in known:
             close = get_close_matches(name, known, 1)
             mend = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
             faults.append(Fault("--mapping", f"there is no mapping {name!r}; {mend}"))

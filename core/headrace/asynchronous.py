@@ -1,0 +1,146 @@
+"""A function's queue of asynchronous invocations as a source: what was accepted is carried to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+from headrace.calls import Call, Taken
+from headrace.errors import LedgerError
+from headrace.invocations import TRAITS, InvocationLane
+from headrace.model import Condition, Event, Origin, Record
+from headrace.plugins import Connector, Opening, Probe
+from headrace.settings import Settings
+
+LANE: Final = "invocations"
+
+LIMIT: Final = 1024 * 1024
+"""Bytes of an event (lambda-semantics 8)."""
+
+DEFAULTS: Final[Mapping[str, object]] = {
+    "batch_size": 1,
+    "maximum_batching_window_in_seconds": 0,
+    "maximum_retry_attempts": 2,
+    "maximum_record_age_in_seconds": 21600,
+    "retry_backoff": {"initial": 60, "maximum": 120},
+}
+"""Lambda's (lambda-semantics 8): two retries, a minute and then two minutes later, within six hours."""
+
+
+def queue_of(function: str) -> str:
+    """What the queue of *function* is called where mappings are: no mapping has such a name."""
+    return f"function:{function}"
+
+
+def packed(id: str, event: object, *, hops: int = 0) -> Call:  # noqa: A002 - the call's word
+    """The invocation *id* with *event*, whose content has come through *hops* functions.
+
+    An *id* that is a UUID is the request id of every attempt.
+
+    Raises:
+        ValueError: the event is larger than Lambda takes, or no JSON.
+    """
+    text = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+    size = len(text.encode(errors="surrogatepass"))
+    if size > LIMIT:
+        raise ValueError(f"the event has {size} bytes, above the {LIMIT} of an asynchronous invocation")
+    return Call(id=id, event=json.dumps({"event": event, "hops": hops}))
+
+
+def repeatable(name: str) -> str:
+    """A request id that is the same whenever *name* is accepted again."""
+    return str(uuid5(NAMESPACE_URL, f"headrace:{name}"))
+
+
+class FunctionQueue:
+    """Every copy of the service takes from it what there is a place for."""
+
+    def __init__(self, opening: Opening) -> None:
+        if opening.leases is None:
+            raise ValueError("a queue of invocations needs the store")
+        self._mapping, self._leases = opening.mapping, opening.leases
+        self.condition = Condition("polling", since=opening.clock.wall())
+        self._lane = InvocationLane(
+            LANE,
+            opening.mapping,
+            self._leases.ledger,
+            owner=self._leases.owner,
+            ttl=self._leases.ttl,
+            beside=_nothing,
+            tally=opening.tally(LANE),
+            clock=opening.clock,
+            log=opening.log,
+        )
+
+    async def lanes(self) -> AsyncIterator[InvocationLane]:
+        yield self._lane
+
+    def render(self, records: Sequence[Record]) -> Event:
+        """The event as it was accepted."""
+        (record,) = records
+        event: Event = _unpacked(record)["event"]
+        return event
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - as the protocol has it
+        """Nothing: the record of an invocation has the event, and does not say where it came from."""
+        return Origin(block="", info={})
+
+    def identify(self, identifier: object) -> str | None:  # noqa: ARG002 - as the protocol has it
+        """An answer names no part of an event."""
+        return None
+
+    async def idle(self) -> bool:
+        try:
+            return self._lane.idle and not (await (await self._leases.ledger()).waiting(self._mapping)).total
+        except LedgerError:
+            return False
+
+    async def lag(self) -> int | None:
+        """Events that may be tried now, and wait for a place."""
+        return (await (await self._leases.ledger()).waiting(self._mapping)).due
+
+    async def dead_lettered(self) -> int | None:
+        return None
+
+    async def close(self) -> None: ...
+
+
+async def _nothing() -> None:
+    await asyncio.Event().wait()
+
+
+def _unpacked(record: Record) -> dict[str, Any]:
+    taken: Taken = record.token
+    kept: dict[str, Any] = json.loads(taken.call.event)
+    return kept
+
+
+def _hops(records: Sequence[Record]) -> int:
+    return max([int(_unpacked(record)["hops"]) for record in records])
+
+
+class NoOptions(Settings):
+    """There is nothing to be said of it: `event_invoke_config` of the function says it all."""
+
+
+async def _probe(_: Opening) -> Probe:
+    return Probe()
+
+
+invocations = Connector(
+    type="invocations",
+    summary="Asynchronous invocations of one function, in the order in which they are due.",
+    options=NoOptions,
+    traits=TRAITS,
+    open=FunctionQueue,
+    probe=_probe,
+    defaults=DEFAULTS,
+    unseekable="a queue of invocations has no positions; to invoke the function again, use headrace invoke --async",
+    in_ledger=True,
+    asynchronous=True,
+    addresses=lambda opening: [opening.mapping],
+    hops=_hops,
+)

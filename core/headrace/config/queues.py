@@ -1,0 +1,95 @@
+"""The queue of a function: what its `event_invoke_config` and `dead_letter_config` mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from headrace.asynchronous import NoOptions, invocations, queue_of
+from headrace.config.configured import MappingConfig
+from headrace.config.destined import Target
+from headrace.config.effective import effective
+from headrace.config.places import Where, child
+from headrace.config.routes import Routes, Written
+from headrace.config.wording import Validator
+from headrace.plugins import Connector, Destined, Routing
+from headrace.settings import EventInvokeConfig, FunctionSettings, MappingSettings
+
+INVOKING: Final = "event_invoke_config"
+DEAD: Final = ("dead_letter_config", "target_arn")
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How asynchronous invocations of a function are made; with faults of its own it has no destinations."""
+
+    settings: EventInvokeConfig = field(default_factory=EventInvokeConfig)
+    on_failure: Routing | None = None
+    on_success: Routing | None = None
+    dead_letter: Destined | None = None
+
+    def of(self, connector: Connector) -> Connector:
+        """*connector*, which invokes the function asynchronously, with the function's limits as its defaults."""
+        given = self.settings
+        limits = {
+            "maximum_retry_attempts": given.maximum_retry_attempts,
+            "maximum_record_age_in_seconds": given.maximum_event_age_in_seconds,
+            "retry_backoff": given.retry_backoff,
+        }
+        return replace(connector, defaults={**connector.defaults, **limits})
+
+
+def queue_of_function(
+    validator: Validator, routes: Routes, name: str, function: FunctionSettings | None, value: Any
+) -> Queue | None:
+    """What is written for the function *name*, with its faults told; None where it has neither."""
+    where = ("functions", name)
+    invoking = child(value, INVOKING)
+    dead = child(child(value, DEAD[0]), DEAD[1])
+    if not isinstance(invoking, dict) and dead is None:
+        return None
+    ends: Mapping[str, Written | None] = routes.config(invoking, (*where, INVOKING), ".".join([*where, INVOKING]))
+    target = _dead(validator, routes, dead, (*where, *DEAD))
+    on_failure, on_success = (end.whole if end else None for end in ends.values())
+    settings = function.event_invoke_config if function else None
+    return Queue(settings or EventInvokeConfig(), on_failure, on_success, target.whole if target else None)
+
+
+def queue_mapping(function: str, queue: Queue, folder: Path, section_folders: Mapping[str, Path]) -> MappingConfig:
+    """The queue of *function* as a mapping."""
+    settings, origin = effective(queue.of(invocations), MappingSettings())
+    return MappingConfig(
+        name=queue_of(function),
+        connector=invocations,
+        options=NoOptions(),
+        function=function,
+        settings=settings,
+        origin=origin,
+        folder=folder,
+        section_folders=section_folders,
+        on_failure=queue.on_failure,
+        on_success=queue.on_success,
+        dead_letter=queue.dead_letter,
+    )
+
+
+def _dead(validator: Validator, routes: Routes, written: Any, where: Where) -> Target | None:
+    if written is None:
+        return None
+    if isinstance(written, list):
+        validator.fault(where, "is one queue or topic: its ARN, or {type: …}")
+        return None
+    (target,) = routes.several(written, where, ".".join(map(str, where)))
+    if target is not None and not target.kind.attributes:
+        validator.fault(
+            where, f"a dead letter has attributes, for which a {target.kind.type} has no place; name a queue"
+        )
+    return target
+
+
+def targets(routings: Iterable[Routing | None]) -> set[str]:
+    """The functions that are told of something."""
+    routes = [route for routing in routings if routing for route in routing.routes]
+    return {to.options.function for route in routes for to in route.to if to.kind.type == "function"}

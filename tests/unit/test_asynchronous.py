@@ -1,0 +1,321 @@
+"""Asynchronous invocations as Lambda makes them (lambda-semantics 8), on virtual time; and how they are configured."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace import config
+from headrace.asynchronous import NoOptions, invocations, packed, queue_of
+from headrace.cli.main import main
+from headrace.config.effective import effective
+from headrace.destination import CONFIRMED, Message
+from headrace.errors import ConfigError
+from headrace.functions import Function
+from headrace.leases import Leases
+from headrace.mapping import Mapping
+from headrace.plugins import DestinationKind, Destined, Opening, Probe, Routing
+from headrace.settings import MappingSettings, Settings
+from headrace.testing import FakeClock, virtual
+from headrace.tofunction import MOST_HOPS, FunctionDestination, FunctionOptions
+from headrace.tofunction import function as to_function
+from headrace_connectors.catalog import catalog
+from support.engine import Lines
+from support.fleet import Store
+from support.virtualcopy import VirtualCopy
+
+ID = "0f0e0d0c-0b0a-4a09-8807-060504030201"
+
+
+class Shelf:
+    """A destination of any kind: keeps what it is sent."""
+
+    name = "shelf"
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    async def send(self, messages: Any) -> Any:
+        self.sent += messages
+        return [CONFIRMED] * len(messages)
+
+    async def close(self) -> None: ...
+
+    @property
+    def bodies(self) -> list[Any]:
+        return [json.loads(one.body) for one in self.sent]
+
+    def destined(self) -> Destined:
+        async def probe(*_: object) -> Probe:
+            return Probe()
+
+        kind = DestinationKind(type="shelf", summary="", options=Settings, open=lambda *_: self, probe=probe)
+        return Destined(kind=kind, options=Settings())
+
+
+class Copy(VirtualCopy):
+    """One copy of a service with the queue of `f`, and that of `g` where it is told of `f`."""
+
+    def __init__(self, behave: Callable[[Any, Any], Any] | None = None, *, name: str = "f", **more: Any) -> None:
+        self.clock = more.pop("clock", None) or FakeClock()
+        self.store = more.pop("store", None) or Store(self.clock)
+        self.begun: list[tuple[float, Any, str, int]] = []
+        self.behave, self.function = behave, name
+        self.leases = Leases(self._ledger, owner="c", closes=False, clock=self.clock, logger=Lines())
+        ends = {key: more.pop(key) for key in ("on_failure", "on_success", "dead_letter") if key in more}
+        settings, _ = effective(invocations, MappingSettings(**more))
+        opening = Opening(
+            service="s",
+            mapping=queue_of(name),
+            settings=settings,
+            options=NoOptions(),
+            sections={},
+            function_timeout=3,
+            log=Lines(),
+            clock=self.clock,
+            leases=self.leases,
+            functions=("f", "g"),
+            **ends,
+        )
+        self.mapping = Mapping(invocations, opening, Function.of(name, self._handle, timeout=3, clock=self.clock))
+
+    async def _ledger(self) -> Any:
+        return self.store
+
+    async def _handle(self, event: Any, context: Any) -> Any:
+        self.begun.append((self.clock.wall(), event, context.aws_request_id, context.headrace.attempt))
+        answer = self.behave(event, context) if self.behave else {"fine": True}
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def put(self, event: Any, id_: str = ID) -> None:
+        await self.store.put(queue_of(self.function), [packed(id_, event)])
+
+    async def left(self) -> int:
+        return (await self.store.waiting(queue_of(self.function))).total
+
+
+def boom(*_: Any) -> None:
+    raise ValueError("boom")
+
+
+@virtual
+async def test_three_attempts_a_minute_and_two_apart_under_one_request_id_and_then_the_record() -> None:
+    """Recorded. Mutations: a new id; another spacing; a fourth attempt; no stack; the mapping's words."""
+    shelf, dead = Shelf(), Shelf()
+    copy = Copy(boom, on_failure=Routing.to(shelf.destined()), dead_letter=dead.destined()).start()
+    await copy.put({"n": 1})
+    await asyncio.sleep(600)
+    times = [at for at, *_ in copy.begun]
+    assert 30 <= times[1] - times[0] <= 62  # jittered: at most as long as Lambda's
+    assert 60 <= times[2] - times[1] <= 122
+    assert [(event, id_, attempt) for _, event, id_, attempt in copy.begun] == [({"n": 1}, ID, n) for n in (1, 2, 3)]
+    (record,) = shelf.bodies
+    assert list(record) == [
+        "version",
+        "timestamp",
+        "requestContext",
+        "requestPayload",
+        "responseContext",
+        "responsePayload",
+    ]
+    assert record["requestContext"] == {
+        "requestId": ID,
+        "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST",
+        "condition": "RetriesExhausted",
+        "approximateInvokeCount": 3,
+    }
+    assert record["requestPayload"] == {"n": 1}
+    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
+    assert list(record["responsePayload"]) == ["errorMessage", "errorType", "requestId", "stackTrace"]
+    (letter,) = dead.sent
+    assert json.loads(letter.body) == {"n": 1}
+    assert letter.attributes == {"RequestID": ID, "ErrorCode": "200", "ErrorMessage": "boom"}
+    assert await copy.left() == 0
+    await copy.stop()
+
+
+@pytest.mark.parametrize(("age", "attempts"), [(60, 1), (90, 2)])
+@virtual
+async def test_age_beats_retries_and_the_record_comes_early(age: int, attempts: int) -> None:
+    """Recorded: 60 never retries, 90 once, and the response is there. Mutation: looked at when it is tried again."""
+    shelf = Shelf()
+    more = {"maximum_record_age_in_seconds": age, "retry_backoff": {"initial": 60, "maximum": 120}}
+    copy = Copy(boom, on_failure=Routing.to(shelf.destined()), **more).start()
+    await copy.put({})
+    await asyncio.sleep(65)
+    (record,) = shelf.bodies
+    assert len(copy.begun) == attempts
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+    assert record["requestContext"]["approximateInvokeCount"] == attempts
+    assert record["responsePayload"]["errorMessage"] == "boom"
+    await copy.stop()
+
+
+@virtual
+async def test_a_success_is_told_before_it_is_settled() -> None:
+    shelf = Shelf()
+    copy = Copy(on_success=Routing.to(shelf.destined())).start()
+    await copy.put([1, "two"])
+    await asyncio.sleep(5)
+    (record,) = shelf.bodies
+    assert record["requestContext"]["condition"] == "Success"
+    assert (record["requestPayload"], record["responsePayload"]) == ([1, "two"], {"fine": True})
+    assert "functionError" not in record["responseContext"]
+    assert shelf.sent[0].asynchronous
+    await copy.stop()
+
+
+@virtual
+async def test_what_was_accepted_outlives_the_copy_that_ran_it() -> None:
+    """Mutation: removed when it is taken."""
+    first = Copy(lambda *_: asyncio.sleep(1e6)).start()
+    await first.put({"n": 1})
+    await asyncio.sleep(2)
+    await first.kill()
+    second = Copy(store=first.store, clock=first.clock).start()
+    await asyncio.sleep(60)
+    assert [(event, id_) for _, event, id_, _ in second.begun] == [({"n": 1}, ID)]
+    assert await second.left() == 0
+    await second.stop()
+
+
+@virtual
+async def test_another_function_is_invoked_with_the_record() -> None:
+    """Mutations: put with every repeat; another id each time; hops that do not grow."""
+    copy = Copy(on_success=Routing.to(Destined(kind=to_function, options=FunctionOptions(function="g")))).start()
+    told = Copy(name="g", store=copy.store, clock=copy.clock).start()
+    await copy.put({"n": 1})
+    await asyncio.sleep(5)
+    ((_, event, _, attempt),) = told.begun
+    assert (event["requestPayload"], event["requestContext"]["condition"], attempt) == ({"n": 1}, "Success", 1)
+    await copy.stop()
+    await told.stop()
+
+
+@virtual
+async def test_a_runaway_ends_and_is_told() -> None:
+    """Mutation: no count, or one that is lost on the way."""
+    copy = Copy()
+    opening = copy.mapping._opening
+    to = FunctionDestination(opening, FunctionOptions(function="g"))
+
+    def message(hops: int, name: str = "m") -> Message:
+        return Message(id=name, key=None, body=b"{}", lane="l", at=0, hops=hops)
+
+    fine, circle, again = await to.send([message(MOST_HOPS), message(MOST_HOPS + 1, "n"), message(MOST_HOPS)])
+    assert (fine, again) == (CONFIRMED, CONFIRMED)
+    assert "come through 16 functions already" in circle.reason
+    waiting = await copy.store.waiting(queue_of("g"))
+    assert waiting.total == 1, "one that is sent again waits once"
+
+
+BASE = """\
+service: {{name: shop, listen: null}}
+functions:
+  f: {{handler: handlers.f, {f}}}
+  g: {{handler: handlers.g, {g}}}
+mappings:
+  m:
+    source: {{type: schedule, schedule_expression: rate(1 hour)}}
+    function: f
+"""
+
+
+def load(tmp_path: Path, f: str = "timeout: 3", g: str = "timeout: 3", more: str = "") -> config.Config:
+    (tmp_path / "c.yaml").write_text(BASE.format(f=f, g=g) + more)
+    return config.load([tmp_path / "c.yaml"], catalog, {})
+
+
+def test_who_has_a_queue(tmp_path: Path) -> None:
+    """Mutations: every function; only those with a config of their own."""
+    assert load(tmp_path).queues == {}
+    assert list(load(tmp_path, f="event_invoke_config: {}").queues) == ["function:f"]
+    told = "event_invoke_config: {destination_config: {on_success: {destination: {type: function, function: g}}}}"
+    assert list(load(tmp_path, f=told).queues) == ["function:f", "function:g"]
+    mapping = "    destination_config: {on_failure: {destination: {type: function, function: g}}}\n"
+    assert list(load(tmp_path, more=mapping).queues) == ["function:g"]
+    assert list(
+        load(
+            tmp_path, g='dead_letter_config: {target_arn: "arn:aws:sqs:eu-west-1:1:q"}'.replace(":1:", ":123456789012:")
+        ).queues
+    ) == ["function:g"]
+
+
+def test_a_schedule_takes_the_limits_and_destinations_of_its_function(tmp_path: Path) -> None:
+    own = "event_invoke_config: {maximum_retry_attempts: 1, destination_config: {on_failure: {destination: {type: file, path: x}}}}"
+    one = load(tmp_path, f=own).mappings["m"]
+    assert one.settings.maximum_retry_attempts == 1
+    assert one.settings.retry_backoff is not None
+    assert one.settings.retry_backoff.maximum == 120
+    assert one.on_failure is not None
+    mine = load(tmp_path, f=own, more="    maximum_retry_attempts: 0\n").mappings["m"]
+    assert mine.settings.maximum_retry_attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("f", "said"),
+    [
+        (
+            "event_invoke_config: {maximum_retry_attempts: 3}",
+            "event_invoke_config.maximum_retry_attempts: must be 0 to 2",
+        ),
+        (
+            "event_invoke_config: {maximum_event_age_in_seconds: 59}",
+            "maximum_event_age_in_seconds: must be 60 to 21600",
+        ),
+        (
+            "event_invoke_config: {destination_config: {on_failure: {destination: {type: function, function: h}}}}",
+            "c.yaml:3: functions.f.event_invoke_config.destination_config.on_failure.destination.function: "
+            "there is no such function; known are f, g",
+        ),
+        (
+            "event_invoke_config: {destination_config: {on_failure: {destination: {type: function, function: f}}}}",
+            "closes a circle, in which records would go round for ever: function:f → function:f; break it",
+        ),
+        (
+            "dead_letter_config: {target_arn: {type: file, path: x}}",
+            "a dead letter has attributes, for which a file has no place; name a queue",
+        ),
+        ("dead_letter_config: {target_arn: [a]}", "is one queue or topic"),
+        ("dead_letter_config: {}", "target_arn: is required"),
+    ],
+)
+def test_faults_have_their_place_and_mend(tmp_path: Path, f: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f=f)
+    assert said in str(caught.value)
+    assert "c.yaml:3: functions.f." in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_circle_of_two_is_found_once(tmp_path: Path) -> None:
+    one, other = (
+        f"event_invoke_config: {{destination_config: {{on_success: {{destination: {{type: function, function: {to}}}}}}}}}"
+        for to in "gf"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f=one, g=other)
+    assert str(caught.value).count("closes a circle") == 1
+    assert "function:f → function:g → function:f" in str(caught.value)
+
+
+def test_invoke_async_accepts_an_event_where_there_is_a_queue(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    """Mutations: run here; another id than the attempts have; accepted where nobody runs it."""
+    load(tmp_path, f="event_invoke_config: {}")
+    (tmp_path / "event.json").write_text('{"n": 1}')
+    words = ["invoke", str(tmp_path / "c.yaml")]
+    event = ["--event", str(tmp_path / "event.json")]
+    assert main([*words, "f", "--async", "--json", *event]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["StatusCode"] == 202
+    assert main([*words, "g", "--async"]) == 2
+    assert "functions.g: is not invoked asynchronously; give it event_invoke_config: {}" in capsys.readouterr().err
+    (tmp_path / "large.json").write_text(json.dumps("x" * 2**20))
+    assert main([*words, "f", "--async", "--event", str(tmp_path / "large.json")]) == 2
+    assert "above the 1048576 of an asynchronous invocation" in capsys.readouterr().err
