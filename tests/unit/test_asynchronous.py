@@ -240,15 +240,13 @@ def test_who_has_a_queue(tmp_path: Path) -> None:
     assert list(load(tmp_path, f=told).queues) == ["function:f", "function:g"]
     mapping = "    destination_config: {on_failure: {destination: {type: function, function: g}}}\n"
     assert list(load(tmp_path, more=mapping).queues) == ["function:g"]
-    assert list(
-        load(
-            tmp_path, g='dead_letter_config: {target_arn: "arn:aws:sqs:eu-west-1:1:q"}'.replace(":1:", ":123456789012:")
-        ).queues
-    ) == ["function:g"]
+    dead = 'dead_letter_config: {target_arn: "arn:aws:sqs:eu-west-1:123456789012:q"}'
+    assert list(load(tmp_path, g=dead).queues) == ["function:g"]
 
 
 def test_a_schedule_takes_the_limits_and_destinations_of_its_function(tmp_path: Path) -> None:
-    own = "event_invoke_config: {maximum_retry_attempts: 1, destination_config: {on_failure: {destination: {type: file, path: x}}}}"
+    to = "destination_config: {on_failure: {destination: {type: file, path: x}}}"
+    own = f"event_invoke_config: {{maximum_retry_attempts: 1, {to}}}"
     one = load(tmp_path, f=own).mappings["m"]
     assert one.settings.maximum_retry_attempts == 1
     assert one.settings.retry_backoff is not None
@@ -271,8 +269,7 @@ def test_a_schedule_takes_the_limits_and_destinations_of_its_function(tmp_path: 
         ),
         (
             "event_invoke_config: {destination_config: {on_failure: {destination: {type: function, function: h}}}}",
-            "c.yaml:3: functions.f.event_invoke_config.destination_config.on_failure.destination.function: "
-            "there is no such function; known are f, g",
+            "on_failure.destination.function: there is no such function; known are f, g",
         ),
         (
             "event_invoke_config: {destination_config: {on_failure: {destination: {type: function, function: f}}}}",
@@ -295,17 +292,15 @@ def test_faults_have_their_place_and_mend(tmp_path: Path, f: str, said: str) -> 
 
 
 def test_a_circle_of_two_is_found_once(tmp_path: Path) -> None:
-    one, other = (
-        f"event_invoke_config: {{destination_config: {{on_success: {{destination: {{type: function, function: {to}}}}}}}}}"
-        for to in "gf"
-    )
+    own = "event_invoke_config: {destination_config: {on_success: {destination: {type: function, function: TO}}}}"
+    one, other = (own.replace("TO", to) for to in "gf")
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, f=one, g=other)
     assert str(caught.value).count("closes a circle") == 1
     assert "function:f → function:g → function:f" in str(caught.value)
 
 
-def test_invoke_async_accepts_an_event_where_there_is_a_queue(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_invoke_async_accepts_an_event_where_there_is_a_queue(tmp_path: Path, capsys: Any) -> None:
     """Mutations: run here; another id than the attempts have; accepted where nobody runs it."""
     load(tmp_path, f="event_invoke_config: {}")
     (tmp_path / "event.json").write_text('{"n": 1}')
