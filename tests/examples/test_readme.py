@@ -133,3 +133,17 @@ async def test_its_schedules_are_listed_and_the_sweep_runs_at_once(
             assert line, "it ended"
     service.send_signal(signal.SIGTERM)
     assert (await ended(service))[0] == 0
+
+
+async def test_its_charge_is_made_and_the_receipt_is_told(
+    run: Callable[..., Awaitable[subprocess.Popen[str]]],
+) -> None:
+    """Mutation: an event that nobody carries; a success that is told to nobody."""
+    status, said = await ended(
+        await run(HEADRACE, "invoke", "results.yaml", "charge", "--async", "--event", "charge.json")
+    )
+    assert status == 0, said
+    assert said.startswith("accepted: ")
+    status, said = await ended(await run(HEADRACE, "run", "results.yaml", "--exit-when-idle", "2"))
+    assert status == 0, said
+    assert "receipt 7 12.5" in said
