@@ -16,7 +16,7 @@ from headrace_connectors.catalog import catalog
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.queue.lane import FIFO_TRAITS, TRAITS
 from headrace_connectors.testbed.meaningless import meaningless
-from headrace_connectors.testbed.plan import Topics, Wanted, changed, failures_of, group_of, topics_of
+from headrace_connectors.testbed.plan import Topics, Wanted, changed, group_of, told_of, topics_of
 from support.routed import only
 
 SHOP = Path(__file__).parents[2] / "configs" / "shop.yaml"
@@ -179,9 +179,35 @@ def test_schedules_run_as_they_are_over_the_testbeds_state_and_fail_to_a_topic(t
         tmp_path, source, destination_config={"on_failure": {"destination": {"type": "file", "path": "f"}}}
     )
     assert topics_of(given) == {}
-    assert failures_of(given) == ["testbed.m.on_failure"]
+    assert told_of(given) == ["testbed.m.on_failure"]
     made = changed(given, WANTED)
     assert made.state == "sqlite:/elsewhere.db"
     assert made.mappings["m"].options == given.mappings["m"].options
     assert only(made.mappings["m"].on_failure).options.topic == "testbed.m.on_failure"
     assert [one.path for one in meaningless(given)] == []
+
+
+def test_functions_are_told_as_they_are_and_all_else_is_told_to_topics(tmp_path: Path) -> None:
+    """Mutations: a destination of the real world that is left; a function that is no longer told."""
+    text = """
+service: {name: shop, listen: null}
+functions:
+  f:
+    handler: a.b
+    event_invoke_config:
+      destination_config:
+        on_success: {destination: {type: function, function: g}}
+        on_failure: {destination: [{type: file, path: x.jsonl}, {type: function, function: g}]}
+    dead_letter_config: {target_arn: "arn:aws:sqs:eu-west-1:123456789012:dead"}
+  g: {handler: a.b}
+mappings: {}
+"""
+    (tmp_path / "c.yaml").write_text(text)
+    given = load([tmp_path / "c.yaml"], catalog, {})
+    assert told_of(given) == ["testbed.function.f.on_failure", "testbed.function.f.dead_letter"]
+    made = changed(given, WANTED).queues["function:f"]
+    assert only(made.on_success).kind.type == "function"
+    assert made.on_failure is not None
+    assert [to.kind.type for to in made.on_failure.routes[0].to] == ["function", "kafka"]
+    assert made.dead_letter is not None
+    assert made.dead_letter.options.topic == "testbed.function.f.dead_letter"

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from headrace.asynchronous import invocations
 from headrace.config import Config, MappingConfig
 from headrace.errors import ConfigError, Fault
 from headrace.late import Late
 from headrace.plugins import Connector, Destined, Routing
 from headrace.settings import MappingSettings
+from headrace.tofunction import function as to_function
 from headrace_connectors.destinations.kafka import KafkaDestinationOptions
 from headrace_connectors.destinations.kafka import kafka as to_kafka
 from headrace_connectors.kafka.connecting import SECTION, KafkaSettings
@@ -23,7 +25,7 @@ from headrace_connectors.kafka.queue.options import KafkaQueueOptions
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.testbed.originals import PRESENTED, Presented, presented
 
-AS_THEY_ARE: Final = frozenset({"schedule"})
+AS_THEY_ARE: Final = frozenset({"schedule", invocations.type})
 """Sources that are nowhere but in the process: they run as they do elsewhere."""
 
 VISIBILITY: Final = 30
@@ -43,9 +45,11 @@ class Topics:
     main: str
     retry: str | None
     on_failure: str | None
+    on_success: str | None = None
 
     def all(self) -> list[str]:
-        return [topic for topic in (self.main, self.retry, self.on_failure) if topic is not None]
+        every = (self.main, self.retry, self.on_failure, self.on_success)
+        return [topic for topic in every if topic is not None]
 
     def read(self) -> list[str]:
         """Those that the mapping reads."""
@@ -76,7 +80,8 @@ def topics_of(config: Config) -> dict[str, Topics]:
             found[name] = Topics(
                 main=f"testbed.{name}",
                 retry=f"testbed.{name}.retry" if queue.queue and not queue.fifo else None,
-                on_failure=_failures(name) if queue.queue or one.on_failure else None,
+                on_failure=_told(name, "on_failure") if queue.queue or one.on_failure else None,
+                on_success=_told(name, "on_success") if _leaves(one.on_success) else None,
             )
         elif kind not in AS_THEY_ARE:
             path = f"mappings.{name}.source.type"
@@ -87,17 +92,30 @@ def topics_of(config: Config) -> dict[str, Topics]:
     return found
 
 
-def failures_of(config: Config) -> list[str]:
-    """The topics of what is given up by those that run as they are."""
+def told_of(config: Config) -> list[str]:
+    """The topics of what those tell of that run as they are: schedules, and the queues of functions."""
     return [
-        _failures(name)
-        for name, one in config.mappings.items()
-        if one.connector.type in AS_THEY_ARE and one.on_failure is not None
+        _told(name, end)
+        for name, one in config.all.items()
+        if one.connector.type in AS_THEY_ARE
+        for end, told in (
+            ("on_failure", _leaves(one.on_failure)),
+            ("on_success", _leaves(one.on_success)),
+            ("dead_letter", one.dead_letter is not None),
+        )
+        if told
     ]
 
 
-def _failures(mapping: str) -> str:
-    return f"testbed.{mapping}.on_failure"
+def _told(mapping: str, end: str) -> str:
+    """A topic; a function's queue has a colon in its name, and topics have none."""
+    return f"testbed.{mapping.replace(':', '.')}.{end}"
+
+
+def _leaves(routing: Routing | None) -> bool:
+    """Whether anything is told to what is outside of the config."""
+    routes = routing.routes if routing else ()
+    return any(to.kind is not to_function for route in routes for to in route.to)
 
 
 def group_of(config: Config, mapping: str) -> str:
@@ -120,6 +138,7 @@ def changed(config: Config, wanted: Wanted) -> Config:
         config,
         service=config.service.model_copy(update={"state": wanted.state}),
         mappings=mappings,
+        queues={name: _with_its_source(one) for name, one in config.queues.items()},
         sections={**config.sections, SECTION: wanted.cluster},
     )
 
@@ -134,7 +153,8 @@ def _mapping(config: Config, one: MappingConfig, topics: Topics, wanted: Wanted)
         connector=connector,
         options=_options(config, one, shown, topics, wanted),
         settings=one.settings.model_copy(update=update),
-        on_failure=_to(topics.on_failure),
+        on_failure=_to(one.on_failure or Routing.to(), topics.on_failure),
+        on_success=_to(one.on_success, topics.on_success),
     )
 
 
@@ -167,10 +187,28 @@ def _options(config: Config, one: MappingConfig, shown: Presented, topics: Topic
     return KafkaQueueOptions(**common, retry_topic=topics.retry, visibility_timeout=visibility)
 
 
-def _to(topic: str | None) -> Routing | None:
-    return None if topic is None else Routing.to(Destined(kind=to_kafka, options=KafkaDestinationOptions(topic=topic)))
+def _to(routing: Routing | None, topic: str | None) -> Routing | None:
+    """*routing* with the topic for all that is outside of the config."""
+    if routing is None:
+        return None
+    outside = [] if topic is None else [_topic(topic)]
+    routes = []
+    for route in routing.routes:
+        inside = [to for to in route.to if to.kind is to_function]
+        if told := inside + (outside if len(inside) < len(route.to) or not route.to else []):
+            routes.append(replace(route, to=told))
+    return Routing(routes) if routes else None
+
+
+def _topic(name: str) -> Destined:
+    return Destined(kind=to_kafka, options=KafkaDestinationOptions(topic=name), path=name)
 
 
 def _with_its_source(one: MappingConfig) -> MappingConfig:
-    """A source as it is; what it gives up goes to a topic all the same."""
-    return one if one.on_failure is None else replace(one, on_failure=_to(_failures(one.name)))
+    """A source as it is; what it tells goes to topics all the same."""
+    return replace(
+        one,
+        on_failure=_to(one.on_failure, _told(one.name, "on_failure")),
+        on_success=_to(one.on_success, _told(one.name, "on_success")),
+        dead_letter=_topic(_told(one.name, "dead_letter")) if one.dead_letter else None,
+    )

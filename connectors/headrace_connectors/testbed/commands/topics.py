@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from headrace.config import Config
-from headrace_connectors.testbed.plan import failures_of, topics_of
+from headrace_connectors.testbed.plan import told_of, topics_of
 
 if TYPE_CHECKING:
     from headrace_connectors.testbed.cluster import Cluster
@@ -20,7 +20,7 @@ def make(config: Config, cluster: Cluster) -> None:
     Raises:
         ServerUnavailable: the cluster does not make them.
     """
-    wanted = dict.fromkeys(failures_of(config), 1)
+    wanted = dict.fromkeys(told_of(config), 1)
     for one in topics_of(config).values():
         wanted |= dict.fromkeys(one.all(), 1) | {one.main: PARTITIONS}
     cluster.make_topics(wanted)
