@@ -7,6 +7,8 @@ from headrace.ledger import LedgerKind
 from headrace.plugins import Catalog
 from headrace.tofunction import function
 from headrace_connectors.aws import AwsSettings
+from headrace_connectors.destinations.awslambda import lambda_
+from headrace_connectors.destinations.eventbridge import eventbridge
 from headrace_connectors.destinations.file import file
 from headrace_connectors.destinations.kafka import kafka as to_kafka
 from headrace_connectors.destinations.s3 import s3
@@ -37,6 +39,8 @@ catalog = Catalog(
     destinations=[
         to_sqs,
         sns,
+        eventbridge,
+        lambda_,
         s3,
         to_kafka,
         file,
