@@ -10,6 +10,7 @@ from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations.awslambda import lambda_
 from headrace_connectors.destinations.eventbridge import eventbridge
 from headrace_connectors.destinations.file import file
+from headrace_connectors.destinations.http import http
 from headrace_connectors.destinations.kafka import kafka as to_kafka
 from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
@@ -43,6 +44,7 @@ catalog = Catalog(
         lambda_,
         s3,
         to_kafka,
+        http,
         file,
         function,
     ],

@@ -63,7 +63,8 @@ async def test_queues_and_topics_get_them(kind: str) -> None:
     assert entry["MessageAttributes"] == {**TYPED, **HOPS}
 
 
-def test_a_topic_of_kafka_gets_the_hops_as_a_header() -> None:
+def test_a_topic_of_kafka_gets_them_as_headers() -> None:
     """Mutation: a header on every record, which nobody asked for."""
     assert _headers(message("m", b"")) == []
     assert _headers(message("m", b"", hops=3)) == [("headrace-hops", b"3")]
+    assert ("ErrorCode", b"200") in _headers(message("m", b"", attributes=DEAD))

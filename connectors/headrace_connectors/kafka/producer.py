@@ -18,7 +18,7 @@ from kafka.errors import (
 )
 
 from headrace.destination import CONFIRMED, Message, Reply, Said
-from headrace_connectors.attributes import HOPS
+from headrace_connectors.attributes import texts
 from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.refusals import sentence, tells
@@ -175,7 +175,7 @@ def _key(message: Message) -> bytes | None:
 
 
 def _headers(message: Message) -> list[tuple[str, bytes]]:
-    return [(HOPS, str(message.hops).encode())] if message.hops else []
+    return [(name, value.encode(errors="replace")) for name, value in texts(message).items()]
 
 
 def _left(until: float) -> float:
