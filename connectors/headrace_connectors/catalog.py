@@ -12,6 +12,7 @@ from headrace_connectors.destinations.eventbridge import eventbridge
 from headrace_connectors.destinations.file import file
 from headrace_connectors.destinations.http import http
 from headrace_connectors.destinations.kafka import kafka as to_kafka
+from headrace_connectors.destinations.redis import redis as to_redis
 from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
@@ -20,13 +21,12 @@ from headrace_connectors.kafka.connecting import SECTION as KAFKA
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
-from headrace_connectors.redis.place import place
+from headrace_connectors.redis.place import SCHEMES, place
 from headrace_connectors.schedule.command import schedule
 from headrace_connectors.schedule.registration import schedule as schedules
 from headrace_connectors.sqs.source import sqs
 from headrace_connectors.testbed.command import testbed
 
-_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 _REDIS = LedgerKind(open=Late("headrace_connectors.redis.ledger:open_redis"), check=place)
 
 catalog = Catalog(
@@ -44,11 +44,12 @@ catalog = Catalog(
         lambda_,
         s3,
         to_kafka,
+        to_redis,
         http,
         file,
         function,
     ],
-    ledgers=dict.fromkeys(_SCHEMES, _REDIS),
+    ledgers=dict.fromkeys(SCHEMES, _REDIS),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},
     commands=[schedule, testbed],
 )
