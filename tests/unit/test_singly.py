@@ -49,5 +49,6 @@ async def test_who_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         await asyncio.Event().wait()
         return CONFIRMED
 
-    (reply,) = await singly([message("m", b"")], send)
+    async with asyncio.timeout(10):
+        (reply,) = await singly([message("m", b"")], send)
     assert (reply.said, reply.reason) == (Said.FAILED, "no answer within 0.05 s")
