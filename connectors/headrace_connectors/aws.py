@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Annotated, Any, Final, Protocol, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
 from headrace.errors import SourceUnavailable
 from headrace.late import Late
@@ -20,18 +20,55 @@ READ_TIMEOUT = 30
 """Seconds; longer than the longest poll that SQS allows (20)."""
 
 
+Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1)]
+
+WHO: Final = ("profile", "access_key_id", "secret_access_key", "session_token")
+"""Settings that say together as whom AWS is called, before any role is assumed."""
+
+
 class AwsSettings(Settings):
-    """Where and as whom AWS is called. Credentials come from the standard chain: environment, profile, instance."""
+    """Where and as whom AWS is called.
+
+    Without credentials of its own they come from the standard chain: environment, profile, instance.
+    """
 
     region: str | None = Field(None, description="AWS region; default: that of the URL or ARN, then AWS_REGION.")
     endpoint_url: str | None = Field(None, description="Another endpoint, for example an emulator's.")
     role_arn: str | None = Field(None, description="Role assumed through STS; refreshed before it expires.")
+    profile: str | None = Field(
+        None, min_length=1, description="Profile of AWS's config files whose credentials are used."
+    )
+    access_key_id: Secret | None = Field(None, description="Credentials, written here instead: best as ${NAME}.")
+    secret_access_key: Secret | None = Field(None, description="Of access_key_id.")
+    session_token: Secret | None = Field(None, description="Of access_key_id, where it is a temporary one.")
+
+    @model_validator(mode="after")
+    def _is_one_identity(self) -> Self:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key belong together: write both, or neither")
+        if self.session_token is not None and self.access_key_id is None:
+            raise ValueError("session_token belongs to access_key_id and secret_access_key, which are missing")
+        if self.profile is not None and self.access_key_id is not None:
+            raise ValueError("profile and access_key_id are two sets of credentials: write one of them")
+        return self
 
     def over(self, defaults: AwsSettings) -> AwsSettings:
-        """These settings, with *defaults* where nothing was set."""
-        given = {name: getattr(self, name) for name in AwsSettings.model_fields if getattr(self, name) is not None}
-        return AwsSettings(**{**defaults.model_dump(), **given})
+        """These settings, with *defaults* where nothing was set.
 
+        Who names credentials is somebody else: of a role or of other credentials in *defaults* he takes nothing. Who
+        names a role alone assumes it with theirs.
+        """
+        given = {name: getattr(self, name) for name in AwsSettings.model_fields if getattr(self, name) is not None}
+        others = defaults.model_dump()
+        if given.keys() & set(WHO):
+            others = {name: value for name, value in others.items() if name not in {*WHO, "role_arn"}}
+        return AwsSettings(**{**others, **given})
+
+
+DENIED: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"}
+)
+"""Codes that say: these credentials have not the right to it."""
 
 _RIGHTS = "allow these credentials to do it (README: the rights that are needed)"
 
@@ -41,9 +78,8 @@ MENDS = {
     "EndpointConnectionError": "is the server up, and endpoint_url (or AWS_ENDPOINT_URL) right?",
     "NonExistentQueue": "create it, or correct queue_url: its region, account and name",
     "QueueDoesNotExist": "create it, or correct queue_url: its region, account and name",
-    "AccessDenied": _RIGHTS,
-    "AccessDeniedException": _RIGHTS,
-    "AuthorizationError": _RIGHTS,
+    **dict.fromkeys(DENIED, _RIGHTS),
+    "ProfileNotFound": "correct profile, or write it into AWS's config files",
     "NotFound": "create it, or correct its ARN: its region, account and name",
     "NoSuchBucket": "create it, or correct its name",
     "ResourceNotFoundException": "create it, or correct its name, region and account",
@@ -54,12 +90,23 @@ MENDS = {
 
 
 class AwsError(SourceUnavailable):
-    """AWS refused a call, or could not be asked. `code` is AWS's, or the name of the client's error."""
+    """AWS refused a call, or could not be asked. `code` is AWS's, or the name of the client's error.
 
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        mend = MENDS.get(code.rpartition(".")[2])
+    `operation` is the one that was refused, where it is another than the one that was called: AssumeRole, before it.
+    """
+
+    def __init__(self, code: str, message: str, *, operation: str = "", mend: str = "") -> None:
+        self.code, self.message, self.operation = code, message, operation
+        mend = mend or MENDS.get(code.rpartition(".")[2], "")
         super().__init__(f"{code}: {message}{f'; {mend}' if mend else ''}")
+
+    @property
+    def denied(self) -> bool:
+        return self.code.rpartition(".")[2] in DENIED
+
+    def mended_by(self, mend: str) -> AwsError:
+        """The same, with another mend."""
+        return AwsError(self.code, self.message, operation=self.operation, mend=mend)
 
 
 class Watch(Protocol):

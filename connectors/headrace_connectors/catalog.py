@@ -7,8 +7,12 @@ from headrace.ledger import LedgerKind
 from headrace.plugins import Catalog
 from headrace.tofunction import function
 from headrace_connectors.aws import AwsSettings
+from headrace_connectors.destinations.awslambda import lambda_
+from headrace_connectors.destinations.eventbridge import eventbridge
 from headrace_connectors.destinations.file import file
+from headrace_connectors.destinations.http import http
 from headrace_connectors.destinations.kafka import kafka as to_kafka
+from headrace_connectors.destinations.redis import redis as to_redis
 from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
@@ -17,13 +21,12 @@ from headrace_connectors.kafka.connecting import SECTION as KAFKA
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
-from headrace_connectors.redis.place import place
+from headrace_connectors.redis.place import SCHEMES, place
 from headrace_connectors.schedule.command import schedule
 from headrace_connectors.schedule.registration import schedule as schedules
 from headrace_connectors.sqs.source import sqs
 from headrace_connectors.testbed.command import testbed
 
-_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 _REDIS = LedgerKind(open=Late("headrace_connectors.redis.ledger:open_redis"), check=place)
 
 catalog = Catalog(
@@ -37,12 +40,16 @@ catalog = Catalog(
     destinations=[
         to_sqs,
         sns,
+        eventbridge,
+        lambda_,
         s3,
         to_kafka,
+        to_redis,
+        http,
         file,
         function,
     ],
-    ledgers=dict.fromkeys(_SCHEMES, _REDIS),
+    ledgers=dict.fromkeys(SCHEMES, _REDIS),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},
     commands=[schedule, testbed],
 )

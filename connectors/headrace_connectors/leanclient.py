@@ -21,17 +21,21 @@ import orjson
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.eventstream import AioEventStream
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.session import AioSession
 from botocore import xform_name
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headrace.clock import SYSTEM
+from headrace_connectors import rights
 from headrace_connectors.aws import AwsError, AwsSettings, Watch
 from headrace_connectors.signing import Signer
 
 CONNECT_TIMEOUT = 5
 """Seconds."""
+
+SESSION = 3600
+"""Seconds that a role is assumed for: STS's own default, and all that a role allows unless it is told otherwise."""
 
 OK = 200
 
@@ -55,8 +59,10 @@ _watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
 class LeanClient:
     """An `AwsClient`."""
 
-    def __init__(self, client: Any, *, dated: Collection[str] = (), final: Collection[str] = ()) -> None:
-        self._client, self._dated, self._final = client, dated, final
+    def __init__(
+        self, client: Any, *, dated: Collection[str] = (), final: Collection[str] = (), role_arn: str | None = None
+    ) -> None:
+        self._client, self._dated, self._final, self._role_arn = client, dated, final, role_arn
         self._templates: dict[str, _Template] = {}
         client.meta.events.register(f"before-send.{client.meta.service_model.service_id.hyphenize()}", self._learn)
 
@@ -77,6 +83,21 @@ class LeanClient:
             self._templates[operation] = _Template(request.url, Signer(request.url, own, *scope.groups()))
 
     async def call(self, operation: str, watch: Watch | None = None, **params: Any) -> dict[str, Any]:
+        try:
+            return await self._called(operation, watch, params)
+        except AwsError as error:
+            raise self._with_the_right(error, operation, params) from error
+
+    def _with_the_right(self, error: AwsError, operation: str, params: dict[str, Any]) -> AwsError:
+        """A denial says which right is missing: of the call, or of the role that was to be assumed for it."""
+        if not error.denied:
+            return error
+        service = self._client.meta.service_model.service_name
+        if error.operation == "AssumeRole":
+            service, operation, params = "sts", "AssumeRole", {"RoleArn": self._role_arn}
+        return error.mended_by(rights.lacking(service, operation, params, self._client.meta.region_name))
+
+    async def _called(self, operation: str, watch: Watch | None, params: dict[str, Any]) -> dict[str, Any]:
         template = self._templates.get(operation)
         if template is not None:
             try:
@@ -124,7 +145,10 @@ class LeanClient:
 
     @asynccontextmanager
     async def stream(self, operation: str, **params: Any) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-        answer = await self._in_full(operation, params)
+        try:
+            answer = await self._in_full(operation, params)
+        except AwsError as error:
+            raise self._with_the_right(error, operation, params) from error
         (events,) = [value for value in answer.values() if isinstance(value, AioEventStream)]
         try:
             async with aclosing(_events(events)) as told:
@@ -146,7 +170,8 @@ def _told() -> Iterator[None]:
         yield
     except ClientError as error:
         told = error.response.get("Error", {})
-        raise AwsError(told.get("Code", "Unknown"), told.get("Message", str(error))) from error
+        code, message = told.get("Code", "Unknown"), told.get("Message", str(error))
+        raise AwsError(code, message, operation=error.operation_name) from error
     except Exception as error:
         raise AwsError(type(error).__name__, str(error)) from error
 
@@ -167,7 +192,7 @@ async def opened(
     final: Collection[str],
 ) -> AsyncIterator[LeanClient]:
     """What `aws_client` promises."""
-    session = get_session()
+    session = AioSession()
     session.user_agent_extra = "headrace"
     if region := aws.region or os.environ.get("AWS_REGION"):  # botocore itself reads AWS_DEFAULT_REGION alone
         session.set_config_variable("region", region)
@@ -178,6 +203,7 @@ async def opened(
         retries={"mode": "standard", "max_attempts": retries},
     )
     try:
+        _identify(session, aws)
         if aws.role_arn:
             await _assume(session, aws.role_arn)
         client = session.create_client(service, endpoint_url=aws.endpoint_url, config=config)
@@ -185,9 +211,18 @@ async def opened(
     except (BotoCoreError, ValueError) as error:
         raise AwsError(type(error).__name__, str(error)) from error
     try:
-        yield LeanClient(entered, dated=dated, final=final)
+        yield LeanClient(entered, dated=dated, final=final, role_arn=aws.role_arn)
     finally:
         await client.__aexit__(None, None, None)
+
+
+def _identify(session: AioSession, aws: AwsSettings) -> None:
+    """Credentials that the settings name; without any the standard chain finds some."""
+    if aws.profile:
+        session.set_config_variable("profile", aws.profile)
+    if aws.access_key_id and aws.secret_access_key:
+        token = aws.session_token.get_secret_value() if aws.session_token else None
+        session.set_credentials(aws.access_key_id.get_secret_value(), aws.secret_access_key.get_secret_value(), token)
 
 
 async def _assume(session: AioSession, role_arn: str) -> None:
@@ -196,7 +231,7 @@ async def _assume(session: AioSession, role_arn: str) -> None:
         session.create_client,
         await session.get_credentials(),
         role_arn,
-        extra_args={"RoleSessionName": "headrace"},
+        extra_args={"RoleSessionName": "headrace", "DurationSeconds": SESSION},
     )
     session._credentials = AioDeferredRefreshableCredentials(  # noqa: SLF001 - botocore offers no other way in
         refresh_using=fetcher.fetch_credentials, method="assume-role"

@@ -177,6 +177,25 @@ class Connector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What a kind of destination takes at most, and who says so.
+
+    Attributes:
+        message: bytes of one message, with what goes beside its body; None: any.
+        call: bytes of all the messages of one call; None: any.
+        count: messages of one call; None: any.
+        source: the document that says so, and since when it has been so where that is known.
+        read: the day on which it was last looked up.
+    """
+
+    message: int | None
+    call: int | None
+    count: int | None
+    source: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationKind:
     """How one kind of destination is configured and opened. Each function is told the mapping and the options.
 
@@ -197,6 +216,7 @@ class DestinationKind:
         form: its own form of a failure record, from Lambda's usual one; pure, and given one record's where *singly*.
         attributes: a message's attributes have a place in it.
         address: what it sends to, as `Connector.addresses` of who reads there; empty where nobody here could.
+        limit: what it takes at most; None where nobody says.
     """
 
     type: str
@@ -214,6 +234,7 @@ class DestinationKind:
     form: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
     attributes: bool = False
     address: Callable[[Opening, Any], str] = lambda *_: ""
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,10 @@ AT = 1764088801.123
 """2025-11-25T16:40:01.123Z."""
 
 
-def message(name: str, body: bytes, *, key: str | None = None, lane: str = "lane", at: float = AT) -> Message:
-    return Message(id=name, key=key, body=body, lane=lane, at=at)
+def message(
+    name: str, body: bytes, *, key: str | None = None, lane: str = "lane", at: float = AT, **more: Any
+) -> Message:
+    return Message(id=name, key=key, body=body, lane=lane, at=at, **more)
 
 
 def opening(**more: Any) -> Opening:

@@ -69,14 +69,15 @@ class Ministack(Server):
     """The SQS server. Facts of 1.5.33 that tests rely on are held by tests/integration/test_servers.py.
 
     Queues live in memory. With `persist` an orderly stop() saves them and start() brings them back with their messages,
-    receive counts and running visibility time-outs; kill() loses everything since the last start.
+    receive counts and running visibility time-outs; kill() loses everything since the last start. *guarded* it checks
+    signatures and rights as IAM does; an account's twelve digits are then its root user.
     """
 
     name = "ministack"
 
-    def __init__(self, *, persist: bool = False) -> None:
+    def __init__(self, *, persist: bool = False, guarded: bool = False) -> None:
         super().__init__()
-        self._persist = persist
+        self._persist, self._guarded = persist, guarded
 
     def command(self, executables: Path) -> list[str]:
         return [str(executables / "ministack")]
@@ -90,10 +91,14 @@ class Ministack(Server):
             "PERSIST_STATE": "1" if self._persist else "0",
             "STATE_DIR": str(self.folder / "state"),
             "S3_DATA_DIR": str(self.folder / "s3"),
+            **({"AUTH": "true", "AWS_SECRET_ACCESS_KEY": "secret"} if self._guarded else {}),
         }
 
     def probe(self) -> None:
-        list_queues(self.url)
+        if self._guarded:
+            _DIRECT.open(f"{self.url}/_ministack/health", timeout=20).close()
+        else:
+            list_queues(self.url)
 
 
 class Microburst(Server):

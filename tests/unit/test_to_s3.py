@@ -63,3 +63,9 @@ async def test_each_answer_is_its_records_own_and_a_failure_ends_the_sending() -
     assert [one.said for one in replies] == said
     assert "SlowDown" in replies[-1].reason
     assert len(client.calls) == 10
+
+
+def test_the_key_of_an_asynchronous_invocation_has_the_functions_name() -> None:
+    """Section 8. Mutation: the mapping and its lane, of which such an invocation has none."""
+    key = key_of(MAPPING, message("m", b"", function="resize", asynchronous=True))
+    assert key.startswith("aws/lambda/async/resize/2025/11/25/2025-11-25T16.40.01-")

@@ -8,7 +8,8 @@ import pytest
 
 from headrace.destination import CONFIRMED, Message, Said
 from headrace_connectors.aws import AwsError, AwsSettings
-from headrace_connectors.destinations.sns import LIMIT, SnsDestination, SnsDestinationOptions
+from headrace_connectors.destinations.sns import SnsDestination, SnsDestinationOptions
+from headrace_connectors.limits import SNS
 from support.messages import message, opening
 from support.scripted import ScriptedClient
 
@@ -41,11 +42,11 @@ def sizes(client: ScriptedClient) -> list[int]:
 async def test_tens_within_256_kib() -> None:
     """Mutations: SQS's limit for SNS; tens whatever they weigh."""
     destination, client = to(lambda _, params: taken(params))
-    assert await destination.send([*messages(12), *messages(5, LIMIT // 2)]) == [CONFIRMED] * 17
+    assert await destination.send([*messages(12), *messages(5, SNS.message // 2)]) == [CONFIRMED] * 17
     assert sizes(client) == [10, 3, 2, 2]
     assert client.named("PublishBatch")[0]["TopicArn"] == TOPIC
     assert entries(client.named("PublishBatch")[0])[0] == {"Id": "0", "Message": "xx"}
-    replies = await destination.send([*messages(1, LIMIT + 1), *messages(1, LIMIT)])
+    replies = await destination.send([*messages(1, SNS.message + 1), *messages(1, SNS.message)])
     assert [one.said for one in replies] == [Said.REFUSED, Said.CONFIRMED]
     assert "SNS takes 262144" in replies[0].reason
 

@@ -9,7 +9,8 @@ import pytest
 from headrace.destination import CONFIRMED, Message, Said
 from headrace.plugins import Opening
 from headrace_connectors.aws import AwsError, AwsSettings
-from headrace_connectors.destinations.sqs import LIMIT, SqsDestination, SqsDestinationOptions, _check
+from headrace_connectors.destinations.sqs import SqsDestination, SqsDestinationOptions, _check
+from headrace_connectors.limits import SQS
 from headrace_connectors.sqs.options import SqsOptions
 from support.messages import message
 from support.messages import opening as opened
@@ -49,16 +50,16 @@ async def test_tens_in_order() -> None:
 async def test_a_call_holds_a_mebibyte_at_most() -> None:
     """SQS refuses the whole call otherwise. Mutation: tens whatever they weigh."""
     destination, client = to(lambda _, params: all_done(params))
-    assert await destination.send(messages(5, LIMIT // 2)) == [CONFIRMED] * 5
+    assert await destination.send(messages(5, SQS.message // 2)) == [CONFIRMED] * 5
     assert sizes(client) == [2, 2, 1]
 
 
 async def test_what_no_call_can_hold_is_refused_unasked_and_the_rest_goes() -> None:
     destination, client = to(lambda _, params: all_done(params))
-    some = [*messages(1), *messages(1, LIMIT + 1), *messages(1, LIMIT)]
+    some = [*messages(1), *messages(1, SQS.message + 1), *messages(1, SQS.message)]
     replies = await destination.send(some)
     assert [one.said for one in replies] == [Said.CONFIRMED, Said.REFUSED, Said.CONFIRMED]
-    assert str(LIMIT + 1) in replies[1].reason
+    assert str(SQS.message + 1) in replies[1].reason
     assert sizes(client) == [1, 1]
 
 

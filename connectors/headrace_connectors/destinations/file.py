@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import Field
@@ -17,6 +17,7 @@ from headrace.errors import Fault
 from headrace.functions.workers import Workers
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace.settings import Settings
+from headrace_connectors.destinations.rotation import Rotation, is_due, rotate
 
 MODE = 0o600
 """Of a file that is made here: it holds whole messages. One that is there keeps its own."""
@@ -29,10 +30,13 @@ class FileOptions(Settings):
         min_length=1,
         description="JSON lines are appended; made, for its owner only, if it is missing. Relative to the config file.",
     )
+    rotate: Rotation | None = Field(
+        None, description="When a new file is begun, and what becomes of the old ones. Default: never."
+    )
 
 
 class FileDestination:
-    """Opens the file for each write, so that it may be rotated by renaming it.
+    """Opens the file for each write, so that it may be rotated by renaming it: by us, or by logrotate.
 
     A write locks the file and appends: several mappings and processes may share one. It is done in a thread of its own,
     and the next one waits for it: a disk that hangs costs one thread. A write that took longer than `PATIENCE` may be
@@ -41,7 +45,7 @@ class FileDestination:
 
     def __init__(self, opening: Opening, options: FileOptions) -> None:
         self.name = f"file {options.path}"
-        self._path = opening.folder / options.path
+        self._path, self._rotation, self._clock = opening.folder / options.path, options.rotate, opening.clock
         self._workers = Workers(f"headrace-file-{opening.mapping}")
         self._writing: asyncio.Future[OSError | None] | None = None
         self._turn = asyncio.Lock()
@@ -65,7 +69,7 @@ class FileDestination:
             if not writing.done():
                 writing.set_result(error)
 
-        self._workers.submit(lambda: append(self._path, lines), done)
+        self._workers.submit(lambda: append(self._path, lines, self._rotation, self._clock.wall()), done)
         self._writing = writing  # only now: no thread, and nothing would ever answer
         return await asyncio.shield(writing)
 
@@ -73,30 +77,62 @@ class FileDestination:
         self._workers.close()
 
 
-def append(path: Path, lines: bytes) -> OSError | None:
+def append(path: Path, lines: bytes, rotation: Rotation | None = None, now: float = 0.0) -> OSError | None:
     """Append *lines* and wait until the disk has them; why that failed, if it did.
 
     What a crash, or a full disk, has left of a line is ended first, so that nothing is glued to it.
     """
     try:
         is_new = not path.exists()
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
-        try:
-            with suppress(OSError):  # where a file system knows no locks, a line may be ended that was whole
-                fcntl.flock(file, fcntl.LOCK_EX)  # let go by close
-            size = os.fstat(file).st_size
-            torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
-            left = memoryview(b"\n" + lines if torn else lines)
-            while left:
-                left = left[os.write(file, left) :]
-            os.fsync(file)
-        finally:
-            os.close(file)
+        while not _appended(path, lines, rotation, now):
+            is_new = True
         if is_new:
             _sync_folder(path.parent)
     except OSError as error:
         return error
     return None
+
+
+def _appended(path: Path, lines: bytes, rotation: Rotation | None, now: float) -> bool:
+    """False: the file was rotated instead."""
+    with _locked(path) as file:
+        found = os.fstat(file)
+        if rotation is not None and is_due(rotation, found, len(lines), now):
+            rotate(path, rotation, found)
+            return False
+        _write(file, lines)
+        os.fsync(file)
+        return True
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """The file of that name, open and ours alone: not one that was renamed while we waited for it."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+        try:
+            with suppress(OSError):  # where a file system knows no locks, a line may be ended that was whole
+                fcntl.flock(file, fcntl.LOCK_EX)  # let go by close
+            if _is_called(path, file):
+                yield file
+                return
+        finally:
+            os.close(file)
+
+
+def _is_called(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _write(file: int, lines: bytes) -> None:
+    size = os.fstat(file).st_size
+    torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+    left = memoryview(b"\n" + lines if torn else lines)
+    while left:
+        left = left[os.write(file, left) :]
 
 
 def _sync_folder(folder: Path) -> None:

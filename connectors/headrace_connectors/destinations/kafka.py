@@ -18,6 +18,7 @@ from headrace_connectors.kafka.connecting import KafkaSettings, section
 from headrace_connectors.kafka.consistency import faults, warnings
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.origin import in_topic
+from headrace_connectors.limits import KAFKA
 
 SCHEME: Final = "kafka://"
 
@@ -78,4 +79,5 @@ kafka = DestinationKind(
     inherits=_beside,
     singly=True,
     form=in_topic,
+    limit=KAFKA,
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,18 +11,17 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
-from headrace.destination import CONFIRMED, PATIENCE, Message, Payload, Reply, Said
+from headrace.destination import CONFIRMED, Message, Payload, Reply, Said
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
+from headrace_connectors.destinations.singly import singly
+from headrace_connectors.limits import S3, too_large
 
 BUCKET: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]"
 ARN = re.compile(rf"arn:[\w-]+:s3:::(?P<bucket>{BUCKET})", re.ASCII)
-
-AT_ONCE = 10
-"""Objects that are written side by side: S3 takes one a call."""
 
 FINAL = frozenset({"EntityTooLarge", "KeyTooLongError"})
 """Errors that the object itself has caused."""
@@ -43,12 +41,13 @@ class S3DestinationOptions(AwsSettings):
 def key_of(mapping: UUID, message: Message) -> str:
     """Lambda's key, in UTC: `aws/lambda/<mapping>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<uuid>`.
 
-    (lambda-semantics 6.3.) The last part, random on AWS, is made of the message: sent again after a lost answer, it is
-    the same object.
+    (lambda-semantics 6.3; 8: of an asynchronous invocation `async` and the function stand for mapping and shard.) The
+    last part, random on AWS, is made of the message: sent again after a lost answer, it is the same object.
     """
     at = datetime.fromtimestamp(message.at, UTC)
     own = uuid5(mapping, f"{message.id} {message.at!r}")
-    return f"aws/lambda/{mapping}/{message.lane}/{at:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{own}"
+    whose = f"async/{message.function}" if message.asynchronous else f"{mapping}/{message.lane}"
+    return f"aws/lambda/{whose}/{at:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{own}"
 
 
 class S3Destination:
@@ -61,42 +60,30 @@ class S3Destination:
         make_ready()
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
-        replies: list[Reply] = []
-        for some in _some(messages):
-            replies += await asyncio.gather(*map(self._put, some))
-            failed = next((one for one in replies if one.said is Said.FAILED), None)
-            if failed is not None:
-                return [*replies, *[failed] * (len(messages) - len(replies))]
-        return replies
+        return await singly(messages, self._put)
 
     async def _connect(self, stack: AsyncExitStack) -> AwsClient:
         return await stack.enter_async_context(aws_client("s3", self._options.aws(self._opening)))
 
     async def _put(self, message: Message) -> Reply:
         """Confirmed is what S3 has answered with 200: anything else is an error of the client's."""
+        if refused := too_large(message, len(message.body), S3, "S3"):
+            return refused
         try:
-            async with asyncio.timeout(PATIENCE):
-                client = await self._connection.get()
-                await client.call(
-                    "PutObject",
-                    Bucket=self._options.bucket,
-                    Key=self._options.prefix + key_of(self._opening.uuid, message),
-                    Body=message.body,
-                    ContentType="application/json",
-                )
-        except TimeoutError:
-            return Reply(Said.FAILED, f"no answer within {PATIENCE:g} s")
+            client = await self._connection.get()
+            await client.call(
+                "PutObject",
+                Bucket=self._options.bucket,
+                Key=self._options.prefix + key_of(self._opening.uuid, message),
+                Body=message.body,
+                ContentType="application/json",
+            )
         except AwsError as error:
             return Reply(Said.REFUSED if error.code in FINAL else Said.FAILED, str(error))
         return CONFIRMED
 
     async def close(self) -> None:
         await self._connection.close()
-
-
-def _some(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
-    for start in range(0, len(messages), AT_ONCE):
-        yield messages[start : start + AT_ONCE]
 
 
 def _of_text(text: str) -> Mapping[str, Any] | None:
@@ -128,4 +115,5 @@ s3 = DestinationKind(
     text=_of_text,
     text_form="a bucket's ARN",
     payload=Payload.TEXT,
+    limit=S3,
 )

@@ -12,13 +12,12 @@ from pydantic import Field, field_validator
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
+from headrace_connectors.attributes import entry_of, weight
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
-
-LIMIT = 256 * 1024
-"""Bytes that SNS takes in one message, and in all the messages of one call."""
+from headrace_connectors.limits import SNS
 
 ARN = re.compile(r"arn:[\w-]+:sns:(?P<region>[\w-]+):\d{12}:(?P<name>[\w-]{1,256}(?:\.fifo)?)", re.ASCII)
 
@@ -56,7 +55,7 @@ class SnsDestination:
         self._fifo = options.topic_name.endswith(".fifo")
         self._connection = Connection(self._connect)
         make_ready()
-        self._tens = Tens(call=self._call, limit=LIMIT, taker="SNS")
+        self._tens = Tens(call=self._call, limit=SNS, taker="SNS", weight=weight)
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         return await self._tens.send(messages)
@@ -71,7 +70,7 @@ class SnsDestination:
         return await client.call("PublishBatch", TopicArn=topic, PublishBatchRequestEntries=entries)
 
     def _entry(self, number: Number, message: Message) -> dict[str, Any]:
-        entry = {"Id": str(number), "Message": message.body.decode()}
+        entry = {"Id": str(number), "Message": message.body.decode(), **entry_of(message)}
         return entry | of_group(message, self._opening.mapping) if self._fifo else entry
 
     async def close(self) -> None:
@@ -89,8 +88,7 @@ async def _probe(opening: Opening, options: SnsDestinationOptions) -> Probe:
             answer = await client.call("GetTopicAttributes", TopicArn=options.topic_arn)
     except AwsError as error:
         fault = Fault("topic_arn", str(error))
-        denied = "denied" in error.code.lower() or error.code == "AuthorizationError"
-        return Probe(warnings=[fault]) if denied else Probe(faults=[fault])
+        return Probe(warnings=[fault]) if error.denied else Probe(faults=[fault])
     values = {"topic_arn": options.topic_arn}
     if (answer.get("Attributes") or {}).get("SubscriptionsConfirmed") == "0":
         unheard = "has no subscription: what is sent to it is gone; subscribe a queue to it"
@@ -107,4 +105,5 @@ sns = DestinationKind(
     attributes=True,
     text=_of_text,
     text_form="a topic's ARN",
+    limit=SNS,
 )

@@ -12,15 +12,14 @@ from pydantic import Field, field_validator, model_validator
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
+from headrace_connectors.attributes import entry_of, weight
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
+from headrace_connectors.limits import SQS
 from headrace_connectors.sqs.options import SqsOptions
 from headrace_connectors.sqs.queue import Queue, checked_url, name_of, region_of
-
-LIMIT = 1024 * 1024
-"""Bytes that SQS takes in one message, and in all the messages of one call (since August 2025)."""
 
 ARN = re.compile(r"arn:[\w-]+:sqs:(?P<region>[\w-]+):(?P<account>\d{12}):(?P<name>[\w-]{1,80}(?:\.fifo)?)", re.ASCII)
 
@@ -94,7 +93,7 @@ class SqsDestination:
         self._fifo = options.queue_name.endswith(".fifo")
         self._connection = Connection(self._connect)
         make_ready()
-        self._tens = Tens(call=self._call, limit=LIMIT, taker="SQS")
+        self._tens = Tens(call=self._call, limit=SQS, taker="SQS", weight=weight)
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         return await self._tens.send(messages)
@@ -109,7 +108,7 @@ class SqsDestination:
         return await client.call("SendMessageBatch", QueueUrl=url, Entries=entries)
 
     def _entry(self, number: Number, message: Message) -> dict[str, Any]:
-        entry = {"Id": str(number), "MessageBody": message.body.decode()}
+        entry = {"Id": str(number), "MessageBody": message.body.decode(), **entry_of(message)}
         return entry | of_group(message, self._opening.mapping) if self._fifo else entry
 
     async def close(self) -> None:
@@ -135,8 +134,7 @@ async def _probe(opening: Opening, options: SqsDestinationOptions) -> Probe:
             queue = await Queue.describe(client, await options.url(client))
     except AwsError as error:
         fault = Fault("queue_url" if options.queue_url else "", str(error))
-        denied = "denied" in error.code.lower() and options.queue_url
-        return Probe(warnings=[fault]) if denied else Probe(faults=[fault])
+        return Probe(warnings=[fault]) if error.denied and options.queue_url else Probe(faults=[fault])
     return Probe(values={"queue_arn": queue.arn, "queue_url": queue.url})
 
 
@@ -150,4 +148,5 @@ sqs = DestinationKind(
     text=_of_text,
     text_form="a queue's ARN",
     check=_check,
+    limit=SQS,
 )

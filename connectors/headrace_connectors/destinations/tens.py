@@ -1,4 +1,4 @@
-"""Messages by tens, as SQS and SNS take them: within a limit of bytes, confirmed entry by entry."""
+"""Messages by tens, as SQS, SNS and EventBridge take them: within a limit of bytes, confirmed entry by entry."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from headrace.destination import CONFIRMED, PATIENCE, Message, Reply, Said, plain
+from headrace.plugins import Limit
 from headrace_connectors.aws import AwsError
-
-MOST = 10
-"""Entries that SendMessageBatch and PublishBatch take."""
+from headrace_connectors.limits import too_large
 
 MALFORMED: Final = frozenset(
     {
@@ -23,6 +22,8 @@ MALFORMED: Final = frozenset(
         "InvalidParameterValue",
         "MessageTooLong",
         "ParameterValueInvalid",
+        "RequestEntityTooLarge",
+        "Validation",
     }
 )
 """Errors of a whole call that one of its messages has caused, by the last part of their codes."""
@@ -41,22 +42,22 @@ class Tens:
     """Sends messages through *call*, which takes one batch and returns AWS's answer (`Successful`, `Failed`).
 
     Attributes:
-        limit: bytes of one message, and of all the messages of one call.
+        limit: what one message, and one call, may hold.
         taker: the service's name, for people.
+        weight: bytes that a message takes of the limit.
     """
 
     call: Callable[[Batch], Awaitable[dict[str, Any]]]
-    limit: int
+    limit: Limit
     taker: str
+    weight: Callable[[Message], int]
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         """A reply for each. A call that failed ends the sending; one that a message has spoilt is taken apart."""
         replies: dict[Number, Reply] = {
-            number: Reply(
-                Said.REFUSED, f"its failure record takes {len(one.body)} bytes, and {self.taker} takes {self.limit}"
-            )
+            number: refused
             for number, one in enumerate(messages)
-            if len(one.body) > self.limit
+            if (refused := too_large(one, self.weight(one), self.limit, self.taker))
         }
         waiting = deque(self._batches({n: one for n, one in enumerate(messages) if n not in replies}))
         while waiting:
@@ -90,11 +91,12 @@ class Tens:
         batch: dict[Number, Message] = {}
         nbytes = 0
         for number, one in messages.items():
-            if len(batch) == MOST or nbytes + len(one.body) > self.limit:
+            weight = self.weight(one)
+            if len(batch) == self.limit.count or nbytes + weight > (self.limit.call or weight):
                 yield batch
                 batch, nbytes = {}, 0
             batch[number] = one
-            nbytes += len(one.body)
+            nbytes += weight
         if batch:
             yield batch
 

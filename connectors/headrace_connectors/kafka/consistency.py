@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from headrace.errors import Fault
 from headrace_connectors.kafka.connecting import FILES, SECTION, KafkaSettings
+from headrace_connectors.loopback import is_loopback
 
 _PASSWORD: Final = ("sasl_username", "sasl_password")
 _TOKEN: Final = (
@@ -118,7 +118,7 @@ def warnings(effective: KafkaSettings, path: str = "") -> Iterator[Fault]:
     """Legal, but dangerous."""
     before = f"{path}." if path else ""
     readable = effective.sasl_mechanism in {"PLAIN", "OAUTHBEARER"} and effective.protocol == "SASL_PLAINTEXT"
-    if readable and not all(map(_is_loopback, effective.servers)):
+    if readable and not all(is_loopback(_host(server)) for server in effective.servers):
         yield Fault(
             f"{before}security_protocol", "the credentials go over the network for everybody to read; use SASL_SSL"
         )
@@ -129,12 +129,8 @@ def warnings(effective: KafkaSettings, path: str = "") -> Iterator[Fault]:
         )
 
 
-def _is_loopback(server: str) -> bool:
-    host = server.rpartition(":")[0].strip("[]").partition("%")[0]
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _host(server: str) -> str:
+    return server.rpartition(":")[0].strip("[]").partition("%")[0]
 
 
 def _among(given: set[str], names: tuple[str, ...]) -> list[str]:

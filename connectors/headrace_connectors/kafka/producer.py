@@ -18,15 +18,13 @@ from kafka.errors import (
 )
 
 from headrace.destination import CONFIRMED, Message, Reply, Said
+from headrace_connectors.attributes import texts
 from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.refusals import sentence, tells
 from headrace_connectors.kafka.topics import Refused, look_up
 from headrace_connectors.kafka.watching import Watch
-
-LARGEST: Final = 100 * 2**20
-"""Bytes of a request: a broker closes the connection on a larger one (socket.request.max.bytes). What a topic takes
-(max.message.bytes, mostly 1 MiB) its broker says by itself."""
+from headrace_connectors.limits import KAFKA, too_large
 
 WITHIN: Final = {
     "request_timeout_ms": 4000,
@@ -110,7 +108,7 @@ class Producer:
                     bootstrap_timeout_ms=int(min(CONNECTING, _left(until) - CLOSING) * 1000),
                     acks="all",
                     enable_idempotence=True,
-                    max_request_size=LARGEST,
+                    max_request_size=KAFKA.call,
                     allow_auto_create_topics=False,
                     compression_type="gzip",
                 )
@@ -124,10 +122,12 @@ class Producer:
         sent: list[Any] = []
         for number, one in enumerate(messages):
             try:
-                sent.append(producer.send(self._topic, value=one.body, key=_key(one)))
-            except MessageSizeTooLargeError:
-                why = f"its failure record takes {len(one.body)} bytes, and Kafka takes {LARGEST} at most"
-                sent.append(Reply(Said.REFUSED, why))
+                if refused := too_large(one, len(one.body), KAFKA, "Kafka"):
+                    sent.append(refused)
+                    continue
+                sent.append(producer.send(self._topic, value=one.body, key=_key(one), headers=_headers(one)))
+            except MessageSizeTooLargeError as error:  # with its key and frame
+                sent.append(Reply(Said.REFUSED, str(error)))
             except (KafkaError, OSError) as error:
                 return [*sent, *failed(messages[number:], self._why_not(error))]
         return sent
@@ -172,6 +172,10 @@ def _key(message: Message) -> bytes | None:
     if message.source_key is not None or message.key is None:
         return message.source_key
     return message.key.encode(errors="surrogatepass")
+
+
+def _headers(message: Message) -> list[tuple[str, bytes]]:
+    return [(name, value.encode(errors="replace")) for name, value in texts(message).items()]
 
 
 def _left(until: float) -> float:

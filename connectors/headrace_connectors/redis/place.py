@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from headrace.errors import ConfigError, Fault
 
+SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+
 _PORT, _SENTINEL_PORT = 6379, 26379
 
 

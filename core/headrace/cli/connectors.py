@@ -84,6 +84,7 @@ def describe(catalog: Catalog, name: str) -> dict[str, Any]:
         if kind.type == name:
             described.setdefault("summary", kind.summary)
             described["destination"] = [asdict(option) for option in options(kind.options, {})]
+            described["limit"] = asdict(kind.limit) if kind.limit else None
     return described
 
 
@@ -162,12 +163,23 @@ def _show(described: Mapping[str, Any]) -> None:
         _table(console, "the mapping", described["mapping"])
     if "destination" in described:
         _table(console, f"destination: {{type: {name}, …}}", described["destination"])
+        console.print(Text(f"takes {_taken(described['limit'])}"))
     if described.get("refuses"):
         console.print(Text("\nrefused", style="bold"))
         table = Table(box=None, pad_edge=False, show_header=False)
         for setting, why in described["refuses"].items():
             table.add_row(Text(setting), Text(why))
         console.print(table)
+
+
+def _taken(limit: Mapping[str, Any] | None) -> str:
+    """What a destination takes at most, and who says so."""
+    if limit is None:
+        return "messages of any size"
+    each = "messages of any size" if limit["message"] is None else f"{limit['message']:,} bytes a message"
+    words = {"call": "{:,} bytes", "count": "{:,} messages"}
+    call = " and ".join(form.format(limit[name]) for name, form in words.items() if limit[name] is not None)
+    return f"{each}{f', {call} a call' if call else ''} ({limit['source']}; read {limit['read']})"
 
 
 def _table(console: Console, title: str, rows: list[dict[str, Any]]) -> None:

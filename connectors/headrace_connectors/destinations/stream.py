@@ -1,0 +1,133 @@
+"""A Redis stream that records are added to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+from headrace.destination import CONFIRMED, PATIENCE, Message, Reply, Said
+from headrace.errors import Fault
+from headrace.plugins import Opening, Probe
+from headrace_connectors.attributes import texts
+from headrace_connectors.connection import Connection
+from headrace_connectors.destinations.redis import RedisDestinationOptions
+from headrace_connectors.limits import REDIS, too_large
+from headrace_connectors.redis.connecting import Client, connect, disconnect
+
+MOST: Final = 100
+"""Entries of one pipeline."""
+
+MOST_BYTES: Final = 4 * 2**20
+"""Bytes of one pipeline, but for an entry that alone has more."""
+
+
+class RedisDestination:
+    """Connects at the first message.
+
+    Confirmed is what the server has answered with the id of an entry: a primary's word, which a failover may lose. A
+    stream tells no repeats: after a lost answer, or a move of its slot, an entry may be there twice, with one `id`.
+    """
+
+    def __init__(self, opening: Opening, options: RedisDestinationOptions) -> None:
+        del opening
+        self.name = f"redis {options.stream}"
+        self._options = options
+        self._connection = Connection(self._connect)
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
+        """A run that failed as a whole ends the sending."""
+        replies: list[Reply] = []
+        for run in _runs(messages):
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    replies += await self._add(run)
+            except (RedisError, OSError) as error:  # a TimeoutError is one
+                why = words(error) or f"no answer within {PATIENCE:g} s"
+                return [*replies, *[Reply(Said.FAILED, why)] * (len(messages) - len(replies))]
+        return replies
+
+    async def _connect(self, stack: AsyncExitStack) -> Client:
+        client = connect(self._options.place)
+        stack.push_async_callback(disconnect, client)
+        return client
+
+    async def _add(self, run: Sequence[Message]) -> Sequence[Reply]:
+        """Every answer of the pipeline is read."""
+        refused = [too_large(one, len(one.body), REDIS, "Redis") for one in run]
+        client: Any = await self._connection.get()
+        pipeline: Any = client.pipeline(transaction=False) if isinstance(client, Redis) else client.pipeline()
+        for one, no in zip(run, refused, strict=True):
+            if no is None:
+                pipeline.xadd(self._options.stream, fields(one), maxlen=self._options.maxlen, approximate=True)
+        answers = iter(await pipeline.execute(raise_on_error=False))
+        return [no or _reply(next(answers)) for no in refused]
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def fields(message: Message) -> dict[str, bytes]:
+    """An entry: the record, and what a reader asks for first."""
+    beside = {
+        "id": message.id,
+        "condition": message.condition,
+        "function": message.function,
+        "lane": message.lane,
+        "key": message.key or "",
+        **texts(message),
+    }
+    given = {name: value.encode(errors="surrogatepass") for name, value in beside.items() if value}
+    return {**given, "body": message.body}
+
+
+def words(error: Exception) -> str:
+    """What went wrong, and the mend."""
+    text = str(error)
+    if isinstance(error, AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
+        return f"{text}; correct user and password in url"
+    if text.startswith("NOPERM") or "no permissions" in text.lower():
+        return f"{text}; allow this user +xadd on the stream's key"
+    if text.startswith("WRONGTYPE"):
+        return f"{text}; name another stream, or delete what is there"
+    return text
+
+
+def _reply(answer: object) -> Reply:
+    return Reply(Said.FAILED, words(answer)) if isinstance(answer, Exception) else CONFIRMED
+
+
+def _runs(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    run: list[Message] = []
+    nbytes = 0
+    for one in messages:
+        if run and (len(run) == MOST or nbytes + len(one.body) > MOST_BYTES):
+            yield run
+            run, nbytes = [], 0
+        run.append(one)
+        nbytes += len(one.body)
+    if run:
+        yield run
+
+
+async def probe(opening: Opening, options: RedisDestinationOptions) -> Probe:
+    """Ask the server once, what is under the stream's key too."""
+    del opening
+    client: Any = connect(options.place)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            found = await client.type(options.stream)
+    except ResponseError as error:
+        return Probe(warnings=[Fault("url", words(error))])
+    except (RedisError, OSError) as error:
+        return Probe(faults=[Fault("url", words(error) or f"no answer within {PATIENCE:g} s")])
+    finally:
+        await disconnect(client)
+    kind = found.decode() if isinstance(found, bytes) else str(found)
+    if kind not in {"none", "stream"}:
+        return Probe(faults=[Fault("stream", f"is a {kind} there; name another, or delete what is there")])
+    return Probe()

@@ -1,0 +1,194 @@
+"""Every kind of destination in AWS, on a real server: down, slow, too large, denied, and whose credentials they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.destination import CONFIRMED, SUCCESS, Destination, Message, Reply, Said
+from headrace_connectors.aws import AwsSettings
+from headrace_connectors.destinations import singly, tens
+from support.messages import message, opening
+from support.places import KINDS, Place
+from support.queues import client_of
+from support.servers import Ministack, aws_environment
+
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:f:$LATEST"
+WRITES = {
+    "sqs": "sqs:SendMessage",
+    "sns": "sns:Publish",
+    "eventbridge": "events:PutEvents",
+    "lambda": "lambda:InvokeFunction",
+    "s3": "s3:PutObject",
+}
+
+ITS_OWN = ("sqs:SendMessageBatch", "sns:PublishBatch")
+"""Actions that ministack asks for, and IAM does not know: there a batch needs the right of a single one."""
+
+pytestmark = pytest.mark.parametrize("word", list(KINDS))
+
+
+@pytest.fixture(autouse=True)
+def _environment(account: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in aws_environment("http://127.0.0.1:1", account).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[Ministack]:
+    """A server of the test's own, to be stopped."""
+    server = await asyncio.to_thread(Ministack().start)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.__exit__)
+
+
+@asynccontextmanager
+async def opened(place: Place, **aws: Any) -> AsyncIterator[Destination]:
+    settings = AwsSettings(**{"endpoint_url": place.url, **aws})
+    destination = place.kind.open(opening(sections={"aws": settings}), place.options)
+    try:
+        yield destination
+    finally:
+        await destination.close()
+
+
+def messages(*numbers: int) -> list[Message]:
+    return [
+        message(f"m{n}", json.dumps({"n": n, "ü": "\x00"}).encode(), function_arn=FUNCTION, condition=SUCCESS)
+        for n in numbers
+    ]
+
+
+def numbers(found: list[Any]) -> list[int]:
+    return sorted(one["n"] for one in found)
+
+
+async def test_all_arrive_whole(word: str, ministack: Ministack, account: str, tmp_path: Path) -> None:
+    """More than a call takes, by the ARN alone. Mutations: one less; a body that is not the record."""
+    async with Place(word, ministack.url, account, tmp_path) as place, opened(place) as destination:
+        await place.make()
+        assert await destination.send(messages(*range(12))) == [CONFIRMED] * 12
+        found = await place.arrived(12)
+    assert numbers(found) == list(range(12))
+    assert found[0]["ü"] == "\x00"
+    probed = await place.kind.probe(opening(sections={"aws": AwsSettings(endpoint_url=place.url)}), place.options)
+    assert [*probed.faults] == []
+
+
+async def test_down_at_the_start_and_in_the_middle(word: str, own: Ministack, account: str, tmp_path: Path) -> None:
+    """Nothing is lost, and the client is good again. Mutations: CONFIRMED unasked; a connection that stays broken."""
+    await asyncio.to_thread(own.stop)
+    async with Place(word, own.url, account, tmp_path) as place, opened(place) as destination:
+        replies = await destination.send(messages(1, 2))
+        assert [one.said for one in replies] == [Said.FAILED] * 2
+        assert "is the server up" in replies[0].reason
+        await asyncio.to_thread(own.start)
+        await place.make()
+        assert await destination.send(messages(1, 2)) == [CONFIRMED] * 2
+        assert numbers(await place.arrived(2)) == [1, 2]
+        await asyncio.to_thread(own.stop)
+        assert [one.said for one in await destination.send(messages(3))] == [Said.FAILED]
+        await asyncio.to_thread(own.start)
+        await place.make()  # its memory went with it
+        assert await destination.send(messages(3)) == [CONFIRMED]
+        assert numbers(await place.arrived(1)) == [3]
+
+
+async def test_one_that_does_not_answer_in_time(
+    word: str, own: Ministack, account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutation: a call without a bound, for which a stop would wait."""
+    async with Place(word, own.url, account, tmp_path) as place, opened(place) as destination:
+        await place.make()
+        assert await destination.send(messages(1)) == [CONFIRMED]
+        for file in (singly, tens):
+            monkeypatch.setattr(file, "PATIENCE", 1)
+        own.pause()
+        try:
+            (reply,) = await destination.send(messages(2))
+        finally:
+            own.resume()
+        assert reply == Reply(Said.FAILED, "no answer within 1 s")
+        for file in (singly, tens):
+            monkeypatch.setattr(file, "PATIENCE", 10)
+        assert await destination.send(messages(2)) == [CONFIRMED]
+        assert set(numbers(await place.arrived(2))) == {1, 2}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Ministack]:
+    """A server that asks IAM about every call."""
+    with Ministack(guarded=True) as server:
+        yield server
+
+
+async def user(server: Ministack, account: str) -> tuple[dict[str, str], Any]:
+    """A new user's credentials, without any right, and what allows him an action."""
+    async with client_of("iam", server.url, account) as iam:
+        await iam.create_user(UserName="shop")
+        made = (await iam.create_access_key(UserName="shop"))["AccessKey"]
+
+    async def allow(*actions: str) -> None:
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+        async with client_of("iam", server.url, account) as iam:
+            await iam.put_user_policy(UserName="shop", PolicyName="p", PolicyDocument=json.dumps(policy))
+
+    return {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}, allow
+
+
+async def test_a_denial_names_the_right_that_is_missing(
+    word: str, guarded: Ministack, account: str, tmp_path: Path
+) -> None:
+    """On what, too; and with that right it goes. Mutations: the operation for the action; REFUSED, which drops the
+    payload of a log's record for a right that comes tomorrow.
+    """
+    who, allow = await user(guarded, account)
+    async with Place(word, guarded.url, account, tmp_path) as place, opened(place, **who) as destination:
+        await place.make()
+        reads = ("sqs:GetQueueUrl", "events:DescribeEventBus")
+        await allow(*reads)
+        (reply,) = await destination.send(messages(1))
+        assert reply.said is Said.FAILED
+        where = f"{place.arn}/*" if word == "s3" else place.arn
+        assert reply.reason.endswith(f"; allow {WRITES[word]} on {where}")
+        assert who["secret_access_key"] not in reply.reason
+        await allow(*reads, WRITES[word], *ITS_OWN)
+        assert await destination.send(messages(1)) == [CONFIRMED]
+        assert numbers(await place.arrived(1)) == [1]
+
+
+async def test_a_role_that_may_not_be_assumed_is_named(
+    word: str, guarded: Ministack, account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutation: the right of the call that was not even tried."""
+    who, allow = await user(guarded, account)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", guarded.url)
+    async with Place(word, guarded.url, account, tmp_path) as place:
+        await place.make()
+        role = await new_role(guarded, account)
+        async with opened(place, **who, role_arn=role) as destination:
+            (reply,) = await destination.send(messages(1))
+            assert reply.reason.endswith(f"; allow sts:AssumeRole on {role}")
+            await allow("sts:AssumeRole")
+            assert await destination.send(messages(1)) == [CONFIRMED]
+
+
+async def new_role(server: Ministack, account: str) -> str:
+    """One that everybody of the account may assume who is allowed to, and that may do everything."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    async with client_of("iam", server.url, account) as iam:
+        made = await iam.create_role(
+            RoleName="writer", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        )
+        await iam.put_role_policy(RoleName="writer", PolicyName="p", PolicyDocument=json.dumps(policy))
+    arn: str = made["Role"]["Arn"]
+    return arn

@@ -1,0 +1,61 @@
+"""An HTTP endpoint that keeps what is posted to it, and answers as it is told: on a real server, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from aiohttp import web
+
+from support.servers import free_port
+
+
+@dataclass
+class Posted:
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """Answers 200 unless `answers` has something: a status with headers each, or None to cut the connection.
+
+    `stop` and `start` keep its port. While `gate` is not set it answers nobody.
+    """
+
+    tls: ssl.SSLContext | None = None
+    port: int = field(default_factory=free_port)
+    posted: list[Posted] = field(default_factory=list)
+    answers: list[tuple[int, dict[str, str]] | None] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://localhost:{self.port}/hook?token=planted"
+
+    async def start(self) -> Self:
+        self.gate.set()
+        app = web.Application(client_max_size=10 * 2**20)
+        app.router.add_post("/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls).start()
+        return self
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        await self.gate.wait()
+        answer = self.answers.pop(0) if self.answers else (200, {})
+        if answer is None:
+            request.transport.abort()  # type: ignore[union-attr]
+            return web.Response()
+        if answer[0] // 100 == 2:
+            self.posted.append(Posted(request.path, dict(request.headers), body))
+        return web.Response(status=answer[0], headers=answer[1])

@@ -1,0 +1,85 @@
+"""As whom AWS is called: one identity, whole or not at all, and never shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from headrace import config
+from headrace.config import explain
+from headrace.errors import ConfigError
+from headrace_connectors.aws import AwsSettings
+from headrace_connectors.catalog import catalog
+
+PLANTED = "hunter2-planted-secret"
+KEYS: dict[str, Any] = {"access_key_id": f"{PLANTED}-id", "secret_access_key": PLANTED}
+ROLE = "arn:aws:iam::123456789012:role/shop"
+QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"access_key_id": PLANTED}, "belong together"),
+        ({"secret_access_key": PLANTED}, "belong together"),
+        ({"session_token": PLANTED}, "which are missing"),
+        ({**KEYS, "profile": "shop"}, "write one of them"),
+    ],
+)
+def test_half_an_identity_or_two_are_refused(given: dict[str, Any], said: str) -> None:
+    """Mutation: one of two is silently the one that holds."""
+    with pytest.raises(ValidationError, match=said) as raised:
+        AwsSettings(**given)
+    assert PLANTED not in str(raised.value)
+
+
+def test_who_names_credentials_takes_none_of_the_sections() -> None:
+    """Mutations: the section's token beside other keys; its role assumed by a stranger; its profile beside keys."""
+    section = AwsSettings(region="r", role_arn=ROLE, **KEYS, session_token="t")
+    mine = AwsSettings(access_key_id="mine", secret_access_key="mine").over(section)
+    assert (mine.region, mine.role_arn, mine.session_token) == ("r", None, None)
+    assert mine.access_key_id.get_secret_value() == "mine"
+    profile = AwsSettings(profile="shop").over(section)
+    assert (profile.profile, profile.access_key_id, profile.role_arn) == ("shop", None, None)
+    role = AwsSettings(role_arn=f"{ROLE}2").over(section)
+    assert (role.role_arn, role.secret_access_key.get_secret_value()) == (f"{ROLE}2", PLANTED)
+    assert AwsSettings(endpoint_url="http://e").over(section).role_arn == ROLE
+
+
+def loaded(tmp_path: Path, **aws: Any) -> Any:
+    path = tmp_path / "c.json"
+    destination = {"type": "sqs", "queue_url": f"{QUEUE}-failed", **KEYS}
+    text = {
+        "service": {"name": "s"},
+        "aws": aws,
+        "functions": {"f": {"handler": "a.b"}},
+        "mappings": {
+            "m": {
+                "source": {"type": "sqs", "queue_url": QUEUE},
+                "function": "f",
+                "maximum_retry_attempts": 2,
+                "destination_config": {"on_failure": {"destination": destination}},
+            }
+        },
+    }
+    path.write_text(json.dumps(text))
+    return config.load([path], catalog)
+
+
+def test_no_credential_is_shown(tmp_path: Path) -> None:
+    """Mutation: a plain text, which `explain` and every repr show."""
+    read = loaded(tmp_path, **KEYS, session_token=PLANTED)
+    shown = [(row.path, row.value) for row in explain.rows(read)]
+    assert PLANTED not in repr(shown)
+    assert dict(shown)["aws.access_key_id"] == "***"
+
+
+def test_a_fault_beside_a_credential_does_not_show_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        loaded(tmp_path, **KEYS, profile="shop", regoin="x")
+    assert PLANTED not in str(raised.value)
+    assert "write one of them" in str(raised.value)
