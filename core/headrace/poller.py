@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from headrace.config.entry import Around, Entry
 from headrace.config.places import Places
-from headrace.config.salvage import Part, nothing
+from headrace.config.salvage import Part, details
 from headrace.config.wording import Validator
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
@@ -196,8 +196,10 @@ def _section(section: Settings) -> Part[Settings]:
     """Arguments may stand in it that nobody has checked: their faults are told of the source's options."""
     try:
         return Part(model=type(section), value={}, whole=type(section).model_validate(dict(section)))
-    except ValidationError:
-        return nothing(type(section))
+    except ValidationError as error:
+        lost = frozenset((str(detail["loc"][0]),) if detail["loc"] else () for detail in details(error))
+        shown = section.model_dump(mode="json", warnings=False, exclude_none=True)  # secrets are not looked at
+        return Part(model=type(section), value=shown, lost=lost)
 
 
 def _of_arguments(faults: Sequence[Fault], name: str) -> list[Fault]:
