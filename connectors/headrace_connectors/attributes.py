@@ -11,9 +11,17 @@ from headrace.destination import Message
 HOPS: Final = "headrace-hops"
 """How many functions a message's content has come through; where none has counted yet it is not there."""
 
+_DIGITS: Final = 6
+
 _NUMBERS: Final = frozenset({"ErrorCode", HOPS})
 _UNSENDABLE: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What SQS takes in no text (SendMessage: the characters of XML 1.0). In a body JSON has escaped it."""
+
+
+def counted(value: str | bytes | None) -> int:
+    """The hops that *value* says; none where it is no count, which anybody may have written."""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else value or ""
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else 0
 
 
 def texts(message: Message) -> dict[str, str]:

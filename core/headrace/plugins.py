@@ -134,8 +134,7 @@ class Connector:
         remembers: what that is, for `headrace status`: rows by column, of plain values.
         asynchronous: it invokes its function asynchronously, so that the function's own limits, destinations and dead
             letters hold for it.
-        addresses: what its records are sent to, in words that destinations use too, so that a circle is found: an SQS
-            queue, a topic.
+        addresses: where its records are sent, in words that destinations use too, so that a circle is found.
         hops: how many functions the content of records has come through by way of destinations.
     """
 
@@ -215,7 +214,7 @@ class DestinationKind:
         singly: it is sent each record by itself, also those that a log gave up together.
         form: its own form of a failure record, from Lambda's usual one; pure, and given one record's where *singly*.
         attributes: a message's attributes have a place in it.
-        address: what it sends to, as `Connector.addresses` of who reads there; empty where nobody here could.
+        addresses: where it sends, as `Connector.addresses` of who reads there has it; nothing where nobody here could.
         limit: what it takes at most; None where nobody says.
     """
 
@@ -233,7 +232,7 @@ class DestinationKind:
     singly: bool = False
     form: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
     attributes: bool = False
-    address: Callable[[Opening, Any], str] = lambda *_: ""
+    addresses: Callable[[Opening, Any], Collection[str]] = lambda *_: ()
     limit: Limit | None = None
 
 

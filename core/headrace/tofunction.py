@@ -78,5 +78,5 @@ function = DestinationKind(
     open=FunctionDestination,
     probe=_probe,
     check=_check,
-    address=lambda _, options: queue_of(options.function),
+    addresses=lambda _, options: [queue_of(options.function)],
 )

@@ -17,7 +17,7 @@ from headrace.plugins import DestinationKind, Opening
 from headrace_connectors.kafka.connecting import KafkaSettings, section
 from headrace_connectors.kafka.consistency import faults, warnings
 from headrace_connectors.kafka.options import KafkaOptions
-from headrace_connectors.kafka.origin import in_topic
+from headrace_connectors.kafka.origin import in_topic, places
 from headrace_connectors.limits import KAFKA
 
 SCHEME: Final = "kafka://"
@@ -79,5 +79,6 @@ kafka = DestinationKind(
     inherits=_beside,
     singly=True,
     form=in_topic,
+    addresses=lambda opening, options: places(options.reaching(opening).servers, [options.topic]),
     limit=KAFKA,
 )

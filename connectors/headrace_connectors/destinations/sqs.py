@@ -19,7 +19,7 @@ from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
 from headrace_connectors.limits import SQS
 from headrace_connectors.sqs.options import SqsOptions
-from headrace_connectors.sqs.queue import Queue, checked_url, name_of, region_of
+from headrace_connectors.sqs.queue import Queue, account_of, address, checked_url, name_of, region_of
 
 ARN = re.compile(r"arn:[\w-]+:sqs:(?P<region>[\w-]+):(?P<account>\d{12}):(?P<name>[\w-]{1,80}(?:\.fifo)?)", re.ASCII)
 
@@ -70,18 +70,10 @@ class SqsDestinationOptions(AwsSettings):
         url: str = answer["QueueUrl"]
         return url
 
-    def identity(self, opening: Opening) -> tuple[str | None, ...]:
-        """What tells one queue from another: endpoint, region, account, name."""
-        aws = self.aws(opening)
-        if self.queue_url:
-            return aws.endpoint_url, aws.region, *_path(self.queue_url)
-        return aws.endpoint_url, aws.region, self._arn["account"], self._arn["name"]
-
-
-def _path(url: str) -> tuple[str, str]:
-    """Account and name, as they end a queue's URL."""
-    account, _, name = url.rstrip("/").rpartition("/")
-    return account.rpartition("/")[2], name
+    def address(self, opening: Opening) -> str:
+        """What tells it from another."""
+        account = account_of(self.queue_url) if self.queue_url else self._arn["account"]
+        return address(self.aws(opening), account, self.queue_name)
 
 
 class SqsDestination:
@@ -121,10 +113,8 @@ def _of_text(text: str) -> Mapping[str, Any] | None:
 
 def _check(opening: Opening, options: SqsDestinationOptions) -> Iterator[Fault]:
     source = opening.options
-    if isinstance(source, SqsOptions):
-        same = SqsDestinationOptions(**source.aws(opening).model_dump(), queue_url=source.queue_url)
-        if same.identity(opening) == options.identity(opening):
-            yield Fault("", "is the queue that the mapping polls: what failed would come again for ever; name another")
+    if isinstance(source, SqsOptions) and source.address(opening) == options.address(opening):
+        yield Fault("", "is the queue that the mapping polls: what failed would come again for ever; name another")
 
 
 async def _probe(opening: Opening, options: SqsDestinationOptions) -> Probe:
@@ -145,6 +135,7 @@ sqs = DestinationKind(
     open=SqsDestination,
     probe=_probe,
     attributes=True,
+    addresses=lambda opening, options: [options.address(opening)],
     text=_of_text,
     text_form="a queue's ARN",
     check=_check,

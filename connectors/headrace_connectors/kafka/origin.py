@@ -9,6 +9,7 @@ from typing import Any, Final
 from headrace.failure import iso, to_json
 from headrace.model import Origin, Record
 from headrace.policy import EXHAUSTED
+from headrace_connectors.attributes import HOPS, counted
 from headrace_connectors.kafka.event import KafkaRecord, name_of, render
 from headrace_connectors.kafka.event import records as made
 from headrace_connectors.kafka.message import Message
@@ -55,6 +56,17 @@ def message_of(record: Record) -> Message:
     """Whatever shape it was given: what is no Kafka record keeps its message as `of`."""
     message: Message = record.raw if isinstance(record, KafkaRecord) else record.of  # type: ignore[attr-defined]
     return message
+
+
+def hops(records: Sequence[Record]) -> int:
+    """How many functions their content has come through, by what our own destination wrote beside it."""
+    headers = [header for record in records for header in message_of(record).headers]
+    return max([counted(value) for name, value in headers if name == HOPS], default=0)
+
+
+def places(servers: Sequence[str], topics: Sequence[str]) -> list[str]:
+    """Where *topics* are, in words for all who read or write them."""
+    return [f"kafka:{server}/{topic}" for server in servers for topic in topics]
 
 
 def _time(message: Message) -> str | None:

@@ -6,6 +6,7 @@ from headrace.late import Late
 from headrace.log import LOG_TRAITS
 from headrace.plugins import Connector
 from headrace_connectors.kafka.options import DEFAULTS, REFUSES, KafkaOptions, check, warn
+from headrace_connectors.kafka.origin import hops, places
 from headrace_connectors.kafka.present.shapes import VIEWS
 
 kafka = Connector(
@@ -20,5 +21,7 @@ kafka = Connector(
     check=check,
     warn=warn,
     view=lambda options: VIEWS[options.present_as],
+    addresses=lambda opening: places(opening.options.connection(opening).servers, opening.options.topics),
+    hops=hops,
     seek=Late("headrace_connectors.kafka.seeking:seek"),
 )

@@ -11,7 +11,7 @@ from headrace.plugins import Opening
 from headrace.settings import MappingSettings
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.sqs.inbox import MOST
-from headrace_connectors.sqs.queue import Queue, checked_url, name_of, region_of
+from headrace_connectors.sqs.queue import Queue, account_of, address, checked_url, name_of, region_of
 from headrace_connectors.sqs.unwrap import Kind
 
 NO_POSITION = "an SQS queue has no positions: a message is received, and deleted when it is done with"
@@ -74,6 +74,10 @@ class SqsOptions(AwsSettings):
     def fifo(self) -> bool:
         """By its name: SQS allows `.fifo` at the end of a FIFO queue's alone, and demands it there."""
         return self.queue_name.endswith(".fifo")
+
+    def address(self, opening: Opening) -> str:
+        """What tells the queue from another."""
+        return address(self.aws(opening), account_of(self.queue_url), self.queue_name)
 
     def aws(self, opening: Opening) -> AwsSettings:
         """The source's own settings, then the config's, then what the queue's URL says."""

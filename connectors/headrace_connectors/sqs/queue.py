@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from headrace_connectors.aws import AwsClient, AwsError
+from headrace_connectors.aws import AwsClient, AwsError, AwsSettings
 
 WAITING = "ApproximateNumberOfMessages"
 COUNTS = (WAITING, "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
@@ -48,6 +48,11 @@ class Queue:
         )
 
 
+def address(aws: AwsSettings, account: str | None, name: str) -> str:
+    """What tells one queue from another, in words for all who read or write it."""
+    return f"sqs:{aws.endpoint_url or ''}|{aws.region or ''}|{account or ''}/{name}"
+
+
 async def count(client: AwsClient, url: str) -> tuple[int, int, int]:
     """How many messages wait, are in flight and are delayed; all three are SQS's approximations."""
     answer = await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=list(COUNTS))
@@ -74,6 +79,11 @@ def checked_url(url: str) -> str:
 def name_of(url: str) -> str:
     """The queue's name: the last part of its URL."""
     return urlsplit(url).path.rpartition("/")[2]
+
+
+def account_of(url: str) -> str:
+    """The account, as it stands before the queue's name."""
+    return url.rstrip("/").rpartition("/")[0].rpartition("/")[2]
 
 
 def region_of(url: str) -> str | None:

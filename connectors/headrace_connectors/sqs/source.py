@@ -11,7 +11,7 @@ from headrace.model import Condition, Event, Keep, Origin, Record
 from headrace.plugins import Connector, Opening, Probe
 from headrace.retry import again
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
-from headrace_connectors.sqs.event import VIEW, records, render, render_unwrapped, unwrapped_records
+from headrace_connectors.sqs.event import VIEW, hops, records, render, render_unwrapped, unwrapped_records
 from headrace_connectors.sqs.inbox import MOST, GroupedInbox, Inbox
 from headrace_connectors.sqs.lane import TRAITS, SqsLane
 from headrace_connectors.sqs.options import DEFAULTS, REFUSES, SqsOptions, check, warn, warn_of
@@ -170,4 +170,6 @@ sqs = Connector(
     check=check,
     warn=warn,
     view=VIEW,
+    addresses=lambda opening: [opening.options.address(opening)],
+    hops=hops,
 )

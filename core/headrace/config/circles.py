@@ -10,9 +10,9 @@ from headrace.plugins import Connector, Opening
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Something that a mapping tells: the address, and where in the config its destination was written."""
+    """Something that a mapping tells: its addresses, and where in the config the destination was written."""
 
-    address: str
+    addresses: frozenset[str]
     path: str
 
 
@@ -26,11 +26,8 @@ class Node:
 
 def node(connector: Connector, opening: Opening) -> Node:
     """What the mapping of *opening* reads and tells, in words that connectors and destinations share."""
-    addressed = [(to.kind.address(opening, to.options), to.path) for to in opening.destinations]
-    return Node(
-        reads=frozenset(connector.addresses(opening)),
-        tells=[Told(address, path) for address, path in addressed if address],
-    )
+    tells = [Told(frozenset(to.kind.addresses(opening, to.options)), to.path) for to in opening.destinations]
+    return Node(reads=frozenset(connector.addresses(opening)), tells=tells)
 
 
 def circles(nodes: Mapping[str, Node]) -> Iterator[tuple[str, Sequence[str]]]:
@@ -46,7 +43,7 @@ def circles(nodes: Mapping[str, Node]) -> Iterator[tuple[str, Sequence[str]]]:
 def _from(nodes: Mapping[str, Node], name: str, way: list[str]) -> Iterator[tuple[str, list[str]]]:
     for told in nodes[name].tells:
         for reader, other in nodes.items():
-            if told.address not in other.reads:
+            if not told.addresses & other.reads:
                 continue
             if reader == way[0]:
                 yield told.path, [*way, reader]

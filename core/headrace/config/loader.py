@@ -187,6 +187,8 @@ class _Loader:
                     self.fault(steps_of(fault.path), self.places.scrub(fault.message))
         nodes = {name: node(one.connector, openings[name]) for name, one in running.items()}
         for path, way in circles(nodes):
+            if way[0] == way[-2] and running[way[0]].connector is not invocations:
+                continue  # its own source: the destination's check says it, all values or not
             where = steps_of(path) or ("mappings", way[-2], *self.places.find(self.value["mappings"][way[-2]], path))
             self.fault(where, f"closes a circle, in which records would go round for ever: {' → '.join(way)}; break it")
 

@@ -1,0 +1,98 @@
+"""Circles of destinations, over queues, topics and functions; and the count of hops that travels with a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headrace import config
+from headrace.config.circles import Node, Told, circles
+from headrace.errors import ConfigError
+from headrace.model import Record
+from headrace_connectors.attributes import HOPS, attributes
+from headrace_connectors.catalog import catalog
+from headrace_connectors.sqs.event import hops
+from headrace_connectors.sqs.event import records as sqs_records
+from support.messages import message
+from support.scripted import message as received
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/"
+ARN = "arn:aws:sqs:eu-west-1:123456789012:"
+BASE = """\
+service: {{name: shop}}
+functions: {{f: {{handler: a.b}}, g: {{handler: a.b}}}}
+mappings:
+  one:
+    source: {one}
+    function: f
+    maximum_retry_attempts: 1
+    destination_config: {{{end}: {{destination: {to_two}}}}}
+  two:
+    source: {two}
+    function: g
+    maximum_retry_attempts: 1
+    destination_config: {{on_failure: {{destination: {to_one}}}}}
+"""
+SQS = {
+    "one": f'{{type: sqs, queue_url: "{QUEUE}one"}}',
+    "two": f'{{type: sqs, queue_url: "{QUEUE}two"}}',
+    "to_one": f'"{ARN}one"',
+    "to_two": f'{{type: sqs, queue_url: "{QUEUE}two"}}',
+}
+KAFKA = {
+    "one": "{type: kafka, bootstrap_servers: ['k:9092', 'l:9092'], topics: [one]}",
+    "two": "{type: kafka, bootstrap_servers: ['l:9092'], topics: [two, three]}",
+    "to_one": "{type: kafka, bootstrap_servers: ['l:9092'], topic: one}",
+    "to_two": "{type: kafka, bootstrap_servers: ['l:9092', 'm:9092'], topic: three}",
+}
+
+
+def load(tmp_path: Path, end: str = "on_failure", **places: str) -> config.Config:
+    (tmp_path / "c.yaml").write_text(BASE.format(end=end, **places))
+    return config.load([tmp_path / "c.yaml"], catalog, {})
+
+
+@pytest.mark.parametrize("places", [SQS, KAFKA])
+@pytest.mark.parametrize("end", ["on_failure", "on_success"])
+def test_two_mappings_that_tell_each_other_are_a_circle(tmp_path: Path, places: dict[str, str], end: str) -> None:
+    """Mutations: an ARN that is not the URL's queue; a server in common that is not seen; only one end looked at."""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, end, **places)
+    (fault,) = str(caught.value).splitlines()
+    assert fault.startswith(f"{tmp_path}/c.yaml:13: mappings.two.destination_config.on_failure.destination: closes a")
+    assert fault.endswith("go round for ever: one → two → one; break it")
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {**SQS, "to_one": f'"{ARN}three"'},
+        {**SQS, "to_one": '"arn:aws:sqs:eu-west-1:000000000000:one"'},
+        {**SQS, "to_one": '"arn:aws:sqs:eu-west-2:123456789012:one"'},
+        {**KAFKA, "to_one": "{type: kafka, bootstrap_servers: ['m:9092'], topic: one}"},
+    ],
+)
+def test_another_place_of_the_same_name_is_none(tmp_path: Path, places: dict[str, str]) -> None:
+    assert list(load(tmp_path, **places).mappings) == ["one", "two"]
+
+
+def test_every_circle_is_found_once_and_a_way_into_it_is_none() -> None:
+    def node(reads: str, *tells: str) -> Node:
+        return Node(frozenset(reads), [Told(frozenset(one), f"to-{one}") for one in tells])
+
+    nodes = {"in": node("", "a"), "a": node("a", "b"), "b": node("b", "c", "b"), "c": node("c", "a", "out")}
+    assert list(circles(nodes)) == [("to-a", ["a", "b", "c", "a"]), ("to-b", ["b", "b"])]
+
+
+@pytest.mark.parametrize(("value", "count"), [("3", 3), ("0", 0), ("-1", 0), ("x", 0), ("9" * 40, 0)])
+def test_a_queues_message_says_how_far_it_has_come(value: str, count: int) -> None:
+    """Mutation: the count that is not read back, so that a runaway never ends."""
+
+    def made(attributes_: object) -> list[Record]:
+        return sqs_records([{**received("m"), "MessageAttributes": attributes_}], None, 0.0)
+
+    assert hops(made({HOPS: {"DataType": "Number", "StringValue": value}})) == count
+    assert hops(made({})) == 0
+    sent = attributes(message("m", b"{}"))
+    assert HOPS not in sent
