@@ -36,7 +36,7 @@ async def test_one_message_a_record_with_its_key(apache_kafka: Cluster) -> None:
     assert [one["payload"]["Records"][0]["id"] for one in records] == ["a", "b", "c"]
     assert {(one.key, one.partition) for one in found} == {(b"\xff\x00", found[0].partition)}
     assert records[0]["requestContext"]["condition"] == "RetriesExhausted"
-    assert records[0]["requestContext"]["functionArn"] == "arn:$LATEST"
+    assert records[0]["requestContext"]["functionArn"] == "arn:aws:lambda:us-east-1:000000000000:function:fn:$LATEST"
     assert (rig.tally.delivered, log.finished) == (3, True)
 
 
