@@ -11,17 +11,15 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from headrace.asynchronous import invocations, queue_of
 from headrace.config.bundle import Bundle, gather
-from headrace.config.circles import circles, node
 from headrace.config.configured import MappingConfig
 from headrace.config.entry import Around, Entry
 from headrace.config.places import Places, Where
-from headrace.config.queues import Queue, queue_mapping, queue_of_function, targets
+from headrace.config.queues import queue_of_function
+from headrace.config.round import look_round, queue_mappings
 from headrace.config.routes import Routes
 from headrace.config.salvage import nothing
 from headrace.config.shape import nearest
-from headrace.config.together import of_opening, steps_of
 from headrace.config.wording import Validator, is_sensitive, not_a_mapping, unknown
 from headrace.errors import ConfigError, Fault
 from headrace.plugins import Catalog, Destined, Opening
@@ -137,8 +135,8 @@ class _Loader:
         if not queues and ("mappings" not in self.value or self.value["mappings"] == {}):
             self.fault(("mappings",), "no mapping is given, so there is nothing to run; add one")
         complete = {name: one for name, one in mappings.items() if one is not None}
-        running = self._queues(around, complete)
-        self._told(around, {**complete, **running})
+        running = queue_mappings(around, complete, folders)
+        look_round(self.validator, around, {**complete, **running}, self.value)
         self.validator.faults = list(dict.fromkeys(self.validator.faults))  # a destination's may come of each mapping
         warnings = sorted({one: None for entry in entries.values() for one in entry.warnings}, key=_Order(self.places))
         if service is None or self.validator.faults:
@@ -159,38 +157,6 @@ class _Loader:
             places=self.places,
         )
         return config, [], warnings
-
-    def _queues(self, around: Around, mappings: Mapping[str, MappingConfig]) -> dict[str, MappingConfig]:
-        """The queues that run: those that are written, and those of functions that a destination is told of."""
-        known = {name: one for name, one in (around.functions or {}).items() if one is not None}
-        ends = [end for one in mappings.values() for end in (one.on_failure, one.on_success)]
-        ends += [end for one in around.queues.values() for end in (one.on_failure, one.on_success)]
-        told = targets(ends)
-        found = {name: around.queues.get(name) or Queue() for name in known if name in around.queues or name in told}
-        return {
-            queue_of(name): queue_mapping(name, queue, self.bundle.folders["functions", name], around.section_folders)
-            for name, queue in found.items()
-        }
-
-    def _told(self, around: Around, running: Mapping[str, MappingConfig]) -> None:
-        """What is wrong with the destinations of functions, and with all destinations together."""
-        sections = {name: part.whole for name, part in around.sections.items() if part.whole is not None}
-        if len(sections) < len(around.sections) or not around.service:
-            return
-        openings = {
-            name: one.opening(around.service, sections, 0.0, functions=tuple(around.functions or ()))
-            for name, one in running.items()
-        }
-        for name, one in running.items():
-            if one.connector is invocations:
-                for fault in of_opening(one.connector, openings[name]).faults:
-                    self.fault(steps_of(fault.path), self.places.scrub(fault.message))
-        nodes = {name: node(one.connector, openings[name]) for name, one in running.items()}
-        for path, way in circles(nodes):
-            if way[0] == way[-2] and running[way[0]].connector is not invocations:
-                continue  # its own source: the destination's check says it, all values or not
-            where = steps_of(path) or ("mappings", way[-2], *self.places.find(self.value["mappings"][way[-2]], path))
-            self.fault(where, f"closes a circle, in which records would go round for ever: {' → '.join(way)}; break it")
 
     def _block(self, top: str) -> dict[str, Any]:
         block = self.value.get(top, {})

@@ -1,0 +1,53 @@
+"""All that a config runs, seen together: the queues that something is told to, and who tells whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headrace.asynchronous import invocations, queue_of
+from headrace.config.circles import circles, node
+from headrace.config.configured import MappingConfig
+from headrace.config.entry import Around
+from headrace.config.places import Where, child
+from headrace.config.queues import Queue, queue_mapping, targets
+from headrace.config.together import of_opening, steps_of
+from headrace.config.wording import Validator
+
+
+def queue_mappings(
+    around: Around, mappings: Mapping[str, MappingConfig], folders: Mapping[Where, Path]
+) -> dict[str, MappingConfig]:
+    """The queues that run: those that are written, and those of functions that a destination is told of."""
+    known = {name: one for name, one in (around.functions or {}).items() if one is not None}
+    ends = [end for one in mappings.values() for end in (one.on_failure, one.on_success)]
+    ends += [end for one in around.queues.values() for end in (one.on_failure, one.on_success)]
+    told = targets(ends)
+    found = {name: around.queues.get(name) or Queue() for name in known if name in around.queues or name in told}
+    return {
+        queue_of(name): queue_mapping(name, queue, folders["functions", name], around.section_folders)
+        for name, queue in found.items()
+    }
+
+
+def look_round(validator: Validator, around: Around, running: Mapping[str, MappingConfig], value: Any) -> None:
+    """What is wrong with the destinations of functions, and with all destinations together; *value* is the config's."""
+    sections = {name: part.whole for name, part in around.sections.items() if part.whole is not None}
+    if len(sections) < len(around.sections) or not around.service:
+        return
+    functions = tuple(around.functions or ())
+    openings = {name: one.opening(around.service, sections, 0.0, functions=functions) for name, one in running.items()}
+    for name, one in running.items():
+        if one.connector is invocations:
+            for fault in of_opening(one.connector, openings[name]).faults:
+                validator.fault(steps_of(fault.path), validator.places.scrub(fault.message))
+    nodes = {name: node(one.connector, openings[name]) for name, one in running.items()}
+    for path, way in circles(nodes):
+        if way[0] == way[-2] and running[way[0]].connector is not invocations:
+            continue  # its own source: the destination's check says it, all values or not
+        mapping = ("mappings", way[-2])
+        where = steps_of(path) or (*mapping, *validator.places.find(child(child(value, "mappings"), way[-2]), path))
+        validator.fault(
+            where, f"closes a circle, in which records would go round for ever: {' → '.join(way)}; break it"
+        )
