@@ -127,7 +127,7 @@ def _destinations(config: Config, mapping: MappingConfig) -> Iterator[Row]:
                 yield _row(config, (*at, "when", "class"), sorted(route.classes), "default")
             if route.pattern is not None:
                 yield _row(config, (*at, "when", "pattern"), route.pattern, "default")
-            named = list(dict.fromkeys(str(steps[1]) for to in route.to if (steps := steps_of(to.path))))
+            named = list(dict.fromkeys(_name(steps) for to in route.to if (steps := steps_of(to.path))))
             if named:
                 place = (*at, "to") if len(rules) > 1 else at
                 yield _row(config, place, named[0] if len(named) == 1 else named, "default")
@@ -135,6 +135,11 @@ def _destinations(config: Config, mapping: MappingConfig) -> Iterator[Row]:
                 if not steps_of(to.path):
                     within = [int(step) if step.isdecimal() else step for step in to.path.split(".")]
                     yield from _destination(config, ("mappings", mapping.name, *within), to, mapping.options)
+
+
+def _name(steps: Where) -> str:
+    """What people call a destination that stands elsewhere: by its name, or by the function that has it."""
+    return str(steps[1]) if steps[0] == "destinations" else dotted(steps[:2])
 
 
 def _destination(config: Config, where: Where, to: Destined, source: BaseModel | None = None) -> Iterator[Row]:
