@@ -46,8 +46,7 @@ def look_round(validator: Validator, around: Around, running: Mapping[str, Mappi
     for path, way in circles(nodes):
         if way[0] == way[-2] and running[way[0]].connector is not invocations:
             continue  # its own source: the destination's check says it, all values or not
-        mapping, round_ = ("mappings", way[-2]), " → ".join(way)
+        mapping = ("mappings", way[-2])
         where = steps_of(path) or (*mapping, *validator.places.find(child(child(value, "mappings"), way[-2]), path))
-        validator.fault(
-            where, f"closes a circle, in which records would go round for ever: {' → '.join(way)}; break it"
-        )
+        names = " → ".join(way)
+        validator.fault(where, f"closes a circle, in which records would go round for ever: {names}; break it")
