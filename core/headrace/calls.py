@@ -118,6 +118,10 @@ class Calls(Protocol):
         """How many calls of each of these groups are not settled; groups without any are left out."""
         ...
 
+    async def unsettled(self, mapping: str, ids: Sequence[str]) -> frozenset[str]:
+        """Those of these calls that were put and are not settled."""
+        ...
+
     async def notes(self, mapping: str) -> Mapping[str, str]:
         """The last note of each group."""
         ...

@@ -204,14 +204,22 @@ class Holding:
                 async with asyncio.timeout(left):
                     await self._change.wait()
 
-    async def commit(
-        self, position: Position, memo: bytes | Unchanged | None = KEEP, calls: Sequence[Call] = ()
-    ) -> None:
+    async def commit(self, position: Position, memo: bytes | Unchanged | None = KEEP) -> None:
         async with self._fenced():
-            await self._ledger.commit(self.lease, position, memo=memo, calls=calls)
+            await self._ledger.commit(self.lease, position, memo=memo)
         self.position = position
         if not isinstance(memo, Unchanged):
             self.memo = memo
+
+    async def follow(self, position: Position, calls: Sequence[Call] = ()) -> None:
+        """Commit what follows the position, with the calls that come of it.
+
+        Lost, where the store was put back to an older copy and has another position: who has the shard next goes on
+        from that, and with the queue that is of one age with it.
+        """
+        async with self._fenced():
+            await self._ledger.commit(self.lease, position, calls=calls, after=self.position)
+        self.position = position
 
     async def mark(self, mark: Mark) -> None:
         async with self._fenced():

@@ -214,11 +214,13 @@ class Ledger(Calls, Protocol):
         memo: bytes | Unchanged | None = KEEP,
         end: bool = False,
         calls: Sequence[Call] = (),
+        after: Position | None = None,
     ) -> None:
         """Everything at and below *position* has its verdict; durable when it returns.
 
         A position that moves clears crashes and mark, and puts *calls* in the mapping's queue: a repeat moves nothing,
-        and puts none. *end* says that nothing follows: the row is nobody's then.
+        and puts none. *end* says that nothing follows: the row is nobody's then. *after* is the position that the row
+        must have until then: it has another where the store was put back to an older copy, and its queue with it.
 
         Raises:
             LaneLost: nothing was written.

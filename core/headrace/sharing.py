@@ -14,7 +14,7 @@ from headrace.errors import LedgerError, SourceUnavailable
 from headrace.leases import Holding
 from headrace.ledger import Graph, Ledger, Row
 from headrace.log import Closed
-from headrace.model import Condition, Held, LaneLost
+from headrace.model import Condition, Held, LaneLost, Position
 from headrace.plugins import Opening
 from headrace.shards import Listable
 from headrace.upkeep import Upkeep
@@ -75,11 +75,18 @@ class Sharing(Generic[L]):
         carried: what reads each shard that is ours.
         last: the holding of each shard that ever was, whether or not it is held still.
 
-    *make* says what reads a shard; *listed* is told the source's own time after each listing.
+    *make* says what reads a shard; *listed* is told the source's own time after each listing; *restored* is what a
+    position becomes when it is written back to a store that lost it.
     """
 
     def __init__(
-        self, opening: Opening, shards: Listable, make: Make[L], *, listed: Callable[[float], None] = lambda _: None
+        self,
+        opening: Opening,
+        shards: Listable,
+        make: Make[L],
+        *,
+        listed: Callable[[float], None] = lambda _: None,
+        restored: Callable[[Position], Position] = str,
     ) -> None:
         if opening.leases is None:
             raise ValueError("a sharded source needs leases")
@@ -93,7 +100,9 @@ class Sharing(Generic[L]):
         self.carried: dict[str, L] = {}
         self.last: dict[str, Holding] = {}
         self._news = asyncio.Event()
-        self._upkeep = Upkeep(opening, shards, self._leases, self.last, news=self._news, listed=listed)
+        self._upkeep = Upkeep(
+            opening, shards, self._leases, self.last, news=self._news, listed=listed, restored=restored
+        )
         self.found = self._upkeep.tell
         self.condition = Condition("connecting", since=self._clock.wall())
 

@@ -42,6 +42,10 @@ class StoredLedger(StoredCalls):
     async def _run(self, work: Callable[[Rows], T]) -> T:
         """Run *work* alone and whole: what it wrote is durable when this returns, and gone when it raises."""
 
+    async def _look(self, work: Callable[[Rows], T]) -> T:
+        """Run *work*, which only reads: a store that can do that for less does so here."""
+        return await self._run(work)
+
     @abstractmethod
     async def close(self) -> None: ...
 
@@ -118,7 +122,7 @@ class StoredLedger(StoredCalls):
         return await self._run(work)
 
     async def rows(self, mapping: str) -> Graph:
-        return await self._run(lambda rows: replace(rows.head(mapping), rows=tuple(rows.rows(mapping))))
+        return await self._look(lambda rows: replace(rows.head(mapping), rows=tuple(rows.rows(mapping))))
 
     async def acquire(self, mapping: str, shard: str, owner: str, ttl: float) -> Lease | None:
         def work(rows: Rows) -> Lease | None:
@@ -156,15 +160,18 @@ class StoredLedger(StoredCalls):
         memo: bytes | Unchanged | None = KEEP,
         end: bool = False,
         calls: Sequence[Call] = (),
+        after: Position | None = None,
     ) -> None:
         def work(rows: Rows) -> Row | None:
             before = rows.row(lease.mapping, lease.shard)
-            after = before and leasing.commit(before, lease, position, memo, end=end)
-            if before and after:
-                rows.put(lease.mapping, after)
-                if after.position != before.position:
+            if before is None or (after not in {None, before.position} and position != before.position):
+                return None
+            row = leasing.commit(before, lease, position, memo, end=end)
+            if row:
+                rows.put(lease.mapping, row)
+                if row.position != before.position:
                     accept(rows, lease.mapping, calls)
-            return after
+            return row
 
         _unless_lost(await self._run(work), lease)
 

@@ -131,6 +131,9 @@ class StoredCalls(ABC):
 
         return await self._look(work)
 
+    async def unsettled(self, mapping: str, ids: Sequence[str]) -> frozenset[str]:
+        return await self._look(lambda rows: frozenset(id_ for id_ in ids if rows.call(mapping, id_) is not None))
+
     async def notes(self, mapping: str) -> Mapping[str, str]:
         return await self._look(lambda rows: rows.notes(mapping))
 

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from headrace import graph
 from headrace.errors import GraphChanged, PositionsLost, SourceUnavailable
@@ -14,6 +15,7 @@ from headrace.graph import Kept, Start
 from headrace.leases import Holding, Leases
 from headrace.ledger import Graph, Ledger
 from headrace.memory import MemoryLedger
+from headrace.model import Position
 from headrace.plugins import Opening
 from headrace.shards import Listable, Listed, Listing
 from headrace.times import unix
@@ -36,7 +38,8 @@ class Upkeep:
         found: children that were told of, and are not added yet.
 
     *last* are the holdings of this copy by shard, whether or not they are held still; *news* is set when it should be
-    looked again at once; *listed* is told the source's own time after each listing of the known stream.
+    looked again at once; *listed* is told the source's own time after each listing of the known stream; *restored* is
+    what a position becomes when it is written back.
     """
 
     def __init__(
@@ -48,11 +51,12 @@ class Upkeep:
         *,
         news: asyncio.Event,
         listed: Callable[[float], None],
+        restored: Callable[[Position], Position],
     ) -> None:
         self._settings, self._mapping = opening.settings, opening.mapping
         self._log, self._clock = opening.log, opening.clock
         self._shards, self._leases, self._last = shards, leases, last
-        self._news, self._listed = news, listed
+        self._news, self._listed, self._restored = news, listed, restored
         self.known: Graph | None = None
         self.found: list[Listed] = []
         self._listing: Listing | None = None  # of a first start, until its graph is written
@@ -125,7 +129,8 @@ class Upkeep:
             for shard, one in self._last.items()
             if one.epoch >= seen_at.get(shard, 0)  # else another has held it since
         }
-        rows = graph.went_back(known, seen, held)
+        lost = graph.went_back(known, seen, held)
+        rows = [replace(row, position=self._restored(row.position)) for row in lost]
         for holding in self._leases.holding(self._mapping).values():
             holding.lose("the store was emptied, or put back to an older copy")
         if known.identity is None or known.generation is None:

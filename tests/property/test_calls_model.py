@@ -176,6 +176,7 @@ class Walk:
         assert await self.ledger.waiting("m") == counted
         groups = [m.call.group for m in self.model.values()]
         assert await self.ledger.unfinished("m", GROUPS) == {group: groups.count(group) for group in set(groups)}
+        assert await self.ledger.unsettled("m", [*IDS, "none"]) == set(self.model)
         assert await self.ledger.notes("m") == self.notes
 
 

@@ -55,6 +55,10 @@ class RedisCalls:
         counts = await self._running.call("unfinished", mapping, *groups)
         return {group: count for group, count in zip(groups, counts, strict=True) if count}
 
+    async def unsettled(self, mapping: str, ids: Sequence[str]) -> frozenset[str]:
+        answer = await self._running.call("unsettled", mapping, *ids)
+        return frozenset(id_ for id_, there in zip(ids, answer, strict=True) if there)
+
     async def notes(self, mapping: str) -> Mapping[str, str]:
         flat = [part.decode() for part in await self._running.call("notes", mapping)]
         return dict(zip(flat[::2], flat[1::2], strict=True))

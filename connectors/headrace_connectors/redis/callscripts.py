@@ -172,6 +172,12 @@ local answer = {}
 for i, group in ipairs(ARGV) do answer[i] = tonumber(redis.call('HGET', groups, 'all:' .. group) or 0) end
 return answer
 """,
+    # ids; answers for each whether it is there
+    "unsettled": """
+local answer = {}
+for i, id in ipairs(ARGV) do answer[i] = get(id, 'accepted') and 1 or 0 end
+return answer
+""",
     "notes": """
 return redis.call('HGETALL', notes)
 """,

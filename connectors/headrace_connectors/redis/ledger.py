@@ -104,9 +104,11 @@ class RedisLedger(RedisCalls):
         memo: bytes | Unchanged | None = KEEP,
         end: bool = False,
         calls: Sequence[Call] = (),
+        after: Position | None = None,
     ) -> None:
         kept = ("keep", b"") if isinstance(memo, Unchanged) else ("memo", _write_memo(memo))
-        await self._if_ours("commit", lease, next(self._serials), position, int(end), *kept, *written(calls))
+        follows = "" if after is None else f"={after}"
+        await self._if_ours("commit", lease, next(self._serials), position, int(end), *kept, follows, *written(calls))
 
     async def mark(self, lease: Lease, mark: Mark) -> None:
         await self._if_ours("mark", lease, next(self._serials), json.dumps([mark.position, mark.attempt]))

@@ -195,7 +195,8 @@ for i = 2, #ARGV, 4 do
 end
 return answer
 """,
-    # shard, owner, epoch, serial, position, end, 'memo' or 'keep', memo, then calls as put has them
+    # shard, owner, epoch, serial, position, end, 'memo' or 'keep', memo, '' or = and the position that it follows, then
+    # calls as put has them
     "commit": """
 local row = read(ARGV[1])
 if not matches(row, ARGV[2], ARGV[3]) then return 0 end
@@ -203,12 +204,13 @@ local finish = ARGV[6] == '1'
 if row.ended then return finish and row.position == ARGV[5] and 1 or 0 end
 if not row.held then return 0 end
 if tonumber(ARGV[4]) < row.serial then return 1 end
+if ARGV[9] ~= '' and row.position ~= string.sub(ARGV[9], 2) and row.position ~= ARGV[5] then return 0 end
 local changes = {position = ARGV[5], ended = ARGV[6], serial = ARGV[4]}
 if ARGV[7] == 'memo' then changes.memo = ARGV[8] end
 if row.position ~= ARGV[5] then
     changes.crashes = 0
     changes.mark = ''
-    accept(9)
+    accept(10)
 end
 write(ARGV[1], changes)
 return 1

@@ -96,6 +96,16 @@ class CallsPutConformance(CallsSteps):
         await ledger.settle([taken])
         assert await ledger.unfinished("orders", ["g"]) == {"g": 2}
 
+    async def test_what_is_not_settled_is_known_by_its_id(self, ledger: Ledger) -> None:
+        """Catches: one that is taken, or comes due later, left out; one of another mapping; one that is settled."""
+        later = await ledger.now() + LONG
+        await ledger.put("orders", [call("a"), call("b"), call("c:é ", due=later), call("d")])
+        await ledger.put("refunds", [call("x")])
+        settled, _ = await self.take(ledger, 2)
+        await ledger.settle([settled])
+        assert await ledger.unsettled("orders", ["a", "b", "c:é ", "x", "y"]) == {"b", "c:é "}
+        assert await ledger.unsettled("orders", []) == set()
+
     # with a position
 
     async def test_calls_are_put_with_the_position_that_they_came_of(self, ledger: Ledger) -> None:
@@ -120,6 +130,19 @@ class CallsPutConformance(CallsSteps):
             await ledger.commit(lease, "8", end=True, calls=[call("b")])
             await ledger.settle(await self.take(ledger))
         assert await ledger.waiting("orders") == Waiting()
+
+    async def test_none_is_put_by_what_follows_a_position_that_is_not_there(self, ledger: Ledger) -> None:
+        """The store was put back to an older copy; a repeat is none. Catches: a position that is not compared."""
+        await ledger.plan("orders", "stream", GRAPH)
+        lease = await self.taken(ledger, "b")
+        begin = (await self.row(ledger, "b")).position
+        for _ in range(2):
+            await ledger.commit(lease, "7", calls=[call("a")], after=begin)
+        with pytest.raises(LaneLost):
+            await ledger.commit(lease, "9", calls=[call("b")], after="8")
+        assert (await self.row(ledger, "b")).position == "7"
+        await ledger.commit(lease, "8", calls=[call("c")], after="7")
+        assert sorted(ids(await self.take(ledger))) == ["a", "c"]
 
     async def test_who_was_overtaken_puts_none(self, ledger: Ledger) -> None:
         """By owner, by epoch, by time. Catches: calls that are put outside the fence."""
