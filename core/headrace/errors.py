@@ -102,12 +102,14 @@ class LedgerError(HeadraceError):
 class LedgerUnavailable(LedgerError):  # noqa: N818 - as above
     """A ledger's store does not answer now.
 
-    `written` is False when nothing was written for sure, and True when it may have been: the answer was lost.
+    `written` is False when nothing was written for sure, and True when it may have been: the answer was lost. None:
+    nothing was to be.
     """
 
-    def __init__(self, message: str, *, written: bool) -> None:
+    def __init__(self, message: str, *, written: bool | None) -> None:
         self.written = written
-        super().__init__(f"{message}; {'the write may have happened' if written else 'nothing was written'}")
+        ends = {True: "; the write may have happened", False: "; nothing was written", None: ""}
+        super().__init__(f"{message}{ends[written]}")
 
 
 class PositionsLost(LedgerError):  # noqa: N818 - as above

@@ -22,7 +22,6 @@ from headrace.retry import while_busy
 from headrace.sqlitecalls import SqliteCallRows
 from headrace.sqliteformat import prepare
 from headrace.stored import Rows, StoredLedger
-from headrace.storedcalls import CallRows
 
 T = TypeVar("T")
 
@@ -56,7 +55,7 @@ class SqliteLedger(StoredLedger):
         # beginning: as right, but it would never wait for the lock.
         return await self._thread.run(lambda: self._transaction("BEGIN IMMEDIATE", work))
 
-    async def _look(self, work: Callable[[CallRows], T]) -> T:
+    async def _look(self, work: Callable[[Rows], T]) -> T:
         return await self._thread.run(lambda: self._transaction("BEGIN DEFERRED", work))
 
     async def close(self) -> None:
@@ -78,11 +77,11 @@ class SqliteLedger(StoredLedger):
                 raise
             return result
 
-        return self._told(once)
+        return self._told(once, writes=begin == "BEGIN IMMEDIATE")
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._told(self._connect)
+            self._connection = self._told(self._connect, writes=False)
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
@@ -97,24 +96,25 @@ class SqliteLedger(StoredLedger):
             raise
         return connection
 
-    def _told(self, work: Callable[[], T]) -> T:
+    def _told(self, work: Callable[[], T], *, writes: bool) -> T:
         """Carry *work* out, again while others have the file locked; say what is the matter in our words."""
         try:
             return while_busy(work, is_busy)
         except sqlite3.Error as error:
-            raise self._error(error) from error
+            raise self._error(error, writes=writes) from error
         except OSError as error:
             raise LedgerError(f"{self._path}: {error}") from error
 
-    def _error(self, error: sqlite3.Error) -> LedgerError:
+    def _error(self, error: sqlite3.Error, *, writes: bool) -> LedgerError:
         """A transaction that failed was rolled back, or will be by whoever opens the file next."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        nothing, perhaps = (False, True) if writes else (None, None)
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            return LedgerUnavailable(f"{self._path} is locked by another process", written=False)
+            return LedgerUnavailable(f"{self._path} is locked by another process", written=nothing)
         if code == sqlite3.SQLITE_FULL:
-            return LedgerUnavailable(f"{self._path}: the disk is full; make room", written=False)
+            return LedgerUnavailable(f"{self._path}: the disk is full; make room", written=nothing)
         if code == sqlite3.SQLITE_IOERR:
-            return LedgerUnavailable(f"{self._path}: {error} (a full or failing disk)", written=True)
+            return LedgerUnavailable(f"{self._path}: {error} (a full or failing disk)", written=perhaps)
         mends = {
             sqlite3.SQLITE_READONLY: "may not be written; give this user the right to write the file and its folder",
             sqlite3.SQLITE_CANTOPEN: "cannot be opened; is its folder there, and may this user write in it?",

@@ -78,9 +78,23 @@ async def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path):
         with pytest.raises(LedgerUnavailable, match="locked by another process; nothing was written") as raised:
             await ledger.plan("m", "stream", GRAPH)
         assert not raised.value.written
+        assert (await ledger.rows("m")).rows == (), "who only looks waits for no lock"
         other.execute("ROLLBACK")
     assert await ledger.plan("m", "stream", GRAPH)
     await ledger.close()
+
+
+async def test_of_what_only_reads_nothing_is_said_of_writing(tmp_path: Path):
+    """A lock that keeps readers out, too. Catches: "nothing was written" of a look, or of an opening."""
+    path = tmp_path / "state.db"
+    ledger = await opened(path)
+    await ledger.plan("m", "stream", GRAPH)
+    await ledger.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LedgerUnavailable, match=r"locked by another process$"):
+            await opened(path)
 
 
 async def test_a_lease_that_expires_while_the_file_is_locked_writes_nothing(tmp_path: Path):

@@ -31,6 +31,9 @@ Argument: TypeAlias = str | bytes | int | float
 
 _QUEUE = ("calls", "due", "taken", "groups", "notes")
 
+_READING = frozenset({"now", "waiting", "unfinished", "unsettled", "notes", "rows"})
+"""Verbs that write nothing, so that there is nothing to say of it."""
+
 _PASSING = (OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError)
 _PASSING_WORDS = ("READONLY", "OOM", "MISCONF", "NOREPLICAS", "BUSY")
 """Answers of a server that refuses for now, as the client knows them or by their code; scripts look before they write,
@@ -50,7 +53,7 @@ class Running:
         Raises:
             LedgerError: as the verbs of a ledger do.
         """
-        await self._reach()
+        await self._reach(verb)
         key = f"headrace:{{{self._service}/{mapping}}}"
         keys = (key, *(f"{key}:{name}" for name in _QUEUE))
         client = cast("Any", self._client)
@@ -60,12 +63,12 @@ class Running:
             except NoScriptError:  # the server was restarted, or another took its place: nothing was run
                 return await client.eval(self._scripts[verb], len(keys), *keys, *arguments)
         except (RedisError, OSError) as error:
-            raise self._error(error, written=True) from error
+            raise self._error(error, verb, sent=True) from error
 
     async def close(self) -> None:
         await disconnect(self._client)
 
-    async def _reach(self) -> None:
+    async def _reach(self, verb: str) -> None:
         """A connection that stands before anything is sent, so that a refused one is known to have written nothing."""
         if not isinstance(self._client, Redis):
             return
@@ -73,9 +76,10 @@ class Running:
         try:
             await pool.release(await pool.get_connection())
         except (RedisError, OSError) as error:
-            raise self._error(error, written=False) from error
+            raise self._error(error, verb, sent=False) from error
 
-    def _error(self, error: Exception, *, written: bool) -> LedgerError:
+    def _error(self, error: Exception, verb: str, *, sent: bool) -> LedgerError:
+        reads = verb in _READING
         text = str(error)
         if "LEDGERFORMAT" in text:
             found = text.partition("LEDGERFORMAT ")[2].split()[0]
@@ -86,11 +90,12 @@ class Running:
         if isinstance(error, (AuthenticationError, AuthorizationError)) or "NOAUTH" in text or "WRONGPASS" in text:
             return LedgerError(f"{self._place} refuses us: {text}; correct user and password in the URL")
         if isinstance(error, _PASSING) or (isinstance(error, ResponseError) and text.startswith(_PASSING_WORDS)):
-            return LedgerUnavailable(f"{self._place} refuses for now: {text}", written=False)
+            return LedgerUnavailable(f"{self._place} refuses for now: {text}", written=None if reads else False)
         if isinstance(error, ResponseError):
             return LedgerError(f"{self._place} refuses the ledger's scripts: {text}")
         if isinstance(error, (Disconnected, Silent, RedisClusterException, OSError)):
-            return LedgerUnavailable(f"{self._place} does not answer: {text or type(error).__name__}", written=written)
+            why = text or type(error).__name__
+            return LedgerUnavailable(f"{self._place} does not answer: {why}", written=None if reads else sent)
         return LedgerError(f"{self._place} cannot be used: {text}")
 
 
