@@ -163,12 +163,23 @@ class InvocationLane:
                     self._say("unavailable", str(error))
                     raise
         self._say("polling")
+        at_work = {one.call.id: one for one in self._out}
         for one in taken:
+            if former := at_work.get(one.call.id):
+                self._go_on(former, one, sent)
+                continue
             at = max(one.accepted, one.call.due) - self._ahead  # one that was put to come later is no older for that
             record = Record(one.call.id, one, at, len(one.call.event), token=one, attempt=one.attempt)
             record.until = self._until(sent)
             self._held[one] = record
             self._inbox.append(record)
+
+    def _go_on(self, former: Taken, taken: Taken, sent: float) -> None:
+        """A call that the store gives out anew, as it lost who had it, is at work here: it goes on under *taken*."""
+        record = self._out.pop(former)
+        del self._held[former]
+        record.token, record.until = taken, self._until(sent)
+        self._out[taken] = self._held[taken] = record
 
     async def _compare_clocks(self, queue: Calls) -> None:
         """How far the store's clock is ahead of ours, by which ages are reckoned; asked seldom, for both go on."""
