@@ -62,6 +62,7 @@ class Telling:
         )
         if isinstance(self.lane, InvocationLane):
             writes = InvocationRecords(about=self.about, render=self.source.render, request_id=self.lane.request_id)
+            full = True  # of an invocation there is no other record
         return Outlet(
             destination=self.opened[to.key],
             write=writes,
