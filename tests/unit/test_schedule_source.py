@@ -98,6 +98,42 @@ def test_what_is_wrong_is_said_with_its_place(shop: Shop, source: dict[str, Any]
     assert "c.yaml:" in err
 
 
+@pytest.mark.parametrize(
+    ("one", "place"),
+    [
+        ({"schedule_expression": "rate(0 hours)", "overlap": "never"}, "a.overlap"),
+        ({"schedule_expression": "rate(0 hours)", "overlp": "skip"}, "a.overlp"),
+        (
+            {"schedule_expression": "rate(0 hours)", "flexible_time_window": {"mode": "FLEXIBLE"}},
+            "a.flexible_time_window",
+        ),
+        (5, "a"),
+    ],
+)
+def test_a_schedule_of_the_wrong_shape_hides_no_fault_of_the_others_nor_its_own(
+    shop: Shop, one: object, place: str
+) -> None:
+    """Mutations: what is lost of one schedule is lost of all, as they have the same settings; an entry of which all is
+    lost leaves nothing to go by."""
+    dates = {"start_date": "2027-01-01", "end_date": "2026-01-01"}
+    shop.write(
+        {
+            "schedules": {
+                "a": one,
+                "b": {"schedule_expression": "rate(1 week)"},
+                "c": {"schedule_expression": "rate(1 hour)", "schedule_expression_timezone": "Europe/Berln"},
+                "d": {"schedule_expression": "rate(1 hour)", **dates},
+                "e": {"input": {}},
+            }
+        }
+    )
+    _, _, err = shop.run("check", "")
+    places = {"b.schedule_expression", "c.schedule_expression_timezone", "d.end_date", "e.schedule_expression", place}
+    own = {"a.schedule_expression"} if isinstance(one, dict) else set()
+    told = {line.split("source.schedules.")[1].split(": ")[0] for line in err.splitlines() if "warning" not in line}
+    assert told == places | own
+
+
 def test_a_rate_needs_a_store_that_remembers(shop: Shop) -> None:
     """Mutation: a rate that fires again at each start."""
     shop.write({"schedule_expression": "rate(1 hour)"}, state="memory:")

@@ -49,10 +49,9 @@ class Part(Generic[Model]):
     lost: frozenset[Where] = frozenset()
 
     def names(self, also: Collection[Where] = ()) -> set[str]:
-        """The words for what is lost of what the model knows: the steps to it, and what it may hold."""
+        """The words for what is lost of what the model knows, as `sound` takes them."""
         form = shape(self.model)
-        known = [where for where in (*self.lost, *also) if where and form.at(where)]
-        return {str(step) for where in known for step in (*where, *form.names(where))}
+        return {word for where in (*self.lost, *also) if where and form.at(where) for word in form.words(where)}
 
     def models(self, also: Collection[Where] = ()) -> list[Model]:
         """All that it may be, the defaults first; none where too much is lost. *also* is lost, if it is known here."""
@@ -111,8 +110,8 @@ def slot(inner: Where) -> Where:
 
 
 def sound(said: str, names: Iterable[str]) -> bool:
-    """True if *said* names nothing that is lost."""
-    return not any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) for name in names)
+    """True if *said* names nothing that is lost; where one of *names* is of several words, not all of them."""
+    return not any(all(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said) for word in name.split()) for name in names)
 
 
 def ways(choices: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
@@ -187,7 +186,8 @@ class _Mending(Generic[Model]):
         """What is lost of what the model knows, with the stand-ins for it."""
         for where in self.lost:
             if found := self.form.at(where):
-                yield where, list(stand_ins(self.form, found))
+                entry = self.form.is_chosen(where) and any(one.get("type") == "object" for one in found)
+                yield where, [*stand_ins(self.form, found), *([{}] if entry else ())]  # what is beside it needs no more
 
     def _errors(self, value: Mapping[str, Any]) -> list[ErrorDetails]:
         try:

@@ -58,6 +58,24 @@ class Shape:
         """The settings that the model knows at *where*."""
         return [name for one in self.at(where) for name in one.get("properties", ())]
 
+    def words(self, where: Where) -> Iterator[str]:
+        """What names the value at *where*: each step to it, and each setting that it may hold.
+
+        Behind a key that users choose each goes with the way to that key, as what other keys hold has the same names.
+        """
+        keys = max((end for end in range(1, len(where) + 1) if self.is_chosen(where[:end])), default=0)
+        entry, deeper = ".".join(map(str, where[:keys])), where[keys:]
+        if entry and not deeper:
+            yield entry
+        yield from (f"{entry} {word}".strip() for word in (*deeper, *self.names(where)))
+
+    def is_chosen(self, where: Where) -> bool:
+        """Whether the last step is a key that users choose: the model has no name for it, and takes any."""
+        return any(
+            where[-1] not in one.get("properties", {}) and isinstance(one.get("additionalProperties"), dict)
+            for one in self.at(where[:-1])
+        )
+
 
 @cache
 def shape(model: type[BaseModel]) -> Shape:
