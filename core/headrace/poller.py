@@ -13,6 +13,7 @@ from typing import Any, Self, TypedDict
 from pydantic import ValidationError
 
 from headrace.config.entry import Around, Entry
+from headrace.config.given import plain
 from headrace.config.places import Places
 from headrace.config.salvage import Part, details
 from headrace.config.wording import Validator
@@ -80,9 +81,9 @@ class Poller:
         self._leases = _leases(catalog, state, name)
         self._drain_timeout = drain_timeout
         self._running: asyncio.Future[None] | None = None
-        self._function = Function.of(name, handler, timeout=timeout)
         url = state if isinstance(state, str) else ""
         opening = _opening(replace(catalog, connectors=[connector]), sections, arguments, name, timeout, state=url)
+        self._function = Function.of(name, handler, timeout=timeout)
         self._mapping = Running(connector, replace(opening, leases=self._leases), self._function)
 
     @property
@@ -167,26 +168,31 @@ def _opening(
 ) -> Opening:
     """What the catalog's one connector is told, from keyword arguments: checked as a mapping of a config file is."""
     (connector,) = catalog.connectors
-    given = {key: value for key, value in arguments.items() if value is not None}
+    given, strange = plain({key: value for key, value in arguments.items() if value is not None})
     written = {
         "source": {"type": connector.type, **{k: v for k, v in given.items() if k not in MappingSettings.model_fields}},
         "function": name,
         **{key: value for key, value in given.items() if key in MappingSettings.model_fields},
     }
     validator = Validator(Places())
+    limit, more = plain(timeout, ("timeout",))
+    function = validator.part(FunctionSettings, {"handler": "library.handler", "timeout": limit}, ("mappings", name))
     around = Around(
         service=name,
         state=state,
         catalog=catalog,
         sections={name: _section(one) for name, one in sections.items()},
         section_folders={},
-        functions={name: FunctionSettings(handler="library.handler", timeout=timeout)},
+        functions={name: function.whole},
         asynchronous=False,
     )
     entry = Entry(validator, around, name, written, Path.cwd())
     mapping = entry.read()
-    if mapping is None or validator.faults:
-        raise ConfigError(_of_arguments(validator.faults, name), _of_arguments(entry.warnings, name))
+    faults = [*strange, *more]
+    told = [fault.path for fault in faults]
+    faults += [fault for fault in _of_arguments(validator.faults, name) if fault.path not in told]
+    if mapping is None or faults:
+        raise ConfigError(faults, _of_arguments(entry.warnings, name))
     for warning in _of_arguments(entry.warnings, name):
         log(mapping=name).warning("mapping.dangerous", at=warning.path, why=warning.message)
     return mapping.opening(name, sections, timeout, state=state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, Unpack
 
 from headrace.functions.invocation import Handler
@@ -66,7 +67,7 @@ class KafkaPoller(Poller):
         handler: Handler,
         consumer_group_id: str | None = None,
         starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = None,
-        starting_position_timestamp: str | float | None = None,
+        starting_position_timestamp: str | float | datetime | None = None,
         name: str | None = None,
         timeout: float = 30,
         drain_timeout: float = 30,
