@@ -9,26 +9,40 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headrace.testing import history
-from headrace.testing.history import Cause, Kill, Stopped
+from headrace.testing.history import Attempt, Cause, Kill, Stopped
+from headrace_connectors.schedule.bucket import LOOK
 from support import ticks
 from support.redis import Valkey
-from support.service import HANDLERS, Service
+from support.service import HANDLERS, Service, boot
 
 SCHEDULES = 300
 PERIOD = 30.0
 COPIES = 5
 KILLS = int(os.environ.get("HEADRACE_KILLS", "6"))
 TTL = 2.0
+JITTER = 6.0
 
 
-def config(state: str) -> dict[str, Any]:
-    """Three hundred schedules, a tenth of a second apart."""
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """FLUSHALL: what was at a handler then, or had ended so shortly before that nobody had looked, runs again."""
+
+    at: float
+    name: str = "emptied"
+
+    def explains(self, before: Attempt, after: Attempt) -> bool:
+        return before.begun < self.at + TTL and before.ended > self.at - LOOK - TTL and after.begun > self.at
+
+
+def config(state: str, jitter: float) -> dict[str, Any]:
+    """Three hundred schedules, a tenth of a second apart; what fires waits in the queue for up to *jitter* seconds."""
     return {
         "service": {"name": "faults", "listen": None, "log": {"format": "json"}, "state": state, "lease_ttl": TTL},
         "functions": {"work": {"handler": "tick_handlers.work", "path": str(HANDLERS), "timeout": 30}},
@@ -37,9 +51,10 @@ def config(state: str) -> dict[str, Any]:
                 "source": {
                     "type": "ticks",
                     "missed": "all",
+                    "jitter": jitter,
                     "schedules": {
                         str(number): {
-                            "schedule_expression": f"{PERIOD} {number / 10:.1f}",
+                            "schedule_expression": f"every({PERIOD}, {number / 10:.1f})",
                             "input": f'{{"schedule": {number}, "at": "<aws.scheduler.scheduled-time>"}}',
                         }
                         for number in range(SCHEDULES)
@@ -66,19 +81,25 @@ def planned(begin: float, end: float) -> set[int]:
 
 
 @pytest.fixture
-def copies(tmp_path: Path) -> Iterator[list[Service]]:
-    """Five, over one Valkey, that keep one book; not started."""
+def valkey() -> Iterator[Valkey]:
+    with Valkey("--appendonly", "yes") as server:
+        yield server
+
+
+@pytest.fixture
+def copies(tmp_path: Path, valkey: Valkey, request: pytest.FixtureRequest) -> Iterator[list[Service]]:
+    """Five, over one Valkey, that keep one book; not started. A parameter is the schedules' jitter."""
     ticks.install(tmp_path / "installed")
     around = {
         "BOOK": str(tmp_path / "book"),
         "PERIOD": str(PERIOD),
         "PYTHONPATH": os.pathsep.join([str(tmp_path / "installed"), str(HANDLERS.parent)]),
     }
-    with Valkey("--appendonly", "yes") as valkey:
-        made = [Service(tmp_path / f"copy-{number}", config(valkey.url), around) for number in range(COPIES)]
-        yield made
-        for copy in made:
-            copy.stop()
+    settings = config(valkey.url, getattr(request, "param", 0.0))
+    made = [Service(tmp_path / f"copy-{number}", settings, around) for number in range(COPIES)]
+    yield made
+    for copy in made:
+        copy.stop()
 
 
 async def test_five_copies_and_kills_at_random(copies: list[Service], tmp_path: Path) -> None:
@@ -108,6 +129,19 @@ async def test_copies_that_sleep_past_their_leases(copies: list[Service], tmp_pa
             await asyncio.sleep(1)
 
 
+@pytest.mark.parametrize("copies", [JITTER], indirect=True)
+async def test_a_store_that_is_emptied_under_five_copies(copies: list[Service], valkey: Valkey, tmp_path: Path) -> None:
+    """Some sixty calls wait in it each time. Mutations: positions that are written back as they were; a mend that puts
+    nothing."""
+    times: list[Cause] = []
+    async with judged(copies, tmp_path / "book", times):
+        for _ in range(3):
+            await asyncio.sleep(random.uniform(2, 3) * LOOK)
+            times.append(Emptied(boot()))
+            valkey.ask("FLUSHALL")
+    assert sum(copy.events("schedule.put_again") for copy in copies) > len(times)
+
+
 @asynccontextmanager
 async def judged(copies: list[Service], book: Path, causes: list[Cause]) -> AsyncIterator[None]:
     """Every occurrence that lies within the block is run, and again only for one of *causes*, which the block adds."""
@@ -118,7 +152,7 @@ async def judged(copies: list[Service], book: Path, causes: list[Cause]) -> Asyn
     yield
     await asyncio.sleep(PERIOD / 3)
     end = time.time()
-    await asyncio.sleep(3 * TTL + 10)
+    await asyncio.sleep(3 * TTL + JITTER + 10)
     for copy in copies:
         copy.terminate()
     for copy in copies:

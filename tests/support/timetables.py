@@ -38,7 +38,7 @@ class Copy(VirtualCopy):
         self.clock = clocks.clock if not ahead else _Ahead(clocks.clock, ahead)
         on_failure: Destined | None = more.pop("on_failure", None)
         self.leases = Leases(self._ledger, ttl=clocks.ttl, owner=name, closes=False, clock=self.clock, logger=self.told)
-        opening = Opening(
+        self.opening = Opening(
             service="s",
             mapping="m",
             settings=MappingSettings(**{**SETTINGS, **more}),
@@ -51,7 +51,7 @@ class Copy(VirtualCopy):
             leases=self.leases,
         )
         function = Function.of("f", self._handle, timeout=600, clock=self.clock)
-        self.mapping = Mapping(replace(schedule), opening, function)
+        self.mapping = Mapping(replace(schedule), self.opening, function)
 
     async def _ledger(self) -> Any:
         return self.clocks.store

@@ -12,7 +12,8 @@ from typing import Final
 from headrace.errors import ConfigError, Fault
 from headrace.plugins import Opening
 from headrace.times import unix
-from headrace_connectors.schedule.definition import Definition, definitions
+from headrace_connectors.schedule.definition import Definition, Parse, definitions
+from headrace_connectors.schedule.expression import parse
 from headrace_connectors.schedule.options import ScheduleOptions, ScheduleSettings
 from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import BEGINNING
@@ -50,8 +51,8 @@ NAME: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 """EventBridge Scheduler's names."""
 
 
-def check(opening: Opening) -> Iterator[Fault]:
-    """Every fault of every schedule."""
+def check(opening: Opening, parse: Parse = parse) -> Iterator[Fault]:
+    """Every fault of every schedule; expressions are read by *parse*."""
     options: ScheduleOptions = opening.options
     if opening.settings.batch_size != 1:
         yield Fault("batch_size", _ALONE)
@@ -62,10 +63,10 @@ def check(opening: Opening) -> Iterator[Fault]:
         if not NAME.fullmatch(name):
             yield Fault(f"source.schedules.{name}", "a name has 1 to 64 letters, digits, - _ .")
     for name, (where, one) in options.each(opening.mapping).items():
-        yield from _check(name, where, one, opening)
+        yield from _check(name, where, one, opening, parse)
 
 
-def _check(name: str, where: str, one: ScheduleSettings, opening: Opening) -> Iterator[Fault]:
+def _check(name: str, where: str, one: ScheduleSettings, opening: Opening, parse: Parse) -> Iterator[Fault]:
     if one.schedule_expression is None:
         yield Fault(f"{where}.schedule_expression", "is required: cron(…), rate(…) or at(…)")
         return
@@ -73,7 +74,7 @@ def _check(name: str, where: str, one: ScheduleSettings, opening: Opening) -> It
     if one.start_date and one.end_date and unix(one.start_date) > unix(one.end_date):
         yield Fault(f"{where}.end_date", "is before start_date")
     try:
-        definition = definitions({name: (where, one)}, opening)[name]
+        definition = definitions({name: (where, one)}, opening, parse)[name]
     except ConfigError as error:
         yield from error.faults
         return
@@ -114,9 +115,9 @@ def _strange_tokens(where: str, definition: Definition) -> Sequence[Fault]:
     return []
 
 
-def warn(opening: Opening) -> Iterator[Fault]:
+def warn(opening: Opening, parse: Parse = parse) -> Iterator[Fault]:
     """Legal, but it never fires, or has an input that is not what it seems."""
-    for where, definition in _legal(opening):
+    for where, definition in _legal(opening, parse):
         with suppress(ConfigError):
             yield from _strange_tokens(where, definition)
         now = datetime.fromtimestamp(opening.clock.wall(), UTC)
@@ -127,10 +128,10 @@ def warn(opening: Opening) -> Iterator[Fault]:
             yield Fault(f"{where}.schedule_expression", f"never fires: {why}")
 
 
-def _legal(opening: Opening) -> Iterator[tuple[str, Definition]]:
+def _legal(opening: Opening, parse: Parse) -> Iterator[tuple[str, Definition]]:
     options: ScheduleOptions = opening.options
     for name, (where, one) in options.each(opening.mapping).items():
         try:
-            yield where, definitions({name: (where, one)}, opening)[name]
+            yield where, definitions({name: (where, one)}, opening, parse)[name]
         except ConfigError:
             continue

@@ -71,7 +71,7 @@ class Definition:
 def definitions(
     each: Mapping[str, tuple[str, ScheduleSettings]], opening: Opening, parse: Parse = parse
 ) -> dict[str, Definition]:
-    """By name; *parse* is another where expressions are another's (a test's, with seconds).
+    """By name; *parse* is another where expressions are (a test's, with seconds).
 
     Raises:
         ConfigError: an expression or a zone means nothing; `path` is relative to the mapping.

@@ -52,7 +52,7 @@ def decide(definition: Definition, known: Remembered, now: datetime, unfinished:
     fire, beside = _beside(definition, settled.fire, unfinished)
     gone = [*too_old, *settled.missed, *beside]
     last = max([known.last, *due[-1:], *(run.last for run in gone)])
-    return Decided(fire=fire, missed=gone, remembered=known.after(last, gone), next=following)
+    return Decided(fire=fire, missed=gone, remembered=known.after(last, gone, fire), next=following)
 
 
 def _bounded(timetable: Timetable, last: datetime, now: datetime, catch_up: CatchUp) -> tuple[datetime, list[Missed]]:

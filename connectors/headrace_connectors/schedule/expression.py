@@ -1,9 +1,11 @@
-"""The three kinds of schedule expressions, read from their text."""
+"""The three kinds of schedule expressions, read from their text; and what a kind of one's own must know."""
 
 from __future__ import annotations
 
 import re
-from typing import Final, TypeAlias
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, Protocol, TypeAlias
 
 from headrace_connectors.schedule.at import At, at
 from headrace_connectors.schedule.cron import Cron
@@ -12,7 +14,16 @@ from headrace_connectors.schedule.dialect import Dialect
 from headrace_connectors.schedule.piece import Piece
 from headrace_connectors.schedule.rate import Rate, rate
 
-Expression: TypeAlias = Cron | Rate | At
+
+class Rule(Protocol):
+    """A kind of one's own: `headrace.testing.Every`, say."""
+
+    def instants(self, anchor: datetime, after: datetime) -> Iterator[datetime]:
+        """The occurrences later than *after*, ascending, in UTC; *anchor* is when the schedule was first registered."""
+        ...
+
+
+Expression: TypeAlias = Cron | Rate | At | Rule
 
 LONGEST: Final = 256
 """Characters; AWS's limit."""

@@ -1,4 +1,4 @@
-"""An instant as AWS writes it, and the id of an occurrence, which is made of one."""
+"""An instant as AWS writes it, and the ids of an occurrence, which are made of one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ OCCURRENCES: Final = uuid5(NAMESPACE_URL, "headrace:schedule")
 def utc(at: datetime) -> str:
     """`2026-01-01T12:00:00Z`."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def call_id(schedule: str, at: datetime) -> str:
+    """The id of the same occurrence in the queue of calls: the instant stands behind the last @."""
+    return f"{schedule}@{at.isoformat()}"
 
 
 def occurrence_id(schedule: str, at: datetime) -> UUID:

@@ -10,8 +10,8 @@ from typing import Final, Literal, TypeAlias
 
 Policy: TypeAlias = Literal["latest", "all", "skip"]
 
-Reason: TypeAlias = Literal["skip", "catchup_window", "max_catchup", "latest", "overlap"]
-"""The setting by which an occurrence does not fire."""
+Reason: TypeAlias = Literal["skip", "catchup_window", "max_catchup", "latest", "overlap", "state_lost"]
+"""The setting by which an occurrence does not fire; or its store was lost with it."""
 
 ON_TIME: Final = timedelta(seconds=60)
 """Up to this lateness an occurrence fires whatever the policy: AWS's own precision, and longer than a lease is."""

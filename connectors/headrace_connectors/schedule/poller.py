@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal, TypedDict, Unpack
 
 from headrace.functions.invocation import Handler
@@ -10,8 +11,10 @@ from headrace.ledger import Ledger
 from headrace.poller import Poller
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.catalog import catalog
+from headrace_connectors.schedule.definition import Parse
 from headrace_connectors.schedule.dialect import Dialect
-from headrace_connectors.schedule.registration import schedule
+from headrace_connectors.schedule.expression import parse
+from headrace_connectors.schedule.registration import read_by
 
 
 class SchedulePollerOptions(TypedDict, total=False):
@@ -34,6 +37,7 @@ class SchedulePoller(Poller):
 
     Arguments are those of `source: {type: schedule}` and of a mapping in the config file. *name* is the schedule's, and
     the key of what is remembered of it; *schedules* are several, as MAPPING/NAME. *state* is where that is kept.
+    *parse* reads expressions in AWS's place: a test gives it a `headrace.testing.Every`, which fires more often.
     """
 
     def __init__(
@@ -44,8 +48,8 @@ class SchedulePoller(Poller):
         schedule_expression: str | None = None,
         schedule_expression_timezone: str | None = None,
         dialect: Dialect | None = None,
-        start_date: str | float | None = None,
-        end_date: str | float | None = None,
+        start_date: str | float | datetime | None = None,
+        end_date: str | float | datetime | None = None,
         flexible_time_window: Mapping[str, Any] | None = None,
         input: Any = None,  # noqa: A002 - EventBridge Scheduler's word
         missed: Literal["latest", "all", "skip"] | None = None,
@@ -58,6 +62,7 @@ class SchedulePoller(Poller):
         drain_timeout: float = 30,
         state: str | Ledger | None = None,
         region: str | None = None,
+        parse: Parse = parse,
         **settings: Unpack[SchedulePollerOptions],
     ) -> None:
         arguments = {
@@ -77,7 +82,7 @@ class SchedulePoller(Poller):
             **settings,
         }
         super().__init__(
-            schedule,
+            read_by(parse),
             handler,
             arguments,
             name=name,

@@ -11,18 +11,19 @@ from typing import Any
 from headrace.invocations import Run
 from headrace.ledger import Ledger, Row
 from headrace.plugins import Opening
-from headrace_connectors.schedule.definition import Definition, definitions
+from headrace_connectors.schedule.definition import Definition, Parse, definitions
+from headrace_connectors.schedule.expression import parse
 from headrace_connectors.schedule.instants import utc
 from headrace_connectors.schedule.remembered import read, recalled
 
 
-async def rows(opening: Opening, ledger: Ledger) -> Sequence[Mapping[str, Any]]:
+async def rows(opening: Opening, ledger: Ledger, parse: Parse = parse) -> Sequence[Mapping[str, Any]]:
     """By column. Times are ISO 8601 in UTC.
 
     Raises:
         LedgerError: it cannot be asked.
     """
-    known = list(definitions(opening.options.each(opening.mapping), opening).values())
+    known = list(definitions(opening.options.each(opening.mapping), opening, parse).values())
     graph = await ledger.rows(opening.mapping)
     buckets = {row.shard: row for row in graph.rows}
     notes = await ledger.notes(opening.mapping)

@@ -13,6 +13,8 @@ from headrace.model import Condition, Event, Origin, Record
 from headrace.plugins import Opening
 from headrace.shards import Listed, Listing
 from headrace.sharing import Sharing
+from headrace_connectors.schedule import unsettled
+from headrace_connectors.schedule.alarms import Alarms
 from headrace_connectors.schedule.bucket import Bucket
 from headrace_connectors.schedule.definition import Definition, Parse, definitions
 from headrace_connectors.schedule.expression import parse
@@ -43,7 +45,10 @@ class Buckets:
 
 
 class ScheduleSource:
-    """Every copy handles what is in the queue; each bucket is fired by the one that has its lease."""
+    """Every copy handles what is in the queue; each bucket is fired by the one that has its lease.
+
+    *parse* reads expressions, AWS's unless it is another.
+    """
 
     def __init__(self, opening: Opening, parse: Parse = parse) -> None:
         if opening.leases is None:
@@ -51,7 +56,10 @@ class ScheduleSource:
         self._opening, self._leases = opening, opening.leases
         self._known = list(definitions(opening.options.each(opening.mapping), opening, parse).values())
         self._time = StoreTime(self._leases.ledger, opening.clock)
-        self._sharing: Sharing[Bucket] = Sharing(opening, Buckets(self._known, self._time), self._bucket)
+        self._alarms = Alarms(self._time, opening.log)
+        self._sharing: Sharing[Bucket] = Sharing(
+            opening, Buckets(self._known, self._time), self._bucket, restored=unsettled.lost
+        )
         self._lane = InvocationLane(
             LANE,
             opening.mapping,
@@ -74,6 +82,7 @@ class ScheduleSource:
     async def _fire(self) -> None:
         """Carry each bucket while it is ours, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._alarms.run())
             async for bucket in self._sharing.taken():
                 group.create_task(bucket.run())
 
@@ -84,6 +93,7 @@ class ScheduleSource:
             holding,
             ledger=await self._leases.ledger(),
             time=self._time,
+            alarms=self._alarms,
             fired=self._lane.wake,
             closed=closed,
             log=self._opening.log,

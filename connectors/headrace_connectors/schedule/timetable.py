@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from headrace_connectors.schedule.at import At
+from headrace_connectors.schedule.cron import Cron
 from headrace_connectors.schedule.expression import Expression
-from headrace_connectors.schedule.rate import EPOCH, LATEST, Rate
+from headrace_connectors.schedule.rate import EPOCH, LATEST
 from headrace_connectors.schedule.zones import Moment, moment
 
 INSTANT: Final = timedelta(microseconds=1)
@@ -50,15 +51,15 @@ class Timetable:
 
     def _from(self, expression: Expression, after: datetime) -> Iterator[Moment]:
         after = min(max(after, BEGINNING), LATEST)
-        if isinstance(expression, Rate):
-            for at in expression.instants(self.start or self.anchor, after):
-                yield Moment(wall=at.astimezone(self.zone).replace(tzinfo=None), at=at, kind="once")
-        elif not isinstance(expression, At):
+        if isinstance(expression, Cron):
             since = after.astimezone(self.zone).replace(tzinfo=None, second=0, microsecond=0)
             for wall in expression.walls(since):
                 found = moment(wall, self.zone)
                 if found.at > after:
                     yield found
+        elif not isinstance(expression, At):
+            for at in expression.instants(self.start or self.anchor, after):
+                yield Moment(wall=at.astimezone(self.zone).replace(tzinfo=None), at=at, kind="once")
 
     def _until_end(self, moments: Iterator[Moment]) -> Iterator[Moment]:
         for one in moments:

@@ -38,8 +38,10 @@ def meaning(timetable: Timetable) -> str:
         said = _rate(expression, timetable.start or timetable.anchor)
     elif isinstance(expression, At):
         said = f"once, on {day(expression.wall)} at {expression.wall:%H:%M:%S}, {zone} time"
-    else:
+    elif isinstance(expression, Cron):
         said = f"{_times(expression)} {_days_in_months(expression)}{_years(expression)}, {zone} time"
+    else:
+        said = f"by {expression}"
     return f"{said[0].upper()}{said[1:]}."
 
 
