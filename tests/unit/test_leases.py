@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+import pytest
+
 from headrace.calls import Call, Waiting
 from headrace.leases import Leases
 from headrace.ledger import Lease, Ledger, Renewal, Shard
 from headrace.memory import MemoryLedger
+from headrace.model import LaneLost
 from headrace.testing import FakeClock, virtual
 from support.engine import Lines
 
@@ -43,8 +46,8 @@ async def test_a_lease_that_is_let_go_of_while_it_is_renewed_was_not_lost() -> N
 
 
 @virtual
-async def test_what_a_lane_commits_with_its_position_is_in_the_queue() -> None:
-    """Mutation: calls that are not passed on to the ledger."""
+async def test_what_follows_a_position_is_in_the_queue_unless_the_store_has_another() -> None:
+    """Mutations: calls that are not passed on to the ledger; a position that is not."""
     clock = FakeClock()
     ledger = MemoryLedger(clock)
 
@@ -55,5 +58,10 @@ async def test_what_a_lane_commits_with_its_position_is_in_the_queue() -> None:
     await ledger.plan("m", "stream", [Shard(name="s", position="0")])
     holding = await leases.acquire("m", "s", allowed=1)
     assert holding is not None
-    await holding.commit("1", calls=[Call(id="c", event="{}")])
+    await holding.follow("1", [Call(id="c", event="{}")])
     assert (holding.position, await ledger.waiting("m")) == ("1", Waiting(due=1))
+    await ledger.commit(holding.lease, "0")  # as an older copy has it
+    with pytest.raises(LaneLost):
+        await holding.follow("2", [Call(id="d", event="{}")])
+    assert await holding.leave() == 0
+    assert await ledger.waiting("m") == Waiting(due=1)
