@@ -22,8 +22,13 @@ READ_TIMEOUT = 30
 
 Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1)]
 
-WHO: Final = ("profile", "access_key_id", "secret_access_key", "session_token")
-"""Settings that say together as whom AWS is called, before any role is assumed."""
+
+class Credentials(Settings):
+    """`credentials: {…}`, best as ${NAME}: they are shown nowhere."""
+
+    access_key_id: Secret = Field(description="As AWS_ACCESS_KEY_ID.")
+    secret_access_key: Secret = Field(description="As AWS_SECRET_ACCESS_KEY.")
+    session_token: Secret | None = Field(None, description="As AWS_SESSION_TOKEN: of credentials for a time.")
 
 
 class AwsSettings(Settings):
@@ -38,18 +43,12 @@ class AwsSettings(Settings):
     profile: str | None = Field(
         None, min_length=1, description="Profile of AWS's config files whose credentials are used."
     )
-    access_key_id: Secret | None = Field(None, description="Credentials, written here instead: best as ${NAME}.")
-    secret_access_key: Secret | None = Field(None, description="Of access_key_id.")
-    session_token: Secret | None = Field(None, description="Of access_key_id, where it is a temporary one.")
+    credentials: Credentials | None = Field(None, description="Credentials that are written here instead.")
 
     @model_validator(mode="after")
     def _is_one_identity(self) -> Self:
-        if (self.access_key_id is None) != (self.secret_access_key is None):
-            raise ValueError("access_key_id and secret_access_key belong together: write both, or neither")
-        if self.session_token is not None and self.access_key_id is None:
-            raise ValueError("session_token belongs to access_key_id and secret_access_key, which are missing")
-        if self.profile is not None and self.access_key_id is not None:
-            raise ValueError("profile and access_key_id are two sets of credentials: write one of them")
+        if self.profile is not None and self.credentials is not None:
+            raise ValueError("profile and credentials are two identities: write one of them")
         return self
 
     def over(self, defaults: AwsSettings) -> AwsSettings:
@@ -60,8 +59,8 @@ class AwsSettings(Settings):
         """
         given = {name: getattr(self, name) for name in AwsSettings.model_fields if getattr(self, name) is not None}
         others = defaults.model_dump()
-        if given.keys() & set(WHO):
-            others = {name: value for name, value in others.items() if name not in {*WHO, "role_arn"}}
+        if given.keys() & {"profile", "credentials"}:
+            others = {name: others[name] for name in ("region", "endpoint_url")}
         return AwsSettings(**{**others, **given})
 
 

@@ -220,9 +220,9 @@ def _identify(session: AioSession, aws: AwsSettings) -> None:
     """Credentials that the settings name; without any the standard chain finds some."""
     if aws.profile:
         session.set_config_variable("profile", aws.profile)
-    if aws.access_key_id and aws.secret_access_key:
-        token = aws.session_token.get_secret_value() if aws.session_token else None
-        session.set_credentials(aws.access_key_id.get_secret_value(), aws.secret_access_key.get_secret_value(), token)
+    if own := aws.credentials:
+        token = own.session_token.get_secret_value() if own.session_token else None
+        session.set_credentials(own.access_key_id.get_secret_value(), own.secret_access_key.get_secret_value(), token)
 
 
 async def _assume(session: AioSession, role_arn: str) -> None:

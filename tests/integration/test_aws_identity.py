@@ -19,6 +19,10 @@ def _environment(ministack: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def keys(account: str, **more: str) -> dict[str, Any]:
+    return {"credentials": {"access_key_id": account, "secret_access_key": "s", **more}}
+
+
 async def seen(calls: int = 1, **aws: Any) -> list[str]:
     """The access keys that sign *calls* of one client."""
     keys: list[str] = []
@@ -33,7 +37,7 @@ async def seen(calls: int = 1, **aws: Any) -> list[str]:
 
 async def test_explicit_credentials_come_before_those_of_the_environment() -> None:
     account = random_account()
-    assert await seen(access_key_id=account, secret_access_key="s", session_token="t") == [account]
+    assert await seen(**keys(account, session_token="t")) == [account]
 
 
 async def test_a_profile_comes_before_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +56,7 @@ async def test_a_role_is_assumed_anew_before_its_session_ends(monkeypatch: pytes
     asks for another. One of an hour is used again. Mutation: credentials that are frozen at the start.
     """
     account = random_account()
-    who = {"access_key_id": account, "secret_access_key": "s", "role_arn": f"arn:aws:iam::{account}:role/writer"}
+    who = {**keys(account), "role_arn": f"arn:aws:iam::{account}:role/writer"}
     once = await seen(3, **who)
     assert (len(set(once)), once[0] == account) == (1, False)
     monkeypatch.setattr(leanclient, "SESSION", 900)

@@ -130,7 +130,7 @@ def guarded() -> Iterator[Ministack]:
         yield server
 
 
-async def user(server: Ministack, account: str) -> tuple[dict[str, str], Any]:
+async def user(server: Ministack, account: str) -> tuple[dict[str, Any], Any]:
     """A new user's credentials, without any right, and what allows him an action."""
     async with client_of("iam", server.url, account) as iam:
         await iam.create_user(UserName="shop")
@@ -141,7 +141,8 @@ async def user(server: Ministack, account: str) -> tuple[dict[str, str], Any]:
         async with client_of("iam", server.url, account) as iam:
             await iam.put_user_policy(UserName="shop", PolicyName="p", PolicyDocument=json.dumps(policy))
 
-    return {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}, allow
+    own = {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
+    return {"credentials": own}, allow
 
 
 async def test_a_denial_names_the_right_that_is_missing(
@@ -159,7 +160,7 @@ async def test_a_denial_names_the_right_that_is_missing(
         assert reply.said is Said.FAILED
         where = f"{place.arn}/*" if word == "s3" else place.arn
         assert reply.reason.endswith(f"; allow {WRITES[word]} on {where}")
-        assert who["secret_access_key"] not in reply.reason
+        assert who["credentials"]["secret_access_key"] not in reply.reason
         await allow(*reads, WRITES[word], *ITS_OWN)
         assert await destination.send(messages(1)) == [CONFIRMED]
         assert numbers(await place.arrived(1)) == [1]

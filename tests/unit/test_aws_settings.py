@@ -16,7 +16,7 @@ from headrace_connectors.aws import AwsSettings
 from headrace_connectors.catalog import catalog
 
 PLANTED = "hunter2-planted-secret"
-KEYS: dict[str, Any] = {"access_key_id": f"{PLANTED}-id", "secret_access_key": PLANTED}
+KEYS: dict[str, Any] = {"credentials": {"access_key_id": f"{PLANTED}-id", "secret_access_key": PLANTED}}
 ROLE = "arn:aws:iam::123456789012:role/shop"
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
 
@@ -24,9 +24,9 @@ QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"access_key_id": PLANTED}, "belong together"),
-        ({"secret_access_key": PLANTED}, "belong together"),
-        ({"session_token": PLANTED}, "which are missing"),
+        ({"credentials": {"access_key_id": PLANTED}}, "secret_access_key"),
+        ({"credentials": {"secret_access_key": PLANTED}}, "access_key_id"),
+        ({"credentials": {"session_token": PLANTED}}, "access_key_id"),
         ({**KEYS, "profile": "shop"}, "write one of them"),
     ],
 )
@@ -37,16 +37,23 @@ def test_half_an_identity_or_two_are_refused(given: dict[str, Any], said: str) -
     assert PLANTED not in str(raised.value)
 
 
+def key(settings: AwsSettings) -> str | None:
+    return settings.credentials and settings.credentials.access_key_id.get_secret_value()
+
+
 def test_who_names_credentials_takes_none_of_the_sections() -> None:
     """Mutations: the section's token beside other keys; its role assumed by a stranger; its profile beside keys."""
-    section = AwsSettings(region="r", role_arn=ROLE, **KEYS, session_token="t")
-    mine = AwsSettings(access_key_id="mine", secret_access_key="mine").over(section)
-    assert (mine.region, mine.role_arn, mine.session_token) == ("r", None, None)
-    assert mine.access_key_id.get_secret_value() == "mine"
+    theirs = {**KEYS["credentials"], "session_token": "t"}
+    section = AwsSettings(region="r", role_arn=ROLE, credentials=theirs)  # type: ignore[arg-type]
+    own = {"access_key_id": "mine", "secret_access_key": "mine"}
+    mine = AwsSettings(credentials=own).over(section)  # type: ignore[arg-type]
+    assert (mine.region, mine.role_arn, key(mine)) == ("r", None, "mine")
+    assert mine.credentials
+    assert mine.credentials.session_token is None
     profile = AwsSettings(profile="shop").over(section)
-    assert (profile.profile, profile.access_key_id, profile.role_arn) == ("shop", None, None)
+    assert (profile.profile, profile.credentials, profile.role_arn) == ("shop", None, None)
     role = AwsSettings(role_arn=f"{ROLE}2").over(section)
-    assert (role.role_arn, role.secret_access_key.get_secret_value()) == (f"{ROLE}2", PLANTED)
+    assert (role.role_arn, key(role)) == (f"{ROLE}2", f"{PLANTED}-id")
     assert AwsSettings(endpoint_url="http://e").over(section).role_arn == ROLE
 
 
@@ -72,10 +79,10 @@ def loaded(tmp_path: Path, **aws: Any) -> Any:
 
 def test_no_credential_is_shown(tmp_path: Path) -> None:
     """Mutation: a plain text, which `explain` and every repr show."""
-    read = loaded(tmp_path, **KEYS, session_token=PLANTED)
+    read = loaded(tmp_path, **KEYS)
     shown = [(row.path, row.value) for row in explain.rows(read)]
     assert PLANTED not in repr(shown)
-    assert dict(shown)["aws.access_key_id"] == "***"
+    assert dict(shown)["aws.credentials.access_key_id"] == "***"
 
 
 def test_a_fault_beside_a_credential_does_not_show_it(tmp_path: Path) -> None:
