@@ -153,5 +153,6 @@ http = DestinationKind(
     open=Late("headrace_connectors.destinations.webhook:HttpDestination"),
     probe=Late("headrace_connectors.destinations.webhook:probe"),
     check=_check,
+    attributes=True,
     warn=_warn,
 )

@@ -80,5 +80,6 @@ kafka = DestinationKind(
     singly=True,
     form=in_topic,
     addresses=lambda opening, options: places(options.reaching(opening).servers, [options.topic]),
+    attributes=True,
     limit=KAFKA,
 )

@@ -59,5 +59,6 @@ redis = DestinationKind(
     open=Late("headrace_connectors.destinations.stream:RedisDestination"),
     probe=Late("headrace_connectors.destinations.stream:probe"),
     check=_check,
+    attributes=True,
     limit=REDIS,
 )

@@ -177,8 +177,9 @@ def _taken(limit: Mapping[str, Any] | None) -> str:
     if limit is None:
         return "messages of any size"
     each = "messages of any size" if limit["message"] is None else f"{limit['message']:,} bytes a message"
-    words = {"call": "{:,} bytes", "count": "{:,} messages"}
-    call = " and ".join(form.format(limit[name]) for name, form in words.items() if limit[name] is not None)
+    counted = "one message" if limit["count"] == 1 else f"{limit['count']} messages"
+    parts = {"call": f"{limit['call'] or 0:,} bytes", "count": counted}
+    call = " and ".join(text for name, text in parts.items() if limit[name] is not None)
     return f"{each}{f', {call} a call' if call else ''} ({limit['source']}; read {limit['read']})"
 
 
