@@ -34,7 +34,7 @@ def test_each_kind_says_what_it_takes_and_who_says_so(kind) -> None:
     [
         (
             "sns",
-            "262,144 bytes a message, 262,144 bytes and 10 messages a call (SNS API Reference, PublishBatch; read ",
+            "262,144 bytes a message, 262,144 bytes and 10 messages a call (SNS API Reference, ",
         ),
         ("lambda", "1,048,576 bytes a message, one message a call (Lambda"),
         ("redis", "536,870,912 bytes a message (Redis"),
