@@ -57,17 +57,33 @@ class AwsSettings(Settings):
         Who names credentials is somebody else: of a role or of other credentials in *defaults* he takes nothing. Who
         names a role alone assumes it with theirs.
         """
-        given = {name: getattr(self, name) for name in AwsSettings.model_fields if getattr(self, name) is not None}
-        others = defaults.model_dump()
+        given, others = _given(self), _given(defaults)
         if given.keys() & {"profile", "credentials"}:
-            others = {name: others[name] for name in ("region", "endpoint_url")}
+            others = {name: value for name, value in others.items() if name in {"region", "endpoint_url"}}
         return AwsSettings(**{**others, **given})
+
+
+def _given(settings: AwsSettings) -> dict[str, Any]:
+    """What is set; as it is, for to dump a secret is to show it."""
+    return {name: value for name in AwsSettings.model_fields if (value := getattr(settings, name)) is not None}
 
 
 DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"}
 )
 """Codes that say: these credentials have not the right to it."""
+
+UNKNOWN: Final = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes that say: whose credentials are these? Or: they were good once."""
 
 _RIGHTS = "allow these credentials to do it (README: the rights that are needed)"
 
@@ -78,6 +94,7 @@ MENDS = {
     "NonExistentQueue": "create it, or correct queue_url: its region, account and name",
     "QueueDoesNotExist": "create it, or correct queue_url: its region, account and name",
     **dict.fromkeys(DENIED, _RIGHTS),
+    **dict.fromkeys(UNKNOWN, "correct the credentials, or renew them"),
     "ProfileNotFound": "correct profile, or write it into AWS's config files",
     "NotFound": "create it, or correct its ARN: its region, account and name",
     "NoSuchBucket": "create it, or correct its name",

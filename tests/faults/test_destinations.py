@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from headrace.testing.history import Kill
+from headrace_connectors.destinations.rotation import rotated
 from support.books import Books, Producer, reported
 from support.queues import counts, drain, make_queue, sqs_client
 from support.servers import Ministack, free_port
@@ -54,11 +55,20 @@ def hold_balance(service: Service) -> None:
     assert "does NOT add up" not in service.log_text()
 
 
-@pytest.mark.parametrize("kind", ["sqs", "file"])
+def lines(path: Path) -> list[str]:
+    """Of the file, and of those that it was rotated to."""
+    return [line for one in (*rotated(path), path) if one.exists() for line in one.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["sqs", "file", "rotated"])
 async def test_killed_while_it_gives_up(*, plain, new_queue, books, serve, tmp_path: Path, kind: str) -> None:
     url, failed = await new_queue(visibility_timeout=2), await new_queue()
     path = tmp_path / "failed.jsonl"
-    destination = {"type": "sqs", "queue_url": failed} if kind == "sqs" else {"type": "file", "path": str(path)}
+    destination: dict[str, Any] = {"type": "file", "path": str(path)}
+    if kind == "sqs":
+        destination = {"type": "sqs", "queue_url": failed}
+    elif kind == "rotated":
+        destination["rotate"] = {"max_bytes": 5000}
     service = serve(config({"m": giving_up(url, destination)}), POISON=POISON, SECONDS=0.02)
     producer = Producer(plain, url, books.sent)
     chance = random.Random(4)
@@ -75,7 +85,8 @@ async def test_killed_while_it_gives_up(*, plain, new_queue, books, serve, tmp_p
         service.start("--exit-when-idle", "3")
     await service.drained()
     assert await counts(plain, url) == (0, 0, 0)
-    bodies = [one["Body"] for one in await drain(plain, failed)] if kind == "sqs" else path.read_text().splitlines()
+    bodies = [one["Body"] for one in await drain(plain, failed)] if kind == "sqs" else lines(path)
+    assert bool(rotated(path)) is (kind == "rotated")
     hold(books, arrived(bodies), *kills)
     hold_balance(service)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headrace_connectors import leanclient
+from headrace_connectors import SqsPoller, leanclient
 from headrace_connectors.aws import AwsError, AwsSettings, aws_client
+from support.queues import drain, make_queue, send_all, sqs_client
 from support.servers import REGION, Ministack, aws_environment, random_account
 
 
@@ -61,3 +63,29 @@ async def test_a_role_is_assumed_anew_before_its_session_ends(monkeypatch: pytes
     assert (len(set(once)), once[0] == account) == (1, False)
     monkeypatch.setattr(leanclient, "SESSION", 900)
     assert len(set(await seen(3, **who))) == 3
+
+
+async def test_a_program_may_say_who_it_is_and_its_destinations_follow(ministack: Ministack) -> None:
+    """Mutation: the environment's credentials, to which both queues are unknown."""
+    account, handled = random_account(), list[str]()
+    async with sqs_client(ministack.url, account) as sqs:
+        url, failed = await make_queue(sqs), await make_queue(sqs)
+        await send_all(sqs, url, ["good", "bad"])
+
+        def handler(event: dict[str, Any], context: Any) -> None:
+            for record in event["Records"]:
+                handled.append(record["body"])
+                if record["body"] == "bad":
+                    raise ValueError("bad")
+
+        to = {"on_failure": {"destination": {"type": "sqs", "queue_url": failed}}}
+        limits: dict[str, Any] = {"batch_size": 1, "maximum_retry_attempts": 0, "destination_config": to}
+        poller = SqsPoller(queue_url=url, handler=handler, **keys(account), **limits)
+        async with asyncio.timeout(60), poller:
+            running = asyncio.ensure_future(poller.run())
+            while not await poller.idle():
+                await asyncio.sleep(0.05)
+            poller.stop()
+            await running
+        assert sorted(handled) == ["bad", "good"]
+        assert len(await drain(sqs, failed)) == 1

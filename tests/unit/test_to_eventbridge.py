@@ -94,7 +94,7 @@ async def test_every_entry_is_read() -> None:
             {"EventId": "1"},
             {"ErrorCode": "ThrottlingException", "ErrorMessage": "later"},
             {"ErrorCode": "MalformedDetail", "ErrorMessage": "never"},
-            {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "not yet"},
+            {"ErrorCode": "AccessDeniedException", "ErrorMessage": "not yet"},
             {},
         ]
         return {"FailedEntryCount": 3, "Entries": told}
@@ -104,6 +104,7 @@ async def test_every_entry_is_read() -> None:
     said = [Said.CONFIRMED, Said.FAILED, Said.REFUSED, Said.FAILED, Said.FAILED, Said.FAILED]
     assert [one.said for one in replies] == said
     assert replies[2].reason == "MalformedDetail: never"
+    assert replies[3].reason == f"AccessDeniedException: not yet; allow events:PutEvents on {ARN}"
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "RequestEntityTooLarge"])

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from headrace.destination import SUCCESS, Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
+from headrace_connectors.aws import DENIED, AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Tens
@@ -91,7 +91,7 @@ class EventBridgeDestination:
         client = await self._connection.get()
         await self._look(client)
         answer = await client.call("PutEvents", Entries=[self._entry(one) for one in batch.values()])
-        return _by_id(batch, answer.get("Entries") or ())
+        return _by_id(batch, answer.get("Entries") or (), self._arn or self._options.bus)
 
     async def _look(self, client: AwsClient) -> None:
         now = self._opening.clock.boot()
@@ -127,8 +127,11 @@ def _detail_type(message: Message) -> str:
     return OUTCOME + ("Success" if message.condition == SUCCESS else "Failure")
 
 
-def _by_id(batch: Batch, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The answer, which goes by position, as SQS and SNS give theirs. What it does not reach was not taken."""
+def _by_id(batch: Batch, entries: Sequence[Mapping[str, Any]], bus: str) -> dict[str, Any]:
+    """The answer, which goes by position, as SQS and SNS give theirs. What it does not reach was not taken.
+
+    A bus of another account denies its entries one by one.
+    """
     taken: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     for number, entry in zip(batch, entries, strict=False):
@@ -136,7 +139,8 @@ def _by_id(batch: Batch, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]
         if code is None and entry.get("EventId"):
             taken.append({"Id": str(number)})
         elif code is not None:
-            told = {"Code": code, "Message": entry.get("ErrorMessage"), "SenderFault": code in FINAL}
+            mend = f"; allow events:PutEvents on {bus}" if code in DENIED else ""
+            told = {"Code": code, "Message": f"{entry.get('ErrorMessage')}{mend}", "SenderFault": code in FINAL}
             failed.append({"Id": str(number), **told})
     return {"Successful": taken, "Failed": failed}
 

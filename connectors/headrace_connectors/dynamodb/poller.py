@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Unpack
+from collections.abc import Mapping
+from typing import Any, Literal, Unpack
 
 from headrace.functions.invocation import Handler
 from headrace.ledger import Ledger
@@ -25,7 +26,8 @@ class DynamoDBStreamsPoller(Poller):
 
     Arguments are those of `source: {type: dynamodb}` and of a mapping in the config file: exactly one of *table* (its
     name or ARN) and *stream_arn*. *state* is where leases and checkpoints are kept. A destination of AWS goes by the
-    same region, endpoint and role unless it says otherwise. Credentials come from AWS's standard chain.
+    same region, endpoint and credentials unless it says otherwise; without *profile*, *credentials* and
+    *role_arn* those come from AWS's standard chain.
     """
 
     def __init__(
@@ -43,16 +45,23 @@ class DynamoDBStreamsPoller(Poller):
         region: str | None = None,
         endpoint_url: str | None = None,
         role_arn: str | None = None,
+        profile: str | None = None,
+        credentials: Mapping[str, str] | None = None,
         **settings: Unpack[StreamPollerOptions],
     ) -> None:
+        aws: dict[str, Any] = {
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "role_arn": role_arn,
+            "profile": profile,
+            "credentials": credentials,
+        }
         arguments = {
             "table": table,
             "stream_arn": stream_arn,
             "starting_position": starting_position,
             "on_trimmed": on_trimmed,
-            "region": region,
-            "endpoint_url": endpoint_url,
-            "role_arn": role_arn,
+            **aws,
             **settings,
         }
         super().__init__(
@@ -64,5 +73,5 @@ class DynamoDBStreamsPoller(Poller):
             drain_timeout=drain_timeout,
             state=state,
             catalog=catalog,
-            sections={"aws": AwsSettings.model_construct(region=region, endpoint_url=endpoint_url, role_arn=role_arn)},
+            sections={"aws": AwsSettings.model_construct(**aws)},
         )

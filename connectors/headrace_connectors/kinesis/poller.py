@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, Unpack
+from typing import Any, Literal, Unpack
 
 from headrace.functions.invocation import Handler
 from headrace.ledger import Ledger
@@ -25,8 +26,8 @@ class KinesisPoller(Poller):
     ```
 
     Arguments are those of `source: {type: kinesis}` and of a mapping in the config file. *state* is where leases and
-    checkpoints are kept. A destination of AWS goes by the same region, endpoint and role unless it says otherwise.
-    Credentials come from AWS's standard chain.
+    checkpoints are kept. A destination of AWS goes by the same region, endpoint and credentials unless it says
+    otherwise; without *profile*, *credentials* and *role_arn* those come from AWS's standard chain.
     """
 
     def __init__(
@@ -46,8 +47,17 @@ class KinesisPoller(Poller):
         region: str | None = None,
         endpoint_url: str | None = None,
         role_arn: str | None = None,
+        profile: str | None = None,
+        credentials: Mapping[str, str] | None = None,
         **settings: Unpack[StreamPollerOptions],
     ) -> None:
+        aws: dict[str, Any] = {
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "role_arn": role_arn,
+            "profile": profile,
+            "credentials": credentials,
+        }
         arguments = {
             "stream": stream,
             "starting_position": starting_position,
@@ -55,9 +65,7 @@ class KinesisPoller(Poller):
             "consumer": consumer,
             "deaggregate": deaggregate,
             "on_trimmed": on_trimmed,
-            "region": region,
-            "endpoint_url": endpoint_url,
-            "role_arn": role_arn,
+            **aws,
             **settings,
         }
         super().__init__(
@@ -69,5 +77,5 @@ class KinesisPoller(Poller):
             drain_timeout=drain_timeout,
             state=state,
             catalog=catalog,
-            sections={"aws": AwsSettings.model_construct(region=region, endpoint_url=endpoint_url, role_arn=role_arn)},
+            sections={"aws": AwsSettings.model_construct(**aws)},
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 from headrace.functions.invocation import Handler
 from headrace.poller import Poller, PollerOptions
@@ -22,8 +23,9 @@ class SqsPoller(Poller):
     ```
 
     Arguments are those of `source: {type: sqs}` and of a mapping in the config file; a destination of AWS goes by the
-    same region, endpoint and role unless it says otherwise. Credentials come from AWS's standard chain. *name* is the
-    function's in the context and in `functionArn` of failure records; without it the queue's name is.
+    same region, endpoint and credentials unless it says otherwise; without *profile*, *credentials* and *role_arn*
+    those come from AWS's standard chain. *name* is the function's in the context and in `functionArn` of failure
+    records; without it the queue's name is.
     """
 
     def __init__(
@@ -42,17 +44,24 @@ class SqsPoller(Poller):
         region: str | None = None,
         endpoint_url: str | None = None,
         role_arn: str | None = None,
+        profile: str | None = None,
+        credentials: Mapping[str, str] | None = None,
         **settings: Unpack[PollerOptions],
     ) -> None:
+        aws: dict[str, Any] = {
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "role_arn": role_arn,
+            "profile": profile,
+            "credentials": credentials,
+        }
         arguments = {
             "queue_url": queue_url,
             "visibility_timeout": visibility_timeout,
             "maximum_visibility": maximum_visibility,
             "one_group_per_batch": one_group_per_batch,
             "unwrap": unwrap,
-            "region": region,
-            "endpoint_url": endpoint_url,
-            "role_arn": role_arn,
+            **aws,
             **settings,
         }
         super().__init__(
@@ -64,5 +73,5 @@ class SqsPoller(Poller):
             drain_timeout=drain_timeout,
             state=state,
             catalog=catalog,
-            sections={"aws": AwsSettings.model_construct(region=region, endpoint_url=endpoint_url, role_arn=role_arn)},
+            sections={"aws": AwsSettings.model_construct(**aws)},
         )
