@@ -17,7 +17,7 @@ from headrace_connectors.destinations import singly, tens
 from support.messages import message, opening
 from support.places import KINDS, Place
 from support.queues import client_of
-from support.servers import Ministack, aws_environment
+from support.servers import Microburst, Ministack, aws_environment
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:f:$LATEST"
 WRITES = {
@@ -121,6 +121,27 @@ async def test_one_that_does_not_answer_in_time(
             monkeypatch.setattr(file, "PATIENCE", 10)
         assert await destination.send(messages(2)) == [CONFIRMED]
         assert set(numbers(await place.arrived(2))) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"error": {"code": "ServiceUnavailable", "status": 503}}, {"reset": True}],
+    ids=["unavailable", "reset"],
+)
+async def test_faults_of_the_server_pass(
+    *, word: str, ministack: Ministack, microburst: Microburst, account: str, tmp_path: Path, rule: dict[str, Any]
+) -> None:
+    """Mutations: taken for a yes; REFUSED, which drops the payload of a log's record."""
+    service = "events" if word == "eventbridge" else word
+    async with Place(word, ministack.url, account, tmp_path) as place:
+        await place.make()
+        async with opened(place, endpoint_url=microburst.url) as destination:
+            microburst.rules([{"service": service, "probability": 1.0, **rule}])
+            (reply,) = await destination.send(messages(1))
+            assert reply.said is Said.FAILED
+            microburst.clear()
+            assert await destination.send(messages(1)) == [CONFIRMED]
+        assert numbers(await place.arrived(1)) == [1]
 
 
 @pytest.fixture(scope="module")
