@@ -8,6 +8,7 @@ import yaml
 
 from headrace import config
 from headrace.config import explain
+from headrace_connectors.catalog import catalog as everything
 from support.fake_catalog import CATALOG, ENVIRON, EXAMPLE, SECRET, write
 
 
@@ -157,3 +158,21 @@ class TestSchema:
             if name.endswith("Settings"):
                 for key, one in part["properties"].items():
                     assert one.get("description"), (name, key)
+
+
+def test_a_block_with_an_identity_of_its_own_inherits_none(tmp_path: Path) -> None:
+    """Mutation, tried: what stands in the section, whoever takes it."""
+    text = """
+service: {name: s}
+aws: {region: eu-west-1, role_arn: "arn:aws:iam::123456789012:role/r"}
+functions: {f: {handler: a.b}}
+mappings:
+  m:
+    source: {type: kinesis, stream: one, profile: mine}
+    function: f
+    starting_position: LATEST
+"""
+    (tmp_path / "c.yaml").write_text(text)
+    found = {row.path: row.value for row in explain.rows(config.load([tmp_path / "c.yaml"], everything, {}))}
+    assert found["mappings.m.source.region"] == "eu-west-1"
+    assert found["mappings.m.source.role_arn"] is None

@@ -27,6 +27,8 @@ __all__ = ["Row", "rows", "schema"]
 MASK: Final = "***"
 
 _USERINFO: Final = re.compile(r"(?<=://).*@", re.DOTALL)
+_BEFORE: Final = re.compile(r"^.*\s(?=[a-zA-Z][\w+.-]*://)", re.DOTALL)
+"""What stands before a URL in one text is nobody's option, and may be anything."""
 _QUERY: Final = re.compile(
     r"([?&;][^=&;#]*(?:password|secret|token|signature|credential)[^=&;#]*=)[^&;#]*", re.IGNORECASE
 )
@@ -160,9 +162,18 @@ def _inherited(config: Config, options: BaseModel, row: Row) -> Row:
     name = row.path.rpartition(".")[2]
     for section, model in config.sections.items():
         if row.value is None and isinstance(options, type(model)) and name in type(model).model_fields:
+            if getattr(_over(options, model), name) is None:
+                return row
             of_section = _row(config, (section, name), getattr(model, name), "default")
             return replace(row, value=of_section.value, origin=of_section.origin, place=of_section.place)
     return row
+
+
+def _over(options: BaseModel, section: BaseModel) -> BaseModel:
+    """What holds of a section for *options*, which may take only some of it (`over`)."""
+    over = getattr(options, "over", None)
+    found: BaseModel = section if over is None else over(section)
+    return found
 
 
 def _leaves(value: Any, where: Where) -> Iterator[tuple[Where, Any]]:
@@ -208,7 +219,7 @@ def _expression(written: str | None) -> str:
 
 
 def _without_userinfo(text: str) -> str:
-    return _QUERY.sub(rf"\1{MASK}", _USERINFO.sub(f"{MASK}@", text))
+    return _QUERY.sub(rf"\1{MASK}", _USERINFO.sub(f"{MASK}@", _BEFORE.sub(f"{MASK} ", text)))
 
 
 def _with_probed(config: Config, found: list[Row], mapping: str | None, probed: Mapping[str, object]) -> list[Row]:
