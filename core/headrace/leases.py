@@ -168,6 +168,7 @@ class Leases:
         self._taken.set()
         if stores != self._stores:
             holding.suspect()
+            self._hurry.set()
         return holding
 
     def drop(self, lease: Lease) -> None:
