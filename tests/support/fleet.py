@@ -102,7 +102,7 @@ class Worker(VirtualCopy):
 
 
 class Store(MemoryLedger):
-    """The ledger that a fleet shares; `away` refuses every call, which takes `delay` seconds. `watch` as `Watched` has it."""
+    """The ledger that a fleet shares; `away` refuses every call, each takes `delay` seconds; `watch` is that of `Watched`."""
 
     away = False
     delay = 0.01
@@ -148,7 +148,7 @@ class Fleet:
     options: Any = Settings()
 
     def __init__(self, shards: int = 4, *, ttl: float = 10.0, **settings: Any) -> None:
-        self.clock = FakeClock()
+        self.clock = FakeClock()  # of the loop that runs, virtual or not
         self.stream = MemoryStream(shards, clock=self.clock)
         self.ledger = Store(self.clock)
         self.ttl, self.settings = ttl, settings
