@@ -17,6 +17,24 @@ from support.fleet import Fleet, Worker
 SHARDS = 4
 
 
+class FarOff:
+    """A ledger whose answers are on their way for a while, so that a doubt lasts longer than a call."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+        self.watch = ledger.watch
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._ledger, name)
+
+        async def answered(*arguments: Any, **more: Any) -> Any:
+            answer = await verb(*arguments, **more)
+            await asyncio.sleep(0.05)
+            return answer
+
+        return answered
+
+
 class Shop:
     """Workers over one Redis, and a stream that grows all the time. Their calls stand among what they say."""
 
@@ -26,11 +44,11 @@ class Shop:
 
     @asynccontextmanager
     async def worker(self, name: str) -> AsyncIterator[Worker]:
-        ledger = await open_redis(LedgerOpening(url=self._url, service="shop"))
+        ledger: Any = FarOff(await open_redis(LedgerOpening(url=self._url, service="shop")))
 
         async def behave(_: list[str], context: Any) -> None:
             worker.told.info("begun", lease=(context.headrace.lane, context.headrace.epoch))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
 
         worker = self.fleet.worker(name, ledger=ledger, behave=behave).start()
         try:
@@ -43,7 +61,7 @@ class Shop:
         while True:
             self._produced.append(f"r{len(self._produced)}")
             self.fleet.stream.put(self._produced[-1:])
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.002)
 
     async def all_done(self) -> None:
         await self.fleet.until(lambda: set(self.fleet.names()) == set(self._produced), 30)

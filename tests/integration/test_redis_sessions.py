@@ -110,8 +110,7 @@ async def test_a_node_of_a_cluster_that_was_started_again_is_told_of_with_the_ne
             for mapping in mappings:
                 await ledger.plan(mapping, "stream", GRAPH)
             before = told()
-            for mapping in mappings:
-                await ledger.rows(mapping)
+            await asyncio.gather(*(ledger.rows(mapping) for mapping in 3 * mappings))
             assert told() == before
             await asyncio.to_thread(cluster.nodes[node].kill)
             await asyncio.to_thread(cluster.nodes[node].start)
