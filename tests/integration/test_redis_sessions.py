@@ -94,11 +94,10 @@ async def test_a_server_that_does_not_let_itself_be_known_may_be_another_each_ti
     """A user without the right to INFO. Mutation (tried): what is not known taken for the same."""
     with Valkey() as server:
         server.ask("ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-info")
-        async with FaultProxy("127.0.0.1", server.port) as line:
-            async with watched(f"redis://app:pw@{line.address}") as (_, told):
-                before = told()
-                line.cut()
-                await until(lambda: told() > before)
+        async with FaultProxy("127.0.0.1", server.port) as line, watched(f"redis://app:pw@{line.address}") as (_, told):
+            before = told()
+            line.cut()
+            await until(lambda: told() > before)
 
 
 @pytest.mark.parametrize("node", [0, 2])

@@ -102,7 +102,7 @@ class Worker(VirtualCopy):
 
 
 class Store(MemoryLedger):
-    """The ledger that a fleet shares; `away` refuses every call, each takes `delay` seconds; `watch` is that of `Watched`."""
+    """The ledger that a fleet shares, `Watched`; `away` refuses every call, and each takes `delay` seconds."""
 
     away = False
     delay = 0.01
