@@ -78,6 +78,7 @@ async def _until_it_ends(client: Redis) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
             await connection.connect()
-        await connection.read_response()
+        while True:  # nothing is asked: what may come all the same is none of ours
+            await connection.read_response()
     finally:
         await connection.disconnect(nowait=True)
