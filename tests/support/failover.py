@@ -28,13 +28,12 @@ class Promoted:
         self._stack = ExitStack()
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._start)
-        return self
+        return await asyncio.to_thread(self.__enter__)
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self._stack.close)
+        await asyncio.to_thread(self.__exit__)
 
-    def _start(self) -> None:
+    def __enter__(self) -> Self:
         self._primary = self._stack.enter_context(Valkey())
         self._primary.ask("ACL", "SETUSER", "copier", "on", "nopass", "+psync", "+replconf", "+ping")
         follow = ("--replicaof", f"127.0.0.1 {self._primary.port}", "--masteruser", "copier", "--masterauth", "any")
@@ -45,6 +44,10 @@ class Promoted:
         # a link that has been down for ten times as long makes a copy too old to be promoted
         self._sentinel.ask("SENTINEL", "SET", "shop", "down-after-milliseconds", "2000")
         self.url = self._sentinel.url
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     async def keep(self) -> None:
         await asyncio.to_thread(self._cut)
@@ -60,8 +63,12 @@ class Promoted:
         wait_until(lambda: "master_link_status:down" in self._replica.ask("INFO", "replication"))
 
     async def fail_over(self) -> None:
-        await asyncio.to_thread(self._primary.kill)
-        await asyncio.to_thread(wait_until, lambda: "role:master" in self._replica.ask("INFO", "replication"))
+        await asyncio.to_thread(self.promote)
+
+    def promote(self) -> None:
+        self._primary.kill()
+        wait_until(lambda: "role:master" in self._replica.ask("INFO", "replication"))
+        wait_until(lambda: str(self._replica.port) in self._sentinel.ask("SENTINEL", "MASTER", "shop"))
 
 
 class Restored:
