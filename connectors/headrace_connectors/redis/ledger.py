@@ -233,7 +233,7 @@ async def open_redis(opening: LedgerOpening) -> RedisLedger:
     """`redis://…` and its relations; see `place`."""
     found = place(opening.url)
     sessions = Sessions(by_node=found.kind == "cluster")
-    client = connect(found, sessions)
+    client = connect(found, sessions.made)
     ledger = RedisLedger(client, sessions, service=opening.service, place=found.text, log=opening.log)
     try:
         await ledger.rows("")  # does it answer, and does it know us?
