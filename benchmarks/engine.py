@@ -62,7 +62,7 @@ class PreparedLane:
     traits: Traits = TRAITS
     deadline = math.inf
     condition = Condition("polling")
-    care, epoch = None, 0
+    care, doubt, epoch = None, None, 0
 
     def __init__(self, ready: Sequence[dict[str, Any]], total: int, page: int) -> None:
         self._ready, self._left, self._page = ready, total, page

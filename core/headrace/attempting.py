@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
 
 from headrace.delivery import Attempt
 from headrace.functions import Function
@@ -30,6 +32,11 @@ def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane)
         identify=source.identify,
     )
 
+    def until(records: Sequence[Record]) -> float:
+        if lane.doubt is not None:
+            return -math.inf
+        return min(record.until for record in records) if own_times else lane.deadline
+
     async def attempt(records: Sequence[Record], number: int, keys: Event) -> Outcome:
         tries = max([number, *[record.attempt for record in records]])
         delivery = Delivery(mapping=opening.mapping, lane=lane.name, epoch=lane.epoch, attempt=tries)
@@ -43,8 +50,7 @@ def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane)
             log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
             answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
         else:
-            until = min(record.until for record in records) if own_times else lane.deadline
-            answer = await function.call(event, delivery, until, request_id=request_id)
+            answer = await function.call(event, delivery, partial(until, records), request_id=request_id)
         if calls and not answer.lapsed:
             calls.heard(records, answer)
         return Outcome(answer, judge(answer, (record.id for record in records), rules))

@@ -62,7 +62,7 @@ class InvocationLane:
     deadline = math.inf
     epoch = 0
     behind = None
-    care = None
+    care = doubt = None
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from headrace.calls import Call, Calls
 from headrace.clock import SYSTEM, Clock
@@ -267,6 +267,18 @@ class Ledger(Calls, Protocol):
 
     async def close(self) -> None:
         """Let go of files and connections, not of leases. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What a ledger is besides whose store may become another while it is used: a copy of it, after a failover."""
+
+    async def watch(self, changed: Callable[[], object]) -> None:
+        """Until cancelled, call *changed* whenever what answers may be another store than before.
+
+        That is before the first verb is sent to it; and as soon as may be, also while no verb is called.
+        """
         ...
 
 

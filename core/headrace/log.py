@@ -51,6 +51,11 @@ class Cursor(Protocol):
         ...
 
     @property
+    def doubt(self) -> asyncio.Event | None:
+        """As `Lane.doubt`."""
+        ...
+
+    @property
     def position(self) -> Position:
         """What was committed last."""
         ...
@@ -139,6 +144,10 @@ class LogLane:
     @property
     def deadline(self) -> float:
         return self._cursor.deadline
+
+    @property
+    def doubt(self) -> asyncio.Event | None:
+        return self._cursor.doubt
 
     @property
     def epoch(self) -> int:

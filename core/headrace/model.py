@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -210,6 +211,14 @@ class Lane(Protocol):
     @property
     def deadline(self) -> float:
         """Nothing may be dispatched after it, in seconds of `Clock.boot`; checked before every attempt."""
+        ...
+
+    @property
+    def doubt(self) -> asyncio.Event | None:
+        """There while nobody knows whether the lane is ours, as its store may be another; set once it is known.
+
+        Nothing may be dispatched meanwhile.
+        """
         ...
 
     @property

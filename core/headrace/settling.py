@@ -90,8 +90,10 @@ class Settling:
     async def still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
         """Without what may not be dispatched any more: its visibility ran out, or could not be renewed.
 
-        In key order nor may what follows: its keys are *spoiled*.
+        In key order nor may what follows: its keys are *spoiled*. Waits while the lane itself is in doubt.
         """
+        while (doubt := self.lane.doubt) is not None:
+            await doubt.wait()
         now = self.clock.boot()
         if now >= self.lane.deadline:
             raise LaneLost(self.lane.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from headrace.leases import Holding
+from headrace.holding import Holding
 from headrace.log import Closed, LogLane
 from headrace.model import Condition, Event, Origin, Record
 from headrace.plugins import Opening

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from headrace import balance, graph
 from headrace.errors import LedgerError, SourceUnavailable
-from headrace.leases import Holding
+from headrace.holding import Holding
 from headrace.ledger import Graph, Ledger, Row
 from headrace.log import Closed
 from headrace.model import Condition, Held, LaneLost, Position

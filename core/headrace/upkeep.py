@@ -12,7 +12,8 @@ from dataclasses import replace
 from headrace import graph
 from headrace.errors import GraphChanged, PositionsLost, SourceUnavailable
 from headrace.graph import Kept, Start
-from headrace.leases import Holding, Leases
+from headrace.holding import Holding
+from headrace.leases import Leases
 from headrace.ledger import Graph, Ledger
 from headrace.memory import MemoryLedger
 from headrace.model import Position

@@ -1,10 +1,11 @@
-"""The three ledgers pass one suite; Redis is a real one."""
+"""The three ledgers pass one suite; Redis is a real one: alone, a cluster of three, and after a failover."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -14,7 +15,8 @@ from headrace.sqlite import open_sqlite
 from headrace.testing import FakeClock, on_virtual_time
 from headrace.testing.ledger import LedgerConformance
 from headrace_connectors.redis.ledger import open_redis
-from support.redis import RedisServer, Valkey, servers
+from support.failover import Promoted
+from support.redis import Cluster, Valkey, servers
 
 
 @on_virtual_time
@@ -32,17 +34,25 @@ class TestSqliteLedger(LedgerConformance):
         await ledger.close()
 
 
-@pytest.fixture(scope="module", params=servers(), ids=lambda kind: kind.name)
-def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    kind: type[RedisServer] = request.param
-    with kind() as server:
-        yield server
+class FailedOver(Promoted):
+    """Behind a sentinel, which has put a replica in the primary's place."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.promote()
+        return self
+
+
+@pytest.fixture(scope="module", params=[*servers(), Cluster, FailedOver], ids=lambda kind: kind.__name__)
+def redis(request: pytest.FixtureRequest) -> Iterator[str]:
+    with request.param() as server:
+        yield server.url
 
 
 class TestRedisLedger(LedgerConformance):
     @pytest.fixture
-    async def ledger(self, server: RedisServer) -> AsyncIterator[Ledger]:
-        ledger = await open_redis(LedgerOpening(url=server.url, service=secrets.token_hex(4)))
+    async def ledger(self, redis: str) -> AsyncIterator[Ledger]:
+        ledger = await open_redis(LedgerOpening(url=redis, service=secrets.token_hex(4)))
         yield ledger
         await ledger.close()
 

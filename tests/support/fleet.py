@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from typing import Any
 
+from headrace.clock import Clock
 from headrace.errors import LedgerUnavailable
 from headrace.functions import Function
 from headrace.leases import Leases
@@ -101,12 +102,21 @@ class Worker(VirtualCopy):
 
 
 class Store(MemoryLedger):
-    """The ledger that a fleet shares; `away` refuses every call."""
+    """The ledger that a fleet shares, `Watched`; `away` refuses every call, and each takes `delay` seconds."""
 
     away = False
+    delay = 0.01
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._watching: list[Callable[[], object]] = []
+
+    async def watch(self, changed: Callable[[], object]) -> None:
+        self._watching.append(changed)
+        await asyncio.Event().wait()
 
     async def _run(self, work: Any) -> Any:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(self.delay)
         if self.away:
             raise LedgerUnavailable("the store is away", written=False)
         return await super()._run(work)
@@ -118,9 +128,11 @@ class Store(MemoryLedger):
         """As a replica has it that lags behind."""
         return deepcopy(self._rows)
 
-    def fail_over(self, copy: Any) -> None:
-        """What was written since *copy* was made is lost."""
+    def fail_over(self, copy: Any, *, told: bool = True) -> None:
+        """What was written since *copy* was made is lost; who uses the store is *told* that it is another."""
         self._rows = copy
+        for changed in self._watching if told else ():
+            changed()
 
 
 async def _value(ledger: Ledger) -> Ledger:
@@ -136,7 +148,7 @@ class Fleet:
     options: Any = Settings()
 
     def __init__(self, shards: int = 4, *, ttl: float = 10.0, **settings: Any) -> None:
-        self.clock = FakeClock()
+        self.clock = FakeClock()  # of the loop that runs, virtual or not
         self.stream = MemoryStream(shards, clock=self.clock)
         self.ledger = Store(self.clock)
         self.ttl, self.settings = ttl, settings

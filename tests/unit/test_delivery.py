@@ -127,6 +127,36 @@ async def test_at_the_deadline_nothing_is_attempted():
 
 
 @virtual
+async def test_while_a_lane_is_in_doubt_nothing_is_attempted():
+    """Mutation (tried): a doubt that is not waited for."""
+    rig = log_rig("a")
+    some = await rig.hold(1)
+    doubt = rig.lane._cursor.doubt = asyncio.Event()
+    carrying = asyncio.ensure_future(rig.work.carry(some))
+    await asyncio.sleep(5)
+    assert rig.handler.calls == []
+    rig.lane._cursor.doubt = None
+    doubt.set()
+    await carrying
+    assert rig.handler.calls == [("a", 1)]
+
+
+@virtual
+async def test_a_doubt_that_ends_with_the_lane_ends_the_attempt():
+    """Mutation (tried): the deadline is looked at before the doubt is waited for."""
+    rig = log_rig("a")
+    some = await rig.hold(1)
+    doubt = rig.lane._cursor.doubt = asyncio.Event()
+    carrying = asyncio.ensure_future(rig.work.carry(some))
+    await asyncio.sleep(5)
+    rig.lane._cursor.doubt, rig.lane._cursor.deadline = None, now()
+    doubt.set()
+    with pytest.raises(LaneLost):
+        await carrying
+    assert rig.handler.calls == []
+
+
+@virtual
 async def test_the_deadline_is_checked_again_after_a_destination_that_took_its_time():
     """Mutation: checks in an order that leaves an await between the deadline and the attempt."""
     destination = Destination(delay=100)

@@ -501,8 +501,8 @@ async def test_a_handler_is_not_begun_too_late(kind):
 
     handler = later if kind == "async" else lambda event, _: begun.append(event)
     function = Function("f", handler, timeout=3)
-    answer = await function.call({}, DELIVERY, SYSTEM.boot())
+    answer = await function.call({}, DELIVERY, SYSTEM.boot)
     assert (answer.lapsed, answer.failure, begun) == (True, None, [])
-    assert not (await function.call({}, DELIVERY, SYSTEM.boot() + 60)).lapsed
+    assert not (await function.call({}, DELIVERY, lambda: SYSTEM.boot() + 60)).lapsed
     assert begun
     await function.close()

@@ -160,7 +160,7 @@ class Reader:
 
 
 class Cursor:
-    epoch, deadline = 1, math.inf
+    epoch, deadline, doubt = 1, math.inf, None
     position = "-1"
 
     async def leave(self) -> float:

@@ -28,6 +28,8 @@ class OffsetCursor:
     was sent is answered.
     """
 
+    doubt = None
+
     def __init__(
         self, partition: Partition, begin: Offset, owner: str, commit: Commit, deadline: Callable[[], float]
     ) -> None:

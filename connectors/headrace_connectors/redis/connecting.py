@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
 
 from redis.asyncio import Redis, RedisCluster
@@ -16,12 +17,18 @@ from headrace_connectors.redis.place import Place
 
 Client: TypeAlias = Redis | RedisCluster
 
+Made: TypeAlias = Callable[[Any], Awaitable[None]]
+"""Makes a connection ours: logs in, and whatever else is to come before the first call."""
+
 TIMEOUT = 3.0
 """Seconds for a connection, and for an answer: a worker has a third of a lease of 10 s to renew it."""
 
 
-def connect(found: Place) -> Client:
-    """A client that tries nothing twice by itself: who calls knows whether that is safe, and until when."""
+def connect(found: Place, made: Made | None = None) -> Client:
+    """A client that tries nothing twice by itself: who calls knows whether that is safe, and until when.
+
+    *made* is called with each connection to a server that has our keys.
+    """
     login = {"username": found.username, "password": found.password}
     timing = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
     once = {"retry": Retry(NoBackoff(), 0), "ssl": found.tls}
@@ -29,16 +36,19 @@ def connect(found: Place) -> Client:
     if found.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in found.hosts]
         # a cluster's client asks twice after a move, a failover or a lost connection: the verbs allow it
-        return RedisCluster(startup_nodes=nodes, **{**settings, "retry": Retry(NoBackoff(), 3)})
+        cluster: Any = RedisCluster(startup_nodes=nodes, **{**settings, "retry": Retry(NoBackoff(), 3)})
+        for one in (cluster, *cluster.startup_nodes):  # it takes no such argument, and passes on what it has here
+            one.connection_kwargs["redis_connect_func"] = made
+        return cast("RedisCluster", cluster)
     database = int(found.path[-1]) if len(found.path) > (found.kind == "sentinel") else 0
     if found.kind == "sentinel":
         their_login = {name.removeprefix("sentinel_"): value for name, value in found.query.items()}
         theirs = {**timing, **once, **their_login}
         sentinels: Any = cast("Any", Sentinel)(list(found.hosts), sentinel_kwargs=theirs, **settings)
-        client: Redis = sentinels.master_for(found.path[0], db=database)
+        client: Redis = sentinels.master_for(found.path[0], db=database, redis_connect_func=made)
         return client
     ((host, port),) = found.hosts
-    return Redis(host=host, port=port, db=database, **settings)
+    return Redis(host=host, port=port, db=database, redis_connect_func=made, **settings)
 
 
 async def disconnect(client: Client) -> None:

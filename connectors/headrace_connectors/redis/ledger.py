@@ -6,12 +6,15 @@ import asyncio
 import itertools
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from redis.asyncio import Redis
 
 from headrace.calls import Call
 from headrace.errors import UnknownShards
 from headrace.ledger import Graph, Lease, LedgerOpening, Mark, Renewal, Row, Shard
 from headrace.model import KEEP, Position, Unchanged
+from headrace.observe import Log
 from headrace.stored import generation_changed, graph_changed, lane_lost
 from headrace_connectors.redis import callscripts
 from headrace_connectors.redis.calls import RedisCalls, written
@@ -19,14 +22,23 @@ from headrace_connectors.redis.connecting import Client, connect, warn_of_loss
 from headrace_connectors.redis.place import place
 from headrace_connectors.redis.running import Argument, Running
 from headrace_connectors.redis.scripts import SCRIPTS
+from headrace_connectors.redis.sessions import Sessions
 
 
 class RedisLedger(RedisCalls):
     """A `Ledger`. What a primary acknowledged may be lost by a failover: then records come again, none is lost."""
 
-    def __init__(self, client: Client, *, service: str, place: str) -> None:
+    def __init__(self, client: Client, sessions: Sessions, *, service: str, place: str, log: Log) -> None:
         super().__init__(Running(client, callscripts.SCRIPTS | SCRIPTS, service=service, place=place))
+        self._client, self._sessions, self._log = client, sessions, log
         self._serials = itertools.count(1)
+
+    async def watch(self, changed: Callable[[], object]) -> None:
+        """As `Watched`. In a cluster a failover is noticed with the next call."""
+        self._sessions.changed = changed
+        if isinstance(self._client, Redis):
+            await self._sessions.watch(self._client, self._log)
+        await asyncio.Event().wait()
 
     async def plan(self, mapping: str, identity: str, shards: Sequence[Shard]) -> bool:
         generation = secrets.token_hex(8)
@@ -220,8 +232,9 @@ def _read_mark(kept: bytes) -> Mark | None:
 async def open_redis(opening: LedgerOpening) -> RedisLedger:
     """`redis://…` and its relations; see `place`."""
     found = place(opening.url)
-    client = connect(found)
-    ledger = RedisLedger(client, service=opening.service, place=found.text)
+    sessions = Sessions(by_node=found.kind == "cluster")
+    client = connect(found, sessions.made)
+    ledger = RedisLedger(client, sessions, service=opening.service, place=found.text, log=opening.log)
     try:
         await ledger.rows("")  # does it answer, and does it know us?
         await warn_of_loss(client, found.text, opening.log)

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from headrace.calls import Call
 from headrace.ending import cancelled
 from headrace.errors import LedgerError
-from headrace.leases import Holding
+from headrace.holding import Holding
 from headrace.ledger import Ledger
 from headrace.log import Closed
 from headrace.model import Condition, Held, LaneLost

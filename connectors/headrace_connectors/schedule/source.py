@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from headrace.calls import Taken
+from headrace.holding import Holding
 from headrace.invocations import InvocationLane
-from headrace.leases import Holding
 from headrace.log import Closed
 from headrace.model import Condition, Event, Origin, Record
 from headrace.plugins import Opening

@@ -31,7 +31,7 @@ class SqsLane:
     deadline = math.inf
     epoch = 0
     behind = None
-    care = None
+    care = doubt = None
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -13,7 +12,7 @@ from headrace.clock import SYSTEM, Clock
 from headrace.functions import payloads
 from headrace.functions.context import Context, Delivery, arn
 from headrace.functions.importing import import_handler, locate
-from headrace.functions.invocation import Handler, Invocation
+from headrace.functions.invocation import Handler, Invocation, Until, never
 from headrace.functions.version import version_of
 from headrace.functions.workers import Workers
 from headrace.model import Answer, Event
@@ -72,11 +71,12 @@ class Function:
         return cls(name, handler, timeout=settings.timeout, region=region)
 
     async def call(
-        self, event: Event, delivery: Delivery, until: float = math.inf, *, request_id: str | None = None
+        self, event: Event, delivery: Delivery, until: Until = never, *, request_id: str | None = None
     ) -> Answer:
         """Hand over *event*, which must be fresh, and return what came of it; *request_id* is new where none is given.
 
-        The handler is not begun at or after *until*, in seconds of `Clock.boot`: the answer has then `lapsed`.
+        The handler is not begun at or after what *until* says right before it, in seconds of `Clock.boot`: the answer
+        has then `lapsed`.
 
         Nothing that a handler does is raised: it is a `Failure` of the answer. A plain handler that timed out, and an
         async one that did not end within a second of its cancellation, are in `Answer.lingering`. Cancelling a call

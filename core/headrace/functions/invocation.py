@@ -18,11 +18,18 @@ from headrace.model import Answer, Event
 Handler: TypeAlias = Callable[[Any, Any], Any]
 """`(event, context)`, plain or async."""
 
+Until: TypeAlias = Callable[[], float]
+"""Until when a handler may be begun, in seconds of `Clock.boot`: asked as late as can be, in whichever thread."""
+
 GRACE = 1.0
 """Seconds that a cancelled async handler has to end."""
 
 _running: set[asyncio.Task[Answer]] = set()
 """The loop holds its tasks weakly; one that outlives its call must not be collected halfway."""
+
+
+def never() -> float:
+    return math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class Lingering:
 class Invocation:
     """One handler, one event, one context. Everything but `in_thread` belongs to the loop."""
 
-    def __init__(self, handler: Handler, event: Event, context: Context, clock: Clock, until: float = math.inf) -> None:
+    def __init__(self, handler: Handler, event: Event, context: Context, clock: Clock, until: Until = never) -> None:
         self._loop = asyncio.get_running_loop()
         self._handler, self._event, self._context, self._clock = handler, event, context, clock
         self._until = until
@@ -113,7 +120,7 @@ class Invocation:
 
     def _begin(self) -> Any:
         """A process that was stopped (SIGSTOP, a suspended machine) goes on anywhere: so look right before the call."""
-        if self._until <= self._clock.boot():
+        if self._until() <= self._clock.boot():
             raise _TooLate
         return self._handler(self._event, self._context)
 

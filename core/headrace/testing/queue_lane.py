@@ -34,7 +34,7 @@ class MemoryQueueLane:
         self.name = name
         self.traits = Traits(order or (Order.KEY if queue.fifo else Order.NONE), redelivers=True)
         self.deadline = math.inf
-        self.care = None
+        self.care = self.doubt = None
         self.renewing = True
         self.failed_deletes = 0
         self.acked: list[str] = []

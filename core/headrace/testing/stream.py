@@ -134,6 +134,7 @@ class MemoryCursor:
     def __init__(self, log: MemoryLog, epoch: int) -> None:
         self._log, self._epoch = log, epoch
         self.deadline = math.inf
+        self.doubt: asyncio.Event | None = None
 
     @property
     def epoch(self) -> int:

@@ -64,6 +64,10 @@ class QueueLane:
         return self._lane.deadline
 
     @property
+    def doubt(self) -> asyncio.Event | None:
+        return self._lane.doubt
+
+    @property
     def care(self) -> Care | None:
         return self._lane.care
 
