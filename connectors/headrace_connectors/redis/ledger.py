@@ -13,19 +13,21 @@ from headrace.errors import UnknownShards
 from headrace.ledger import Graph, Lease, LedgerOpening, Mark, Renewal, Row, Shard
 from headrace.model import KEEP, Position, Unchanged
 from headrace.stored import generation_changed, graph_changed, lane_lost
-from headrace_connectors.redis import callscripts
+from headrace_connectors.redis import callscripts, verdictscripts
 from headrace_connectors.redis.calls import RedisCalls, written
 from headrace_connectors.redis.connecting import Client, connect, warn_of_loss
 from headrace_connectors.redis.place import place
 from headrace_connectors.redis.running import Argument, Running
 from headrace_connectors.redis.scripts import SCRIPTS
+from headrace_connectors.redis.verdicts import RedisVerdicts
 
 
-class RedisLedger(RedisCalls):
+class RedisLedger(RedisCalls, RedisVerdicts):
     """A `Ledger`. What a primary acknowledged may be lost by a failover: then records come again, none is lost."""
 
     def __init__(self, client: Client, *, service: str, place: str) -> None:
-        super().__init__(Running(client, callscripts.SCRIPTS | SCRIPTS, service=service, place=place))
+        scripts = callscripts.SCRIPTS | verdictscripts.SCRIPTS | SCRIPTS
+        super().__init__(Running(client, scripts, service=service, place=place))
         self._serials = itertools.count(1)
 
     async def plan(self, mapping: str, identity: str, shards: Sequence[Shard]) -> bool:
