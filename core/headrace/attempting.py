@@ -9,16 +9,18 @@ from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.invocations import InvocationLane
 from headrace.model import Answer, Event, Failure, Lane, Order, Record, Source, Unreadable
+from headrace.once import Once
 from headrace.plugins import Opening
 from headrace.settling import Outcome
 from headrace.verdict import UNREADABLE, Rules, judge
 
 
-def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane) -> Attempt:
+def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane, once: Once | None = None) -> Attempt:
     """How the records of *lane* are tried.
 
     A handler is not begun once another owner's attempt could run beside it: that of the lane, or of the records where
-    each has a time of its own and their order, or a call that is made once, hangs on it.
+    each has a time of its own and their order, or a call that is made once, hangs on it. Nor when a key that is to be
+    run *once* may be another's before the call's hard stop.
     """
     settings, log = opening.settings, opening.log
     calls = lane if isinstance(lane, InvocationLane) else None
@@ -44,6 +46,7 @@ def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane)
             answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
         else:
             until = min(record.until for record in records) if own_times else lane.deadline
+            until = until if once is None else min(until, once.until(records))
             answer = await function.call(event, delivery, until, request_id=request_id)
         if calls and not answer.lapsed:
             calls.heard(records, answer)
