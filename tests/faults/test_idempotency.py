@@ -5,9 +5,8 @@ comes several times: twice in a row, again a little later, and again much later,
 too. The judge is `support.keybooks`, which looks at the store itself. HEADRACE_KILLS (20; half of it on the
 stream, whose copies must first get a lease) makes it longer, HEADRACE_STORES=all has each source on each store.
 
-Mutations that these fail on, tried: a key that is held is run all the same (two at once); a hold that ends with half of
-its time (two at once); settled, and never remembered (succeeded, and was run again); what was seen is dropped
-though it failed (lost).
+Mutations that these fail on, tried: a hold that ends with half of its call's time (two at once); a key that is held is
+run all the same, or settled and never remembered (not all keys are remembered); what failed is remembered (lost).
 """
 
 from __future__ import annotations

@@ -277,7 +277,7 @@ async def test_a_lane_that_is_let_go_holds_what_a_call_of_its_own_still_has():
 
 @virtual
 async def test_a_call_that_was_not_begun_in_time_is_asked_for_again():
-    """Its hold may end before its hard stop. Mutation: a key that stays held by nobody."""
+    """At once: its hold may end before its hard stop. Mutation, tried: a key that stays held by nobody."""
     shop, tries = Shop(), []
 
     async def behave(batch, _):
@@ -286,6 +286,7 @@ async def test_a_call_that_was_not_begun_in_time_is_asked_for_again():
 
     rig = await carried(queue_rig(shop, ["a1"], behave), 1, shop)
     assert (len(tries), rig.tally.succeeded) == (2, 1)
+    assert rig.handler.times[1] - rig.handler.times[0] < 0.1
 
 
 @virtual
