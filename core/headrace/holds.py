@@ -23,7 +23,7 @@ CLOSING_TIME = 2.0
 """Seconds that a stop takes to let go of keys: what it does not reach expires by itself."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Left:
     """Keys whose batch is over. `until`: when, in seconds of `Clock.boot`, they are to be prolonged."""
 
@@ -43,10 +43,17 @@ class Holds:
         self._news = asyncio.Event()
         self._told = False
 
-    def leave(self, keys: Sequence[str], holder: str, runs: Callable[[], bool] = lambda: False) -> None:
+    def leave(self, keys: Sequence[str], holder: str, runs: Callable[[], bool] = lambda: False) -> Left:
         """Hold *keys* on while *runs* says so, and let go of them then."""
-        self._left.append(Left(keys, holder, runs))
+        left = Left(keys, holder, runs)
+        self._left.append(left)
         self._news.set()
+        return left
+
+    def take_back(self, left: Left) -> None:
+        """Whoever left them sees to them again: they are neither prolonged nor let go of here."""
+        if left in self._left:
+            self._left.remove(left)
 
     def wake(self) -> None:
         """A call may have ended."""
@@ -91,7 +98,7 @@ class Holds:
             if not one.runs():
                 verdicts = await self._verdicts()
                 await verdicts.let_go(self._mapping, one.keys, one.holder)
-                self._left.remove(one)
+                self.take_back(one)
             elif self._clock.boot() >= one.until:
                 await self._prolong(one)
 
@@ -100,6 +107,6 @@ class Holds:
         found = await verdicts.begin(self._mapping, one.keys, one.holder, self._seconds)
         one.until = sent + self._seconds / 3
         lost = [key for key, standing in found.items() if standing.state is not State.BEGUN]
-        if lost:
+        if lost and one in self._left:
             self._log.error("idempotency.overtaken", records=len(lost), why="a call ran on longer than it was held for")
             one.keys = [key for key in one.keys if key not in lost]

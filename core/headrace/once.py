@@ -164,6 +164,17 @@ class Once:
         ended.add_done_callback(lambda _: self._shared.holds.wake())
         self._leave(records, lambda: not ended.done())
 
+    @contextmanager
+    def kept(self, records: Sequence[Record]) -> Iterator[None]:
+        """They were run, and are to be finished behind the block, however long that takes: they are held until then."""
+        begun = self._by_holder(one for record in records if (one := self._begun.get(id(record))))
+        kept = [self._shared.holds.leave(keys, holder, lambda: True) for holder, keys in begun.items()]
+        try:
+            yield
+        finally:
+            for left in kept:
+                self._shared.holds.take_back(left)
+
     def forget(self, records: Sequence[Record]) -> None:
         """The engine holds these no more."""
         self._leave(records)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TypeAlias
@@ -119,12 +120,15 @@ class Settling:
     ) -> None:
         """*memo* is kept with them, where the lane keeps one.
 
-        They are settled when their destination has confirmed: if that fails, only the sending is repeated.
+        They are settled when their destination has confirmed: if that fails, only the sending is repeated. Where they
+        are to be run once, that is remembered in between: what is settled and not remembered would be run again, and
+        what is remembered is never told again.
         """
         if records and self.announce is not None and outcome is not None:
-            records = await self._announced(self.announce, self._outgoing(records, SUCCESS, attempts, outcome))
+            with self.once.kept(records) if self.once is not None else nullcontext():
+                records = await self._announced(self.announce, self._outgoing(records, SUCCESS, attempts, outcome))
         if records:
-            if self.once is not None:  # first: what is settled and not remembered would be run again
+            if self.once is not None:
                 await self.once.finish(records)
             await self.lane.ack(records, memo)
             self.tally.succeeded += len(records)

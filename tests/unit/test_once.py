@@ -10,13 +10,14 @@ import asyncio
 import pytest
 
 from headrace.batcher import BatchPolicy
+from headrace.destination import CONFIRMED
 from headrace.model import Order
 from headrace.once import BEGIN_WITHIN, LOOK_AGAIN, MARGIN
 from headrace.policy import FailurePolicy
 from headrace.testing import MemoryLog, MemoryQueue, MemoryQueueLane, virtual
 from headrace.verdict import LAPSED
 from headrace.verdicts import State
-from support.engine import Rig, error, ok, partial
+from support.engine import AWAY, Moody, Rig, error, ok, partial
 from support.keyed import EXPIRES, LASTS, Shop
 
 HOLD = BEGIN_WITHIN + LASTS + MARGIN
@@ -32,8 +33,8 @@ def log_rig(shop, names, behave=None, **more):
     return Rig(log.lane(), behave, once=shop.once, **more)
 
 
-def queue_rig(shop, names, behave=None, *, order=Order.NONE, keys=None, **more):
-    queue = MemoryQueue(visibility=60)
+def queue_rig(shop, names, behave=None, *, order=Order.NONE, keys=None, visibility=60, **more):
+    queue = MemoryQueue(visibility=visibility)
     queue.send(names, keys)
     return Rig(MemoryQueueLane(queue, order=order), behave, once=shop.once, **more)
 
@@ -373,6 +374,38 @@ async def test_what_was_run_is_not_settled_before_it_is_remembered():
     await carrying
     assert rig.lane.acked == ["a1"]
     assert await shop.store.state("a") is State.DONE
+
+
+@virtual
+async def test_what_was_run_is_held_while_its_destination_is_away():
+    """And remembered when that has confirmed: a kill in between repeats it, and loses no message. Mutation, tried: a
+    hold that is not prolonged meanwhile."""
+    shop, to = Shop(), Moody(AWAY)
+    rig = queue_rig(shop, names("a1 b1"), announce=to, visibility=10_000)
+    async with shop.shared.holds.kept():
+        carrying = asyncio.ensure_future(rig.work.carry(await rig.hold(2)))
+        await asyncio.sleep(5 * HOLD)
+        assert [await shop.store.state(key) for key in "ab"] == [State.HELD, State.HELD]
+        to.mood = CONFIRMED
+        await carrying
+        await asyncio.sleep(HOLD)
+        assert [await shop.store.state(key) for key in "ab"] == [State.DONE, State.DONE]
+    assert rig.handler.batches == ["a1,b1"]
+    assert not shop.lines.of("idempotency.overtaken")
+
+
+@virtual
+async def test_what_its_destination_did_not_take_is_not_remembered():
+    """The lane is to stop: it comes again, and is run and told again. Mutation: remembered before it is told."""
+    shop = Shop()
+    rig = queue_rig(shop, names("a1 b1"), announce=Moody(CONFIRMED, b1=AWAY))
+    async with shop.shared.holds.kept():
+        carrying = asyncio.ensure_future(rig.work.carry(await rig.hold(2)))
+        await asyncio.sleep(5)
+        rig.work.stopping.set()
+        await carrying
+    assert [await shop.store.state(key) for key in "ab"] == [State.DONE, State.BEGUN]
+    assert rig.lane.nacked == [("b1", 0.0)]
 
 
 @virtual
