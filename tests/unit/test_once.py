@@ -396,7 +396,7 @@ async def test_what_was_run_is_held_while_its_destination_is_away():
 
 @virtual
 async def test_what_its_destination_did_not_take_is_not_remembered():
-    """The lane is to stop: it comes again, and is run and told again. Mutation: remembered before it is told."""
+    """The lane is to stop: it comes again, and is run and told again. Mutation, tried: remembered before it is told."""
     shop = Shop()
     rig = queue_rig(shop, names("a1 b1"), announce=Moody(CONFIRMED, b1=AWAY))
     async with shop.shared.holds.kept():
