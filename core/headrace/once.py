@@ -18,6 +18,7 @@ from headrace.holds import Holds, Opened
 from headrace.keying import KeyOf
 from headrace.model import Condition, Order, Record, Unreadable
 from headrace.observe import Log, log
+from headrace.parting import Parted, candidates, part
 from headrace.retry import again, capped
 from headrace.verdicts import Standing, State, Verdicts
 
@@ -29,23 +30,11 @@ BEGIN_WITHIN = 5.0
 MARGIN = 1.0
 """Seconds beyond a call's hard stop: for clocks of different rates, and for saying that a call still runs."""
 
-LOOK_AGAIN = 0.5
-"""Seconds between two looks at a key that is held elsewhere, at most."""
-
 PATIENCE = 5.0
 """Seconds between two askings of a store that is away, at most."""
 
 HASTE = 0.5
 """The same with a verdict in hand: it is to be there before another asks."""
-
-
-class Parted(NamedTuple):
-    """Of a batch: what is ours to run, what was run before, and what waits; look again after so many seconds."""
-
-    ready: Sequence[Record]
-    seen: Sequence[Record] = ()
-    later: Sequence[Record] = ()
-    wait: float = 0.0
 
 
 class Begun(NamedTuple):
@@ -117,7 +106,7 @@ class Once:
         """Begin what may be begun. While the store is away it waits; when the lane is to stop then, all is `later`."""
         await self.release(records)  # of an attempt that was none
         keys = [self._key(record) for record in records]
-        wanted = list(self._candidates(records, keys))
+        wanted = list(candidates(records, keys, self._order, self._held))
         if not wanted:
             return Parted(records)
         holder = self._shared.new_holder()
@@ -127,7 +116,7 @@ class Once:
         found, until = asked
         self._held |= {name for name, one in found.items() if one.state is State.HELD}
         self._held -= {name for name, one in found.items() if one.state is not State.HELD}
-        parted = self._parted(records, keys, found)
+        parted = part(records, keys, self._order, found)
         begun = {id(record): Begun(key, holder, until) for record in parted.ready if (key := self._key(record))}
         self._begun |= begun
         taken = {one.key for one in begun.values()}
@@ -204,44 +193,6 @@ class Once:
             self._shared.say_missing(record, why)
         return key
 
-    def _candidates(self, records: Sequence[Record], keys: Sequence[str | None]) -> Iterator[str]:
-        """The keys of what could be run together: no key twice, and nothing that has to wait for another of these."""
-        taken, waiting = set[str](), _Waiting(self._order)
-        for record, key in zip(records, keys, strict=True):
-            if key in taken or waiting.keeps(record):
-                waiting.add(record)
-                if waiting.keeps_all:
-                    return
-            elif key is not None:
-                taken.add(key)
-                yield key
-                if self._order is Order.SEQUENCE and key in self._held:  # nothing behind it is begun in vain
-                    return
-
-    def _parted(self, records: Sequence[Record], keys: Sequence[str | None], found: Mapping[str, Standing]) -> Parted:
-        """What was run before is settled wherever it stands: it is as if it were not there."""
-        ready: list[Record] = []
-        seen: list[Record] = []
-        later: list[Record] = []
-        waits: list[float] = []
-        taken, waiting = set[str](), _Waiting(self._order)
-        for record, key in zip(records, keys, strict=True):
-            standing = found.get(key) if key is not None else None
-            if standing is not None and standing.state is State.DONE:
-                seen.append(record)
-                continue
-            if standing is not None and standing.state is State.HELD:
-                waits.append(standing.left)
-            runs = key is None or (standing is not None and standing.state is State.BEGUN and key not in taken)
-            if waiting.keeps(record) or not runs:
-                waiting.add(record)
-                later.append(record)
-                continue
-            ready.append(record)
-            if key is not None:
-                taken.add(key)
-        return Parted(ready, seen, later, min([*waits, LOOK_AGAIN]))
-
     async def _begin(self, keys: Sequence[str], holder: str) -> tuple[Mapping[str, Standing], float] | None:
         """How it stands with *keys*, and until when a call may begin; None when the lane is to stop first."""
 
@@ -303,19 +254,3 @@ class Once:
         for one in begun:
             found.setdefault(one.holder, []).append(one.key)
         return found
-
-
-class _Waiting:
-    """What waits, and so keeps what is behind it: in a sequence everything, in key order what is of its key."""
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._groups: set[str | None] = set()
-        self.keeps_all = False
-
-    def add(self, record: Record) -> None:
-        self._groups.add(record.key)
-        self.keeps_all = self._order is Order.SEQUENCE
-
-    def keeps(self, record: Record) -> bool:
-        return self.keeps_all or (self._order is Order.KEY and record.key in self._groups)

@@ -12,7 +12,8 @@ import pytest
 from headrace.batcher import BatchPolicy
 from headrace.destination import CONFIRMED
 from headrace.model import Order
-from headrace.once import BEGIN_WITHIN, LOOK_AGAIN, MARGIN
+from headrace.once import BEGIN_WITHIN, MARGIN
+from headrace.parting import LOOK_AGAIN
 from headrace.policy import FailurePolicy
 from headrace.testing import MemoryLog, MemoryQueue, MemoryQueueLane, virtual
 from headrace.verdict import LAPSED
