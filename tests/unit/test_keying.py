@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from headrace.jmes import compiled, fields, is_missing
 from headrace.keying import digest, keyer
 from headrace.model import Record
 from headrace_connectors.dynamodb.event import VIEW as DYNAMODB
+from headrace_connectors.kafka.event import VIEW as KAFKA
 from headrace_connectors.sqs.event import VIEW as SQS
 from support.engine import record
 
@@ -27,6 +29,13 @@ def test_it_is_read_over_what_filters_see():
     assert key_of("messageId", "no JSON") == digest("m-1")
     assert key_of("body", "no JSON") == digest("no JSON")
     assert key_of("[body.shop, body.id]", '{"shop": "a", "id": 1}') == digest(["a", 1])
+
+
+def test_a_message_of_a_topic_is_its_value_and_what_stands_beside_it():
+    one = record("t-0")
+    one.raw = SimpleNamespace(value=b'{"id": 7}')
+    render = lambda _: {"records": {"t-0": [{"topic": "t", "value": "eyJpZCI6IDd9", "headers": []}]}}  # noqa: E731
+    assert keyer(compiled("[topic, value.id]"), KAFKA, render)(one) == digest(["t", 7])
 
 
 def test_a_record_of_a_table_is_its_item():
