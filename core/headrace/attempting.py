@@ -11,16 +11,18 @@ from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.invocations import InvocationLane
 from headrace.model import Answer, Event, Failure, Lane, Order, Record, Source, Unreadable
+from headrace.once import Once
 from headrace.plugins import Opening
 from headrace.settling import Outcome
 from headrace.verdict import UNREADABLE, Rules, judge
 
 
-def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane) -> Attempt:
+def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane, once: Once | None = None) -> Attempt:
     """How the records of *lane* are tried.
 
     A handler is not begun once another owner's attempt could run beside it: that of the lane, or of the records where
-    each has a time of its own and their order, or a call that is made once, hangs on it.
+    each has a time of its own and their order, or a call that is made once, hangs on it. Nor when a key that is to be
+    run *once* may be another's before the call's hard stop.
     """
     settings, log = opening.settings, opening.log
     calls = lane if isinstance(lane, InvocationLane) else None
@@ -35,7 +37,8 @@ def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane)
     def until(records: Sequence[Record]) -> float:
         if lane.doubt is not None:
             return -math.inf
-        return min(record.until for record in records) if own_times else lane.deadline
+        last = min(record.until for record in records) if own_times else lane.deadline
+        return last if once is None else min(last, once.until(records))
 
     async def attempt(records: Sequence[Record], number: int, keys: Event) -> Outcome:
         tries = max([number, *[record.attempt for record in records]])

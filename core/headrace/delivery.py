@@ -68,7 +68,7 @@ class Work(Settling):
                 return
             if not await self.relieve():
                 continue
-            piece, attempt, last = pieces.popleft()
+            piece, attempt, last = await self._next(pieces)
             piece = await self._admit(piece, attempt, spoiled)
             if expired := self.plan.failure.expired(piece, self.clock.wall()):
                 await self.give_up(piece[:expired], EXPIRED, attempt, last)
@@ -93,6 +93,24 @@ class Work(Settling):
             await self.lane.care.mark(records[0], attempt)
         return await self.still_ours(records, spoiled)
 
+    async def _next(self, pieces: deque[Piece]) -> Piece:
+        """The first of *pieces*, without what was run before, which is settled, and what waits for another of its key.
+
+        That becomes the first of those that are left; where nothing came of it, some time has passed.
+        """
+        piece = pieces.popleft()
+        if self.once is None:
+            return piece
+        parted = await self.once.part(piece.records)
+        await self.deduplicate(parted.seen)
+        if parted.later:
+            pieces.appendleft(piece._replace(records=parted.later))
+            if not parted.ready and not parted.seen:
+                why = f"{len(parted.later)} records wait for others of their keys, which are run elsewhere"
+                with self.doing.now("waiting", why, self.clock.wall()):
+                    await self._pause(parted.wait)
+        return piece._replace(records=parted.ready)
+
     async def _without(self, spoiled: AbstractSet[str | None], records: Sequence[Record]) -> Sequence[Record]:
         """Give back what follows a record of its key that failed or lapsed in an earlier piece of the same batch."""
         await self.give_back([record for record in records if record.key in spoiled], None)
@@ -104,6 +122,8 @@ class Work(Settling):
         tally.invoked += count
         with self.doing.now("handling", f"{count} records at the handler, attempt {attempt}", wall):
             outcome = await self.attempt(records, attempt, self.tumbling.event() if self.tumbling else {})
+        if self.once is not None and outcome.answer.lingering is not None:
+            self.once.linger(records, outcome.answer.lingering)
         if outcome.verdict.kind in {Kind.LAPSED, Kind.UNREADABLE}:
             tally.invoked -= count
             return outcome
@@ -219,6 +239,8 @@ class Work(Settling):
         self._report(records, bad, attempt, outcome)
         if good:
             await self.succeed(good, self._memo(outcome), outcome, attempt)
+        if self.once is not None:
+            await self.once.release(bad)
         match failure.decide(traits, failed=len(bad), attempt=attempt, progress=bool(good)):
             case GiveBack():
                 spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)

@@ -14,6 +14,7 @@ from headrace.calls import Call, Calls
 from headrace.clock import SYSTEM, Clock
 from headrace.model import KEEP, Position, Unchanged
 from headrace.observe import Log, log
+from headrace.verdicts import Verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +130,8 @@ class Renewal:
     generations: Mapping[str, str | None] = field(default_factory=dict)
 
 
-class Ledger(Calls, Protocol):
-    """The rows of one service's mappings, in one store, and beside them their queues of calls.
+class Ledger(Calls, Verdicts, Protocol):
+    """The rows of one service's mappings, in one store, and beside them their queues of calls and their verdicts.
 
     The contract, which `headrace.testing.ledger` checks:
 

@@ -14,6 +14,7 @@ from headrace.doing import Words
 from headrace.ending import cancelled
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
+from headrace.idempotency import idempotency_of, once_in
 from headrace.model import Condition, Keep, Lane, LooksAhead, Record, Source, Unreadable
 from headrace.observe import Tally
 from headrace.pausing import FINISHING, Pause
@@ -46,7 +47,13 @@ class RunningLane:
         if slots.hung >= slots.most:
             why = f"all {slots.most} places are held by calls that timed out and still run"
             return Condition("stuck", why, own.since)
-        return (self.work.unsent.condition(self.work.clock.boot()) if own.ready else None) or own
+        return (self._held_up if own.ready else None) or own
+
+    @property
+    def _held_up(self) -> Condition | None:
+        """By a store that is away, or a destination."""
+        once = self.work.once.condition if self.work.once is not None else None
+        return once or self.work.unsent.condition(self.work.clock.boot())
 
     @property
     def words(self) -> Words:
@@ -84,6 +91,7 @@ class Mapping:
         still_runs = partial(function.still_runs, self.name)
         self._opening = replace(opening, tally=self._tally, words=self._words, still_runs=still_runs)
         self._wanted = connector.keep(opening)
+        self._idempotency = idempotency_of(connector, self._opening)
         self._source: Source | None = None
         self._destinations: dict[object, Destination] = {}
         self._stopping = asyncio.Event()
@@ -139,6 +147,8 @@ class Mapping:
             for destined in self._opening.destinations:
                 destination = self._destinations[destined.key] = destined.kind.open(self._opening, destined.options)
                 stack.push_async_callback(destination.close)
+            if self._idempotency is not None:
+                await stack.enter_async_context(self._idempotency.holds.kept())
             done = False
             while not done and not self._stopping.is_set():
                 async for attempt in again(self._log, "mapping.failing", waking=self._stopping):
@@ -229,10 +239,14 @@ class Mapping:
                 lane=lane,
                 opened=self._destinations,
             )
+            stopping = asyncio.Event()
+            once = once_in(self._idempotency, source, lane, stopping)
             work = Work(
                 lane=lane,
                 plan=plan,
-                attempt=attempt_of(self._opening, self.function, source, lane),
+                attempt=attempt_of(self._opening, self.function, source, lane, once),
+                once=once,
+                stopping=stopping,
                 tumbling=self._tumbling(source, lane),
                 slots=Slots(plan.concurrency),
                 discard=telling.of_failure(),
@@ -250,7 +264,11 @@ class Mapping:
         elif self._pause.holds:
             running.pipeline.stop(FINISHING)
         self._log.info("lane.opened", lane=running.lane.name)
-        ending = await running.pipeline.run()
+        try:
+            ending = await running.pipeline.run()
+        finally:
+            if running.work.once is not None:
+                running.work.once.close(partial(self._opening.still_runs, running.lane.name))
         self._log.info("lane.closed", lane=running.lane.name, how=ending.how.value, left=ending.left)
         self._account(running.lane.name, ending)
         if not self._stopping.is_set() and self.lanes.get(running.lane.name) is running:

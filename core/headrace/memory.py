@@ -9,6 +9,7 @@ from typing import TypeVar
 from headrace.clock import SYSTEM, Clock
 from headrace.ledger import Graph, LedgerOpening, Row
 from headrace.memorycalls import MemoryCallRows
+from headrace.memoryverdicts import MemoryVerdictRows
 from headrace.stored import Rows, StoredLedger
 
 T = TypeVar("T")
@@ -29,11 +30,12 @@ class MemoryLedger(StoredLedger):
         pass
 
 
-class _MemoryRows(MemoryCallRows):
+class _MemoryRows(MemoryCallRows, MemoryVerdictRows):
     """`now` is when the verb began: within it no time passes, or every write would stretch a lease a little."""
 
     def __init__(self) -> None:
-        super().__init__()
+        MemoryCallRows.__init__(self)
+        MemoryVerdictRows.__init__(self)
         self._heads: dict[str, Graph] = {}
         self._kept: dict[str, dict[str, tuple[Row, float]]] = {}
 

@@ -38,7 +38,7 @@ GROUP = "headrace.catalogs"
 """The entry-point group; each entry names a `Catalog`."""
 
 
-NO_VIEW = "this source shows nothing to filters"
+NO_VIEW = "this source shows nothing of its records to filters and keys"
 
 
 def mapping_uuid(service: str, mapping: str) -> UUID:
@@ -121,7 +121,7 @@ class Connector:
             relative to the mapping (`batch_size`, `source.queue_url`).
         warn: legal but dangerous, same form.
         view: what filters see of a record, or a function that tells it from the options; without it `filter_criteria`
-            is refused.
+            and `idempotency` are refused.
         probe: asks the server; never raises for what the server says, but returns it.
         open: the running source; or
         shards: the stream, where the source is a sharded log: core leases its shards, and asks them as a source.
@@ -168,7 +168,7 @@ class Connector:
         if (self.open is None) == (self.shards is None):
             raise TypeError(f"the connector {self.type} must have one of open and shards")
         if self.view is None:
-            object.__setattr__(self, "refuses", {"filter_criteria": NO_VIEW, **self.refuses})
+            object.__setattr__(self, "refuses", {"filter_criteria": NO_VIEW, "idempotency": NO_VIEW, **self.refuses})
 
     def view_of(self, options: Any) -> View | None:
         """What filters see of a record of the source that *options* mean."""

@@ -43,6 +43,7 @@ class PollerOptions(TypedDict, total=False):
     capacity: int
     capacity_bytes: int
     filter_criteria: dict[str, Any]
+    idempotency: dict[str, Any]
     maximum_retry_attempts: int
     destination_config: dict[str, Any]
     failure_payload: str

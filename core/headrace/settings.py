@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from headrace.times import unix
+from headrace.jmes import compiled
+from headrace.times import duration, unix
 
 Count = Annotated[int, Field(strict=True)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -210,6 +211,38 @@ class FunctionSettings(Settings):
     dead_letter_config: DeadLetterConfig | None = Field(None, description="Its dead-letter queue; has a queue, too.")
 
 
+def _expression(text: str) -> str:
+    compiled(text)
+    return text
+
+
+LONGEST_MEMORY = 366 * 86400
+"""Seconds that a verdict may be kept."""
+
+
+def _kept(value: str | float) -> str | float:
+    if not 1 <= duration(value) <= LONGEST_MEMORY:
+        raise ValueError("must be from one second to 366 days: 3600, 90s, 30m, 1h30m, 7d")
+    return value
+
+
+class Idempotency(Settings):
+    """Which records count as one, so that only the first of them is run."""
+
+    key: Annotated[str, Field(max_length=4096), AfterValidator(_expression)] = Field(
+        description="JMESPath over a record as filters see it: body.id. What gives null has no key, and is always run. "
+        "Required."
+    )
+    expires_after: Annotated[str | Seconds, AfterValidator(_kept)] = Field(
+        "1h", description="How long a record that was handled is remembered: seconds, or 90s, 30m, 1h30m, 7d."
+    )
+
+    @property
+    def remembered(self) -> float:
+        """Seconds that a verdict is kept."""
+        return duration(self.expires_after)
+
+
 class MappingSettings(Settings):
     """One event source mapping, but for its source and the name of its function."""
 
@@ -268,7 +301,9 @@ class MappingSettings(Settings):
         None,
         description="Where records are told to. Without on_failure what is given up is dropped, and counted.",
     )
-    idempotency: Any = Field(None, description="Which records count as one.")
+    idempotency: Idempotency | None = Field(
+        None, description="Which records count as one: the first is run, and the others are settled when it succeeded."
+    )
     redact: Any = Field(None, description="What is left out of failure records and logs.")
     failure_payload: Literal["metadata", "full"] | None = Field(
         None,

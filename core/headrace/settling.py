@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from headrace.doing import Doing
 from headrace.errors import DestinationUnavailable
 from headrace.model import KEEP, Answer, Lane, LaneLost, Order, Record, Unchanged
 from headrace.observe import Log, Tally, log
+from headrace.once import Once
 from headrace.plan import Plan
 from headrace.retry import again
 from headrace.unsent import Unsent
@@ -86,6 +88,7 @@ class Settling:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     unsent: Unsent = field(default_factory=Unsent)
     doing: Doing = field(default_factory=Doing)
+    once: Once | None = None
 
     async def still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
         """Without what may not be dispatched any more: its visibility ran out, or could not be renewed.
@@ -119,11 +122,16 @@ class Settling:
     ) -> None:
         """*memo* is kept with them, where the lane keeps one.
 
-        They are settled when their destination has confirmed: if that fails, only the sending is repeated.
+        They are settled when their destination has confirmed: if that fails, only the sending is repeated. Where they
+        are to be run once, that is remembered in between: what is settled and not remembered would be run again, and
+        what is remembered is never told again.
         """
         if records and self.announce is not None and outcome is not None:
-            records = await self._announced(self.announce, self._outgoing(records, SUCCESS, attempts, outcome))
+            with self.once.kept(records) if self.once is not None else nullcontext():
+                records = await self._announced(self.announce, self._outgoing(records, SUCCESS, attempts, outcome))
         if records:
+            if self.once is not None:
+                await self.once.finish(records)
             await self.lane.ack(records, memo)
             self.tally.succeeded += len(records)
             self.unsent.settled(records)
@@ -147,6 +155,14 @@ class Settling:
         await self.give_back(left, 0.0)
         self.tally.announced += len(told)
         return told
+
+    async def deduplicate(self, records: Sequence[Record]) -> None:
+        """These were run before: settled as what succeeded is."""
+        if records:
+            await self.lane.ack(records)
+            self.tally.deduplicated += len(records)
+            self.unsent.settled(records)
+            self._let_go(records)
 
     async def return_failed(self, records: Sequence[Record]) -> None:
         """Leave failed records to their source, each for the time that its count of deliveries asks."""
@@ -241,6 +257,8 @@ class Settling:
 
     def _let_go(self, records: Sequence[Record]) -> None:
         """The engine holds these no more."""
+        if self.once is not None:
+            self.once.forget(records)
         self.tally.in_flight -= len(records)
         self.settled.set()
 

@@ -21,6 +21,7 @@ from headrace.ownthread import OwnThread
 from headrace.retry import while_busy
 from headrace.sqlitecalls import SqliteCallRows
 from headrace.sqliteformat import prepare
+from headrace.sqliteverdicts import SqliteVerdictRows
 from headrace.stored import Rows, StoredLedger
 
 T = TypeVar("T")
@@ -129,7 +130,7 @@ class SqliteLedger(StoredLedger):
             self._connection = None
 
 
-class _SqliteRows(SqliteCallRows):
+class _SqliteRows(SqliteCallRows, SqliteVerdictRows):
     """The rows of one service inside one transaction."""
 
     def head(self, mapping: str) -> Graph:

@@ -40,8 +40,20 @@ CREATE TABLE notes (
     PRIMARY KEY (service, mapping, "group")
 );
 """,
+    """
+CREATE TABLE verdicts (
+    service TEXT NOT NULL, mapping TEXT NOT NULL, key TEXT NOT NULL, holder TEXT NOT NULL, done INTEGER NOT NULL,
+    boot TEXT NOT NULL, expires REAL NOT NULL,
+    PRIMARY KEY (service, mapping, key)
+);
+CREATE INDEX verdicts_that_are_done ON verdicts (service, mapping, expires) WHERE done;
+CREATE INDEX verdicts_that_are_held ON verdicts (service, mapping, boot, expires) WHERE NOT done;
+""",
 )
-"""What each format adds to the one before it; `calls` has in `due` from when on one may be taken now."""
+"""What each format adds to the one before it.
+
+`calls` has in `due` from when on one may be taken now; `verdicts` has in `expires` Unix time where it is done, else
+time of the boot clock."""
 
 FORMAT = len(_STEPS)
 """Of the tables, in PRAGMA user_version."""

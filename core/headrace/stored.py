@@ -15,11 +15,12 @@ from headrace.errors import GraphChanged, UnknownShards
 from headrace.ledger import Graph, Lease, Mark, Renewal, Row, Shard
 from headrace.model import KEEP, LaneLost, Position, Unchanged
 from headrace.storedcalls import CallRows, StoredCalls, accept
+from headrace.storedverdicts import StoredVerdicts, VerdictRows
 
 T = TypeVar("T")
 
 
-class Rows(CallRows, Protocol):
+class Rows(CallRows, VerdictRows, Protocol):
     """What a transaction can reach. Rows come with `left` as of now, and are written with it as from now."""
 
     def set_head(self, mapping: str, head: Graph) -> None: ...
@@ -35,7 +36,7 @@ class Rows(CallRows, Protocol):
     def drop(self, mapping: str, shard: str) -> None: ...
 
 
-class StoredLedger(StoredCalls):
+class StoredLedger(StoredCalls, StoredVerdicts):
     """A `Ledger` for whose verbs a store has only to say how a transaction is run."""
 
     @abstractmethod

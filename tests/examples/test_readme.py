@@ -72,6 +72,16 @@ async def test_the_service_handles_the_orders(run: Any, sqs: Any) -> None:
     assert "succeeded 3" in said
 
 
+async def test_an_order_that_came_twice_is_recorded_once(run: Any, sqs: Any) -> None:
+    orders = ['{"shop": "a", "id": 1, "total": 1}', '{"shop": "b", "id": 1, "total": 1}']
+    await send_all(sqs, run.url, [*orders, orders[0]])
+    status, said = await ended(await run(HEADRACE, "run", "once.yaml", "--exit-when-idle", "1"))
+    assert status == 0, said
+    assert await counts(sqs, run.url) == (0, 0, 0)
+    assert "succeeded 2" in said
+    assert "deduplicated 1" in said
+
+
 async def test_an_order_that_fails_is_named(run: Any, sqs: Any) -> None:
     (name,) = await send_all(sqs, run.url, ['{"total": -1}'])
     process = await run(HEADRACE, "run", "orders.yaml")

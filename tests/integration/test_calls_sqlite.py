@@ -13,6 +13,8 @@ from headrace.calls import Call, Waiting
 from headrace.errors import LedgerError
 from headrace.ledger import LedgerOpening, Mark
 from headrace.sqlite import SqliteLedger, open_sqlite
+from headrace.sqliteformat import FORMAT
+from headrace.verdicts import State
 from support.calls_fleet import CallsFleet
 
 OLD = Path(__file__).parents[1] / "support" / "ledger_format_1.sql"
@@ -48,10 +50,11 @@ async def test_a_file_of_format_1_is_brought_up_to_date(tmp_path: Path):
     assert lease
     await ledger.commit(lease, "8", calls=[call("c")])
     assert await others[0].waiting("m") == Waiting(due=1)
+    assert (await others[0].begin("m", ["k"], "w 1", 60.0))["k"].state is State.BEGUN
     for one in (ledger, *others):
         await one.close()
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

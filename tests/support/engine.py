@@ -11,6 +11,7 @@ from headrace.batcher import BatchPolicy
 from headrace.delivery import Work
 from headrace.destination import CONFIRMED, Reply, Said
 from headrace.model import Answer, Event, Failure, Lane, Record
+from headrace.once import Once
 from headrace.pipeline import Ending, Keep, Pipeline
 from headrace.plan import Plan
 from headrace.policy import FailurePolicy
@@ -141,12 +142,16 @@ class Rig:
         tumbling: Tumbling | None = None,
         batch: BatchPolicy | None = None,
         failure: FailurePolicy | None = None,
+        once: Callable[[Lane, asyncio.Event], Once] | None = None,
         **plan: Any,
     ) -> None:
         self.lane, self.handler, self.lines = lane, Handler(behave), Lines()
         self.plan = Plan(batch=batch or BatchPolicy(size=1), failure=failure or FailurePolicy(), **plan)
         self.plan = self.plan if lane.care is None else self.plan.careful()
+        stopping = asyncio.Event()
         self.work = Work(
+            once=once(lane, stopping) if once else None,
+            stopping=stopping,
             lane=lane,
             plan=self.plan,
             attempt=self.handler,

@@ -102,12 +102,12 @@ class TestSecrets:
     def test_inside_of_lists_and_free_mappings(self):
         text = EXAMPLE.replace(
             "batch_size: ${SIZE:-100}",
-            'idempotency: {store: {url: "redis://:${SECRET}@h", PassWord: "${SECRET}", keys: [{api_secret: x}]}}',
+            'redact: {store: {url: "redis://:${SECRET}@h", PassWord: "${SECRET}", keys: [{api_secret: x}]}}',
         )
         found = rows(found=example(text))
-        assert found["mappings.orders.idempotency.store.url"].value == "redis://***@h"
-        assert found["mappings.orders.idempotency.store.PassWord"].value == "${SECRET}"
-        assert found["mappings.orders.idempotency.store.keys"].value == [{"api_secret": "***"}]
+        assert found["mappings.orders.redact.store.url"].value == "redis://***@h"
+        assert found["mappings.orders.redact.store.PassWord"].value == "${SECRET}"
+        assert found["mappings.orders.redact.store.keys"].value == [{"api_secret": "***"}]
 
 
 class TestSchema:

@@ -171,7 +171,7 @@ def test_a_source_without_a_view_refuses_filters():
     async def probe(_: Any) -> Any: ...
 
     blind = Connector(type="x", summary="", options=Settings, traits=QUEUE.traits, open=QUEUE.open, probe=probe)
-    assert blind.refuses == {"filter_criteria": NO_VIEW}
+    assert blind.refuses == {"filter_criteria": NO_VIEW, "idempotency": NO_VIEW}
     assert "filter_criteria" not in LOG.refuses
 
 

@@ -34,6 +34,7 @@ class Work:
             return None
 
     clock = SYSTEM
+    once = None
 
 
 def make(**counts):

@@ -16,20 +16,22 @@ from headrace.ledger import Graph, Lease, LedgerOpening, Mark, Renewal, Row, Sha
 from headrace.model import KEEP, Position, Unchanged
 from headrace.observe import Log
 from headrace.stored import generation_changed, graph_changed, lane_lost
-from headrace_connectors.redis import callscripts
+from headrace_connectors.redis import callscripts, verdictscripts
 from headrace_connectors.redis.calls import RedisCalls, written
 from headrace_connectors.redis.connecting import Client, connect, warn_of_loss
 from headrace_connectors.redis.place import place
 from headrace_connectors.redis.running import Argument, Running
 from headrace_connectors.redis.scripts import SCRIPTS
 from headrace_connectors.redis.sessions import Sessions
+from headrace_connectors.redis.verdicts import RedisVerdicts
 
 
-class RedisLedger(RedisCalls):
+class RedisLedger(RedisCalls, RedisVerdicts):
     """A `Ledger`. What a primary acknowledged may be lost by a failover: then records come again, none is lost."""
 
     def __init__(self, client: Client, sessions: Sessions, *, service: str, place: str, log: Log) -> None:
-        super().__init__(Running(client, callscripts.SCRIPTS | SCRIPTS, service=service, place=place))
+        scripts = callscripts.SCRIPTS | verdictscripts.SCRIPTS | SCRIPTS
+        super().__init__(Running(client, scripts, service=service, place=place))
         self._client, self._sessions, self._log = client, sessions, log
         self._serials = itertools.count(1)
 

@@ -29,7 +29,8 @@ from headrace_connectors.redis.prelude import FORMAT
 
 Argument: TypeAlias = str | bytes | int | float
 
-_QUEUE = ("calls", "due", "taken", "groups", "notes")
+_BESIDE = ("calls", "due", "taken", "groups", "notes", "verdicts", "ends")
+"""What lies beside a mapping's hash, in its slot: its queue of calls, and its verdicts."""
 
 _READING = frozenset({"now", "waiting", "unfinished", "unsettled", "notes", "rows"})
 """Verbs that write nothing, so that there is nothing to say of it."""
@@ -55,7 +56,7 @@ class Running:
         """
         await self._reach(verb)
         key = f"headrace:{{{self._service}/{mapping}}}"
-        keys = (key, *(f"{key}:{name}" for name in _QUEUE))
+        keys = (key, *(f"{key}:{name}" for name in _BESIDE))
         client = cast("Any", self._client)
         try:
             try:

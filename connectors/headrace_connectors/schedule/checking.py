@@ -43,7 +43,7 @@ REFUSES: Mapping[str, str] = {
     "starting_position": "a schedule begins when it is first run; what comes of a missed occurrence: source.missed",
     "starting_position_timestamp": "a schedule begins when it is first run; source.start_date says when it may fire",
     "failure_payload": "the record of an invocation always has its event",
-    "idempotency": "is not built yet; the event's id is the same however often it comes",
+    "idempotency": "an occurrence is queued once, and its event's id is the same at every attempt; take it out",
     "redact": "is not built yet; take it out",
 }
 

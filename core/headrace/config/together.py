@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from headrace.config.effective import effective
-from headrace.config.places import Where
+from headrace.config.places import Where, printable
 from headrace.config.salvage import sound
+from headrace.config.shape import nearest
 from headrace.errors import Fault
+from headrace.jmes import fields
 from headrace.plugins import Connector, Destined, Opening
 from headrace.settings import MappingSettings
 
@@ -46,7 +48,8 @@ def of_settings(connector: Connector, written: MappingSettings, *, has: bool) ->
 
 def of_opening(connector: Connector, opening: Opening) -> Said:
     """What the connector and the kinds of destination say."""
-    faults, warnings = list(connector.check(opening)), list(connector.warn(opening))
+    faults = list(connector.check(opening))
+    warnings = [*connector.warn(opening), *_on_key(connector, opening)]
     for to in opening.destinations:
         faults += [outside(to, fault) for fault in to.kind.check(opening, to.options)]
         warnings += [outside(to, fault) for fault in to.kind.warn(opening, to.options)]
@@ -65,12 +68,30 @@ def steps_of(path: str) -> Where:
     return tuple(int(word) if word.isdecimal() else word for word in path.split("."))
 
 
+def _on_key(connector: Connector, opening: Opening) -> Iterator[Fault]:
+    """A field that no record has gives no key, and then nothing is run once."""
+    settings, view = opening.settings.idempotency, connector.view_of(opening.options)
+    if settings is None or view is None:
+        return
+    known = sorted({view.payload, *view.keys})
+    for name in sorted(fields(settings.key) - set(known)):
+        meant = nearest(name, known)
+        mend = f"did you mean {meant}?" if meant else f"its fields are {', '.join(known)}"
+        yield Fault("idempotency.key", f"no {view.record} has a field {printable(name)}; {mend}")
+
+
 def _faults(connector: Connector, settings: MappingSettings) -> Iterator[Fault]:
     if connector.traits.redelivers and settings.failure_payload == "metadata":
         yield Fault(
             "failure_payload",
             "is only for logs: what a queue gives up is deleted, and its failure record is all that is left of it; "
             "write full, or leave it out",
+        )
+    if settings.idempotency is not None and settings.tumbling_window_in_seconds:
+        yield Fault(
+            "idempotency",
+            "stands beside tumbling_window_in_seconds: what a record gave to the state of its window may be lost with "
+            "a process that remembered its verdict; take out one of them",
         )
     strands = 1 if connector.traits.redelivers else settings.parallelization_factor or 1
     if settings.batch_size and settings.capacity and settings.capacity < settings.batch_size * strands:
