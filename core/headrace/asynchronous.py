@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from headrace.calls import Call, Taken
 from headrace.errors import LedgerError
-from headrace.invocations import TRAITS, InvocationLane
-from headrace.model import Condition, Event, Origin, Record
+from headrace.invocations import TRAITS
+from headrace.model import Condition, Event, Record
 from headrace.plugins import Connector, Opening, Probe
+from headrace.queued import Queued
 from headrace.settings import Settings
-
-LANE: Final = "invocations"
 
 LIMIT: Final = 1024 * 1024
 """Bytes of an event (lambda-semantics 8)."""
@@ -55,28 +54,12 @@ def repeatable(name: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"headrace:{name}"))
 
 
-class FunctionQueue:
+class FunctionQueue(Queued):
     """Every copy of the service takes from it what there is a place for."""
 
     def __init__(self, opening: Opening) -> None:
-        if opening.leases is None:
-            raise ValueError("a queue of invocations needs the store")
-        self._mapping, self._leases = opening.mapping, opening.leases
+        super().__init__(opening, _nothing)
         self.condition = Condition("polling", since=opening.clock.wall())
-        self._lane = InvocationLane(
-            LANE,
-            opening.mapping,
-            self._leases.ledger,
-            owner=self._leases.owner,
-            ttl=self._leases.ttl,
-            beside=_nothing,
-            tally=opening.tally(LANE),
-            clock=opening.clock,
-            log=opening.log,
-        )
-
-    async def lanes(self) -> AsyncIterator[InvocationLane]:
-        yield self._lane
 
     def render(self, records: Sequence[Record]) -> Event:
         """The event as it was accepted."""
@@ -84,26 +67,11 @@ class FunctionQueue:
         event: Event = _unpacked(record)["event"]
         return event
 
-    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - as the protocol has it
-        """Nothing: the record of an invocation has the event, and does not say where it came from."""
-        return Origin(block="", info={})
-
-    def identify(self, identifier: object) -> str | None:  # noqa: ARG002 - as the protocol has it
-        """An answer names no part of an event."""
-        return None
-
     async def idle(self) -> bool:
         try:
-            return self._lane.idle and not (await (await self._leases.ledger()).waiting(self._mapping)).total
+            return self._lane.idle and not (await (await self._leases.ledger()).waiting(self._opening.mapping)).total
         except LedgerError:
             return False
-
-    async def lag(self) -> int | None:
-        """Events that may be tried now, and wait for a place."""
-        return (await (await self._leases.ledger()).waiting(self._mapping)).due
-
-    async def dead_lettered(self) -> int | None:
-        return None
 
     async def close(self) -> None: ...
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from headrace.calls import Taken
 from headrace.holding import Holding
-from headrace.invocations import InvocationLane
 from headrace.log import Closed
-from headrace.model import Condition, Event, Origin, Record
+from headrace.model import Condition, Event, Record
 from headrace.plugins import Opening
+from headrace.queued import Queued
 from headrace.shards import Listed, Listing
 from headrace.sharing import Sharing
 from headrace_connectors.schedule import unsettled
@@ -20,8 +20,6 @@ from headrace_connectors.schedule.definition import Definition, Parse, definitio
 from headrace_connectors.schedule.expression import parse
 from headrace_connectors.schedule.occasion import event_of
 from headrace_connectors.schedule.storetime import StoreTime
-
-LANE = "invocations"
 
 
 class Buckets:
@@ -44,40 +42,24 @@ class Buckets:
         return Listing(identity="schedules", shards=shards, now=now.timestamp())
 
 
-class ScheduleSource:
+class ScheduleSource(Queued):
     """Every copy handles what is in the queue; each bucket is fired by the one that has its lease.
 
     *parse* reads expressions, AWS's unless it is another.
     """
 
     def __init__(self, opening: Opening, parse: Parse = parse) -> None:
-        if opening.leases is None:
-            raise ValueError("schedules need leases")
-        self._opening, self._leases = opening, opening.leases
+        super().__init__(opening, self._fire)
         self._known = list(definitions(opening.options.each(opening.mapping), opening, parse).values())
         self._time = StoreTime(self._leases.ledger, opening.clock)
         self._alarms = Alarms(self._time, opening.log)
         self._sharing: Sharing[Bucket] = Sharing(
             opening, Buckets(self._known, self._time), self._bucket, restored=unsettled.lost
         )
-        self._lane = InvocationLane(
-            LANE,
-            opening.mapping,
-            self._leases.ledger,
-            owner=self._leases.owner,
-            ttl=self._leases.ttl,
-            beside=self._fire,
-            tally=opening.tally(LANE),
-            clock=opening.clock,
-            log=opening.log,
-        )
 
     @property
     def condition(self) -> Condition:
         return self._sharing.condition
-
-    async def lanes(self) -> AsyncIterator[InvocationLane]:
-        yield self._lane
 
     async def _fire(self) -> None:
         """Carry each bucket while it is ours, until cancelled."""
@@ -106,24 +88,9 @@ class ScheduleSource:
         event: Event = event_of(taken.call.event, taken.attempt)
         return event
 
-    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - as the protocol has it
-        """Nothing: the record of an invocation has the event, and does not say where it came from."""
-        return Origin(block="", info={})
-
-    def identify(self, identifier: object) -> str | None:  # noqa: ARG002 - as the protocol has it
-        """An answer names no occurrence: there is one in the event."""
-        return None
-
     async def idle(self) -> bool:
         """Never: there is always a next occurrence to wait for."""
         return False
-
-    async def lag(self) -> int | None:
-        """Occurrences that fired and wait for a place."""
-        return (await (await self._leases.ledger()).waiting(self._opening.mapping)).due
-
-    async def dead_lettered(self) -> int | None:
-        return None
 
     async def close(self) -> None:
         await self._sharing.close()

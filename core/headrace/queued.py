@@ -1,0 +1,50 @@
+"""What every source has whose one lane is a mapping's queue of calls: the lane, and what an invocation does not say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+
+from headrace.invocations import InvocationLane
+from headrace.model import Origin, Record
+from headrace.plugins import Opening
+
+LANE: Final = "invocations"
+
+
+class Queued:
+    """The part of a `Source` that is the same for each; *beside* is what else it does while its lane runs."""
+
+    def __init__(self, opening: Opening, beside: Callable[[], Awaitable[None]]) -> None:
+        if opening.leases is None:
+            raise ValueError("a queue of calls needs the store")
+        self._opening, self._leases = opening, opening.leases
+        self._lane = InvocationLane(
+            LANE,
+            opening.mapping,
+            self._leases.ledger,
+            owner=self._leases.owner,
+            ttl=self._leases.ttl,
+            beside=beside,
+            tally=opening.tally(LANE),
+            clock=opening.clock,
+            log=opening.log,
+        )
+
+    async def lanes(self) -> AsyncIterator[InvocationLane]:
+        yield self._lane
+
+    def origin(self, lane: str, records: Sequence[Record]) -> Origin:  # noqa: ARG002 - as the protocol has it
+        """Nothing: the record of an invocation has the event, and does not say where it came from."""
+        return Origin(block="", info={})
+
+    def identify(self, identifier: object) -> str | None:  # noqa: ARG002 - as the protocol has it
+        """An answer names no part of an event: there is one call in it."""
+        return None
+
+    async def lag(self) -> int | None:
+        """Calls that may be made now, and wait for a place."""
+        return (await (await self._leases.ledger()).waiting(self._opening.mapping)).due
+
+    async def dead_lettered(self) -> int | None:
+        return None
