@@ -21,6 +21,8 @@ from headrace_connectors.kafka.connecting import SECTION as KAFKA
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
+from headrace_connectors.mailboxes.file import file as in_file
+from headrace_connectors.mailboxes.sqs import sqs as in_sqs
 from headrace_connectors.redis.place import SCHEMES, place
 from headrace_connectors.schedule.command import schedule
 from headrace_connectors.schedule.registration import schedule as schedules
@@ -48,6 +50,10 @@ catalog = Catalog(
         http,
         file,
         function,
+    ],
+    mailboxes=[
+        in_sqs,
+        in_file,
     ],
     ledgers=dict.fromkeys(SCHEMES, _REDIS),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},
