@@ -22,6 +22,9 @@ from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
 from headrace_connectors.mailboxes.file import file as in_file
+from headrace_connectors.mailboxes.kafka import kafka as in_kafka
+from headrace_connectors.mailboxes.redis import redis as in_redis
+from headrace_connectors.mailboxes.s3 import s3 as in_s3
 from headrace_connectors.mailboxes.sqs import sqs as in_sqs
 from headrace_connectors.redis.place import SCHEMES, place
 from headrace_connectors.schedule.command import schedule
@@ -53,6 +56,9 @@ catalog = Catalog(
     ],
     mailboxes=[
         in_sqs,
+        in_s3,
+        in_kafka,
+        in_redis,
         in_file,
     ],
     ledgers=dict.fromkeys(SCHEMES, _REDIS),

@@ -8,57 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from support.command import Project
 from support.command import project as made
 from support.letters import failure, invocation, message
 from support.queues import counts, drain, queue_arn, send_all
+from support.replaying import Shop, destination
 
 NewQueue = Callable[..., Awaitable[str]]
-
-HANDLERS = """
-import json
-def handler(event, context):
-    with open("notes", "a") as file:
-        file.write(json.dumps({"event": event, "id": context.aws_request_id}) + "\\n")
-    bad = [one["messageId"] for one in event.get("Records", []) if "bad" in one["body"]]
-    return {"batchItemFailures": [{"itemIdentifier": one} for one in bad]}
-"""
-
-
-class Shop:
-    """A folder in which commands run, whose mapping `orders` polls *queue* and gives up to *failed*."""
-
-    def __init__(self, project: Project, environment: dict[str, str], queue: str, failed: str | None) -> None:
-        self.project, self.notes = project, project.folder / "notes"
-        (project.folder / "replayed.py").write_text(HANDLERS)
-        to = {"on_failure": {"destination": {"type": "sqs", "queue_url": failed}}} if failed else None
-        project.config.write_text(
-            yaml.safe_dump(
-                {
-                    "service": {"name": "shop", "listen": None},
-                    "functions": {"f": {"handler": "replayed.handler", "path": ".", "timeout": 20}},
-                    "mappings": {
-                        "orders": {
-                            "source": {"type": "sqs", "queue_url": queue},
-                            "function": "f",
-                            "function_response_types": ["ReportBatchItemFailures"],
-                            **({"destination_config": to} if to else {}),
-                        }
-                    },
-                }
-            )
-        )
-
-    def replay(self, source: str = "orders", *arguments: str) -> tuple[int, str]:
-        done = self.project.run("replay", "config.yaml", "--from", source, *arguments)
-        return done.returncode, done.stdout + done.stderr
-
-    def handled(self) -> list[dict[str, Any]]:
-        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
-        self.notes.unlink(missing_ok=True)
-        return [json.loads(line) for line in lines]
 
 
 @pytest.fixture
@@ -66,7 +22,12 @@ def shop(tmp_path: Path, aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatc
     for name, value in aws_env.items():
         monkeypatch.setenv(name, value)
     with made(tmp_path) as project:
-        yield lambda queue, failed=None: Shop(project, aws_env, queue, failed)
+
+        def make(queue: str, failed: str | None = None) -> Shop:
+            to = destination(type="sqs", queue_url=failed) if failed else {}
+            return Shop(project, {"orders": {"type": "sqs", "queue_url": queue}}, **to)
+
+        yield make
 
 
 async def test_failure_records_are_handled_again_and_deleted_and_what_fails_stays(

@@ -84,7 +84,8 @@ class Report:
                 self._preview(replay.counts[What.SHOWN])
             told = ", ".join(f"{count:,} {word}" for word, count in counts.items()) or "no letters"
             early = f" ({replay.ended_early}; the same command goes on)" if replay.ended_early else ""
-            print(f"{self._place}: {told}{early}")
+            if counts or not trouble:
+                print(f"{self._place}: {told}{early}")
         if trouble:
             print(f"headrace: {trouble}", file=sys.stderr)
 
