@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from headrace.destination import SUCCESS
 from headrace.errors import HeadraceError
 from headrace.model import Event
 
@@ -26,6 +27,8 @@ _EXPIRED: Final = {"RecordAgeExceeded", "EventAgeExceeded"}
 _CLASSES: Final = {
     "Sandbox.Timedout": "timeout",
     "BadAnswer": "bad_answer",
+    "Runtime.MarshalError": "bad_answer",
+    "Function.ResponseSizeTooLarge": "too_large",
     "Unreadable": "undecodable",
     "Unrenderable": "undecodable",
 }
@@ -153,6 +156,8 @@ def _is_record(found: Mapping[str, Any]) -> bool:
 
 def _of_record(record: dict[str, Any], posted: Posted) -> Letter:
     context, ours = record["requestContext"], _mapping(record.get("headrace"))
+    if context["condition"] == SUCCESS:
+        raise NoLetter("it tells of a call that succeeded")
     block = next((key for key in record if key.endswith("Info")), "")
     error = _mapping(record.get("responsePayload"))
     known: dict[str, Any] = {

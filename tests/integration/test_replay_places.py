@@ -186,7 +186,7 @@ async def test_a_stretch_of_a_kinesis_stream_and_back_to_it(
         place = {"shardId": shard[1], "startSequenceNumber": numbers[0], "endSequenceNumber": numbers[1]}
         arn = f"arn:aws:kinesis:{REGION}:000000000000:stream/{stream}"
         record["KinesisBatchInfo"] = {**place, "streamArn": arn}
-        unknown = {**record, "KinesisBatchInfo": {**record["KinesisBatchInfo"], "startSequenceNumber": "1"}}
+        unknown = {**record, "KinesisBatchInfo": {**record["KinesisBatchInfo"], "shardId": "shardId-000000000009"}}
         (tmp_path / "failed.jsonl").write_text(f"{json.dumps(record)}\n{json.dumps(unknown)}\n")
         status, said = shop.replay("./failed.jsonl")
         assert [data(call) for call in shop.handled()] == [["a", "b"]], said

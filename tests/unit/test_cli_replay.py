@@ -310,6 +310,20 @@ def test_windows_and_streams_of_tables_are_refused_where_they_cannot_be_honoured
     assert "tumbling windows, whose state is gone" in err
 
 
+def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
+    config = yaml.safe_load((shop.folder / "c.yaml").read_text())
+    config["destinations"] = {"audit": {"type": "file", "path": str(shop.letters)}}
+    both = [{"type": "file", "path": "other.jsonl"}, "audit"]
+    config["mappings"]["orders"]["destination_config"] = {"on_failure": {"destination": both}}
+    (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
+    shop.put(failure(message("m1", "a")))
+    status, _, err = shop.run()
+    assert status == 2
+    assert "orders sends to several places (file, file): write which one" in err
+    status, _, err = shop.run(source="audit")
+    assert (status, shop.bodies()) == (0, ["a"]), err
+
+
 def test_a_file_that_is_not_there(shop: Shop) -> None:
     status, _, err = shop.run()
     assert status == 1

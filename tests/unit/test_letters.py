@@ -89,6 +89,7 @@ def test_in_an_envelope_of_sns_or_eventbridge() -> None:
         ("[1]", "no failure record"),
         ('{"requestContext": 1, "version": "1.0"}', "no failure record"),
         (failure(message("m1", ""), payload="{torn"), "cannot be read as JSON"),
+        (failure(message("m1", ""), requestContext={"condition": "Success"}), "a call that succeeded"),
         (failure(message("m1", ""), payload=[1]), "no event"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ from headrace.mailbox import Mailbox, MailboxKind
 from headrace.plugins import Destined, Opening
 from headrace.replaying.finding import Known
 from headrace.replaying.ranges import RangeMailbox
-from headrace.seeking import At, Edge, Sequence, Target
+from headrace.seeking import At, Edge, Target
+from headrace.seeking import Sequence as Number
 from headrace.times import unix
 
 ASKING: Final = 15.0
@@ -77,10 +78,14 @@ class Places:
             return self._range(self.known[common.one_of("mapping", source, self.known)], stretch)
         if source in self.known:
             return await self._of_mapping(self.known[source])
-        if (place := self._at(source)) is not None:
+        if (named := self.config.destinations.get(source)) is not None:
+            place = self._of_destinations(source, named, self.config.opening(self.mapping or next(iter(self.known))))
+        else:
+            place = self._at(source)
+        if place is not None:
             return place
         forms = ", ".join(kind.form for kind in self.config.catalog.mailboxes)
-        names = f"a mapping's name ({', '.join(self.known)})"
+        names = f"a mapping's or destination's name ({', '.join([*self.known, *self.config.destinations])})"
         raise ConfigError([Fault("--from", f"{source!r} is no place of letters; write {forms} or {names}")])
 
     def _at(self, text: str) -> Place | None:
@@ -97,16 +102,21 @@ class Places:
             return self._place(kind, self.config.opening(name), options, text)
         return None
 
-    async def _of_mapping(self, known: Known) -> Place:
-        name = known.opening.mapping
+    def _of_destinations(self, name: str, to: Sequence[Destined], opening: Opening) -> Place | None:
+        """The one of these whose letters can be read; None where there is none."""
         kinds = {kind.type: kind for kind in self.config.catalog.mailboxes}
-        found = [one for one in destinations(self.config.mappings[name]) if one.kind.type in kinds]
+        found = [one for one in to if one.kind.type in kinds]
         if len(found) > 1:
             words = ", ".join(one.kind.type for one in found)
-            raise ConfigError([Fault("--from", f"{name} has several failure destinations ({words}): write which one")])
-        if found:
-            kind = kinds[found[0].kind.type]
-            place = self._place(kind, known.opening, found[0].options, f"{name} {kind.type}")
+            raise ConfigError([Fault("--from", f"{name} sends to several places ({words}): write which one")])
+        if not found:
+            return None
+        kind = kinds[found[0].kind.type]
+        return self._place(kind, opening, found[0].options, f"{name} {kind.type}")
+
+    async def _of_mapping(self, known: Known) -> Place:
+        name = known.opening.mapping
+        if (place := self._of_destinations(name, destinations(self.config.mappings[name]), known.opening)) is not None:
             return replace(place, usual=name)
         address = await _dead_letters(known)
         if address is not None and (place_there := self._at(address)) is not None:
@@ -140,8 +150,9 @@ class Places:
 
 
 def destinations(mapping: MappingConfig) -> list[Destined]:
-    """Where a mapping sends what it gives up."""
-    return [] if mapping.on_failure is None else [mapping.on_failure]
+    """Where a mapping sends what it gives up, by whatever rule; each once."""
+    routes = mapping.on_failure.routes if mapping.on_failure else ()
+    return list({destined.key: destined for route in routes for destined in route.to}.values())
 
 
 def _same(theirs: Any, written: Any) -> bool:
@@ -186,7 +197,7 @@ def _target(text: str, shard: str | None, *, offsets: bool) -> Target:
     if text.isdecimal() and (len(text) > LONGEST_TIME or (offsets and shard is not None)):
         if shard is None:
             raise ConfigError([Fault("--range", "a sequence number is of one shard: name it with --shard")])
-        return Sequence(text)
+        return Number(text)
     try:
         return At(unix(text))
     except ValueError:

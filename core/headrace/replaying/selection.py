@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headrace.classes import FailureClass
 from headrace.filters import Pattern
 from headrace.letters import Letter
 from headrace.model import Record
 from headrace.replaying.finding import Found
 
-CLASSES = ("handler_error", "timeout", "bad_answer", "expired", "too_large", "undecodable")
+CLASSES = tuple(map(str, FailureClass))
 """Of failure, as rules of destinations have them."""
 
 
