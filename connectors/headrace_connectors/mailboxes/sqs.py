@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
 from headrace.ending import cancelled
+from headrace.errors import SourceUnavailable
 from headrace.letters import Posted
 from headrace.mailbox import MailboxKind
 from headrace.model import Event
@@ -17,10 +18,11 @@ from headrace_connectors.aws import AwsClient, AwsError, aws_client
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.sqs import ARN, SqsDestinationOptions
 from headrace_connectors.sqs.event import records, render
-from headrace_connectors.sqs.queue import count
+from headrace_connectors.sqs.queue import Queue, count
 
-VISIBILITY: Final = 120
-"""Seconds that a letter is hidden from others, renewed when half of them are over."""
+LEAST, LONGEST = 5, 120
+"""Seconds that a letter is hidden from others: the queue's own, within these. They are renewed when half are over, and
+a process that is killed leaves its letters to them."""
 
 TEN: Final = 10
 WAIT: Final = 2
@@ -34,10 +36,7 @@ REDRIVEN_FROM: Final = "DeadLetterQueueSourceArn"
 
 
 class SqsMailbox:
-    """What was received is ours until it is deleted, or visible again at the end: so no letter is met twice.
-
-    A process that is killed leaves its letters to their visibility, two minutes at most.
-    """
+    """What was received is ours until it is deleted, or visible again at the end: so no letter is met twice."""
 
     keeps = False
 
@@ -46,6 +45,7 @@ class SqsMailbox:
         self._options, self._aws = options, options.aws(opening)
         self._connection = Connection(self._connect)
         self._held: dict[str, str] = {}
+        self._visibility = LEAST
         self._renewing: asyncio.Task[None] | None = None
         self._sources: Sequence[str] | None = None
 
@@ -55,6 +55,8 @@ class SqsMailbox:
 
     async def letters(self) -> AsyncIterator[Posted]:
         client, url = await self._connection.get()
+        own = (await Queue.describe(client, url)).visibility_timeout
+        self._visibility = min(max(own, LEAST), LONGEST)
         self._renewing = asyncio.ensure_future(self._renew())
         empty = 0
         while empty < EMPTY:
@@ -62,7 +64,7 @@ class SqsMailbox:
                 "ReceiveMessage",
                 QueueUrl=url,
                 MaxNumberOfMessages=TEN,
-                VisibilityTimeout=VISIBILITY,
+                VisibilityTimeout=self._visibility,
                 WaitTimeSeconds=WAIT,
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
@@ -73,7 +75,17 @@ class SqsMailbox:
                 yield await self._posted(one)
             empty = 0 if messages else empty + 1
             if not messages and not (await count(client, url))[0]:
-                return
+                break
+        await self._look_for_hidden(client, url)
+
+    async def _look_for_hidden(self, client: AwsClient, url: str) -> None:
+        """What was never ours: in another reader's hands, or behind a letter of its group."""
+        visible, out, _ = await count(client, url)
+        if hidden := visible + max(out - len(self._held), 0):
+            raise SourceUnavailable(
+                f"{self.name}: about {hidden} more letters are hidden: another reader has them, one that was killed "
+                "had, or they are behind others of their group; come again for them"
+            )
 
     async def _posted(self, message: dict[str, Any]) -> Posted:
         attributes = message.get("MessageAttributes", {})
@@ -117,9 +129,9 @@ class SqsMailbox:
         """Until cancelled. A renewal that fails is tried at the next turn, when there is still time."""
         client, url = await self._connection.get()
         while True:
-            await asyncio.sleep(VISIBILITY / 2)
+            await asyncio.sleep(self._visibility / 2)
             with suppress(AwsError):
-                await self._change(client, url, dict(self._held), VISIBILITY)
+                await self._change(client, url, dict(self._held), self._visibility)
 
     @staticmethod
     async def _change(client: AwsClient, url: str, held: Mapping[str, str], seconds: int) -> None:

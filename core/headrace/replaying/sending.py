@@ -10,7 +10,7 @@ from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.letters import Form, NoLetter
 from headrace.mailbox import PutBack
-from headrace.model import Record
+from headrace.model import Order, Record
 from headrace.policy import part
 from headrace.replaying.finding import Found, Known
 from headrace.verdict import Kind, Rules, judge
@@ -59,6 +59,8 @@ class ToHandler:
         )
         request_id = letter.request_id if invoked and letter.request_id else None
         answer = await function.call(found.recalled.render(records), delivery, request_id=request_id)
+        if answer.lingering is not None and known and known.connector.traits.order is not Order.NONE:
+            await answer.lingering  # its thread still runs, and what comes next must not overtake it
         rules = _rules(known, found)
         verdict = judge(answer, [record.id for record in records], rules)
         if verdict.kind is Kind.SUCCESS or (verdict.kind is Kind.PARTIAL and not verdict.failed):
