@@ -222,6 +222,7 @@ def test_the_preview_changes_nothing(shop: Shop) -> None:
     header, *rows = out.splitlines()
     assert header.split()[:3] == ["letter", "mapping", "class"]
     assert any("orders" in row and "timeout" in row and "ValueError: boom" in row for row in rows)
+    assert [row.split()[-1] for row in rows[:2]] == ["1}", '"mended"']
     status, out, _ = shop.run("--dry-run", "--json", "--edit", 'if .body == "x" then .body = "mended" else . end')
     first, second, end = map(json.loads, out.splitlines())
     assert (first["outcome"], first["class"], first["records"]) == ("would be replayed", "timeout", 1)

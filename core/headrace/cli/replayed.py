@@ -22,7 +22,7 @@ from headrace.clock import SYSTEM
 from headrace.letters import Letter
 from headrace.replaying.replay import Outcome, Replay, What
 
-COLUMNS: Final = ("letter", "mapping", "class", "given up", "tries", "records", "error", "event")
+COLUMNS: Final = ("letter", "mapping", "class", "given up", "tries", "records", "error", "first record")
 
 ROWS: Final = 1000
 """Rows of a preview; the rest is counted."""
@@ -83,7 +83,8 @@ class Report:
             if self._rows:
                 self._preview(replay.counts[What.SHOWN])
             told = ", ".join(f"{count:,} {word}" for word, count in counts.items()) or "no letters"
-            early = f" ({replay.ended_early}; the same command goes on)" if replay.ended_early else ""
+            goes_on = "" if self._shown is Shown.PREVIEW else "; the same command goes on"
+            early = f" ({replay.ended_early}{goes_on})" if replay.ended_early else ""
             if counts or not trouble:
                 print(f"{self._place}: {told}{early}")
         if trouble:
@@ -132,7 +133,7 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
         str(letter.attempts or "-"),
         str(outcome.records),
         _short(letter.error),
-        _short(json.dumps(outcome.event, ensure_ascii=False)),
+        _short(json.dumps(outcome.first, ensure_ascii=False)),
     )
 
 

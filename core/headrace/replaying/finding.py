@@ -58,9 +58,8 @@ class OfMapping:
             NotEdited: it makes no record.
         """
         view = self._view
-        shown = view.fields(self.recalled.render, record)
-        _, before = read_payload(view.content(record), exact=False)
-        shown[view.payload] = before
+        before = self.payload(record)
+        shown = {**view.fields(self.recalled.render, record), view.payload: before}
         after = edit(shown)
         if not isinstance(after, dict) or after.keys() != shown.keys():
             raise NotEdited(f"--edit: it must make a whole record again, with the keys {', '.join(shown)}")
@@ -72,6 +71,10 @@ class OfMapping:
             return self.recalled.rewritten(record, after[view.payload])
         except ValueError as error:
             raise NotEdited(f"--edit: {error}") from None
+
+    def payload(self, record: Record) -> Any:
+        """Parsed, where it is JSON."""
+        return read_payload(self._view.content(record), exact=False)[1]
 
     @property
     def _view(self) -> View:
@@ -91,6 +94,9 @@ class OfFunction:
 
     def keeper(self, patterns: Sequence[Pattern]) -> Callable[[Record], bool]:
         return lambda record: any(isinstance(record.raw, dict) and one.matches(record.raw) for one in patterns)
+
+    def payload(self, record: Record) -> Any:
+        return record.raw
 
     def edited(self, record: Record, edit: Callable[[Any], Any]) -> Record:
         return self.recalled.rewritten(record, edit(record.raw))

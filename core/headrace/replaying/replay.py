@@ -35,7 +35,10 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One letter at its end: `records` were sent, `failed` of them failed again; `reason` is why."""
+    """One letter at its end: `records` were sent, `failed` of them failed again; `reason` is why.
+
+    Of a preview: the `event` that would be sent, and the payload of its `first` record.
+    """
 
     id: str
     what: What
@@ -46,6 +49,7 @@ class Outcome:
     failed: Sequence[str] = ()
     reason: str = ""
     event: Any = None
+    first: Any = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -172,8 +176,8 @@ class Replay:
         self.sent += len(records)
         if self.sending is None:
             await self.mailbox.back(posted)
-            event = found.recalled.render(records)
-            return Outcome(what=What.SHOWN, records=len(records), event=event, **about)
+            shown = {"event": found.recalled.render(records), "first": found.payload(records[0])}
+            return Outcome(what=What.SHOWN, records=len(records), **shown, **about)
         failed = await self.sending.send(found, records)
         await self._remember(posted, records, failed, whole=len(wanted) == len(left))
         reason = next(iter(failed.values()), "")
