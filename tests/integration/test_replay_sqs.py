@@ -105,7 +105,7 @@ async def test_a_functions_dead_letters_and_records_of_invocations(shop: Any, ne
     await send_all(sqs, dead, ['{"order": 3}'], MessageAttributes=told)
     status, said = own.replay(dead, "--to", "source")
     assert (status, await counts(sqs, dead)) == (1, (1, 0, 0)), said
-    assert "an asynchronous invocation has no source" in said
+    assert "is not invoked asynchronously, so there is no queue" in said
 
 
 async def test_back_to_a_fifo_queue_in_its_groups(shop: Any, new_queue: NewQueue, sqs: Any) -> None:

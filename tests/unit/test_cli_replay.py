@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 
+from headrace.cli import common
+from headrace.cli.ledgers import opened
 from headrace.cli.main import main
+from headrace.config import Config
 from support.letters import click, failure, invocation, message
 
 HANDLERS = """
@@ -256,6 +261,25 @@ def test_an_invocation_keeps_its_request_id(shop: Shop) -> None:
     assert (call["id"], call["event"]) == ("req-8", {"order": 8})
 
 
+async def _waiting(config: Config) -> list[Any]:
+    async with opened(config) as ledger:
+        return [one.call for one in await ledger.take("function:f", "me", 10, 60)]
+
+
+def test_an_invocation_goes_back_on_its_functions_queue(shop: Shop) -> None:
+    """Under its own id, which is that of every attempt; found by the queue's name. Mutation: another id."""
+    config = yaml.safe_load((shop.folder / "c.yaml").read_text())
+    dead = {"destination": {"type": "file", "path": "failed.jsonl"}}
+    config["functions"]["f"]["event_invoke_config"] = {"destination_config": {"on_failure": dead}}
+    (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
+    name = str(uuid4())
+    shop.put(invocation({"order": 7}, name))
+    status, _, err = shop.run("--to", "source", source="function:f")
+    assert (status, shop.handled()) == (0, []), err
+    (call,) = asyncio.run(_waiting(common.read([shop.folder / "c.yaml"])))
+    assert (call.id, json.loads(call.event)["event"]) == (name, {"order": 7})
+
+
 def test_what_was_replayed_is_removed_when_asked(shop: Shop) -> None:
     """Mutation: the file written again without what somebody appended, or with its mode lost."""
     shop.put(failure(message("m1", "good")), failure(message("m2", "bad")), failure(message("m1", "good")))
@@ -295,6 +319,10 @@ def test_the_rate_is_kept(shop: Shop) -> None:
         (["--from", "clicks", "--range", "..", "--delete"], "nothing is deleted from a stream"),
         (["--from", "clicks"], "clicks has no failure destination"),
         (["--from", "failed", "--range", ".."], "there is no mapping 'failed'"),
+        (["--from", "orders", "--dry-run", "--restart"], "--restart: --dry-run changes nothing"),
+        (["--from", "orders", "--dry-run", "--delete"], "--delete: --dry-run changes nothing"),
+        (["--from", "redis://host/x#s"], "a database is a number"),
+        (["--from", "https://nowhere"], "is no place of letters"),
     ],
 )
 def test_what_cannot_be_done_is_said_at_once(shop: Shop, arguments: list[str], said: str) -> None:

@@ -21,9 +21,10 @@ from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.origin import message_of
 from headrace_connectors.kafka.present.shape import Presented
-from headrace_connectors.kafka.producer import LARGEST, WITHIN
+from headrace_connectors.kafka.producer import WITHIN
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.watching import Watch
+from headrace_connectors.limits import KAFKA
 
 PATIENCE: Final = 10.0
 """Seconds for one message."""
@@ -95,7 +96,7 @@ class _Producer:
                 bootstrap_timeout_ms=5000,
                 acks="all",
                 enable_idempotence=True,
-                max_request_size=LARGEST,
+                max_request_size=KAFKA.call,
                 allow_auto_create_topics=False,
             )
         except BaseException:

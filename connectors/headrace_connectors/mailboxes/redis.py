@@ -6,20 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import Field
-
 from headrace.late import Late
 from headrace.mailbox import MailboxKind
-from headrace.settings import Settings
+from headrace_connectors.destinations.redis import RedisDestinationOptions
 
 URL: Final = re.compile(r"(?P<url>rediss?(?:\+(?:sentinel|cluster))?://[^#]+)#(?P<stream>.+)", re.DOTALL)
-
-
-class RedisStreamOptions(Settings):
-    """Where such a stream is."""
-
-    url: str = Field(description="The server's, as service.state has it.", repr=False)
-    stream: str = Field(description="The stream's key.")
 
 
 def _text(text: str) -> Mapping[str, Any] | None:
@@ -30,7 +21,7 @@ def _text(text: str) -> Mapping[str, Any] | None:
 redis = MailboxKind(
     type="redis",
     form="redis://HOST:PORT/DB#STREAM",
-    options=RedisStreamOptions,
+    options=RedisDestinationOptions,
     text=_text,
     open=Late("headrace_connectors.mailboxes.stream:StreamMailbox"),
 )

@@ -10,25 +10,23 @@ from redis.exceptions import RedisError
 from headrace.errors import SourceUnavailable
 from headrace.letters import Posted
 from headrace.plugins import Opening
-from headrace_connectors.mailboxes.redis import RedisStreamOptions
+from headrace_connectors.destinations.redis import RedisDestinationOptions
 from headrace_connectors.redis.connecting import connect, disconnect
-from headrace_connectors.redis.place import place
 
 PAGE: Final = 100
 
-BODIES: Final = (b"body", b"record", b"message", b"value", b"data", b"payload")
-"""Fields in which a letter may lie, where an entry has several."""
+BODY: Final = b"body"
+"""The field in which the destination puts a record; of an entry with one field that is it."""
 
 
 class StreamMailbox:
     """What is done stays, unless it is to be removed (XDEL). A letter's name is its entry's id."""
 
-    def __init__(self, _: Opening, options: RedisStreamOptions, delete: bool) -> None:  # noqa: FBT001
-        found = place(options.url)
-        self.name = f"{found.text} {options.stream}"
+    def __init__(self, _: Opening, options: RedisDestinationOptions, delete: bool) -> None:  # noqa: FBT001
+        self.name = f"{options.place.text} {options.stream}"
         self.keeps = not delete
         self._stream, self._delete = options.stream, delete
-        self._client: Any = connect(found)
+        self._client: Any = connect(options.place)
 
     async def letters(self) -> AsyncIterator[Posted]:
         last = await self._ask("XREVRANGE", self._stream, "+", "-", "COUNT", 1)
@@ -37,8 +35,7 @@ class StreamMailbox:
         end, after = last[0][0], b"-"
         while page := await self._ask("XRANGE", self._stream, after, end, "COUNT", PAGE):
             for entry, fields in page:
-                name = entry.decode()
-                yield Posted(id=name, body=_body(_fields(fields)), at=int(name.partition("-")[0]) / 1000)
+                yield _posted(entry.decode(), _fields(fields))
             after = b"(" + page[-1][0]
 
     async def done(self, posted: Posted) -> None:
@@ -63,6 +60,7 @@ def _fields(found: Any) -> Mapping[bytes, bytes]:
     return found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
 
 
-def _body(fields: Mapping[bytes, bytes]) -> bytes:
-    named = [fields[name] for name in BODIES if name in fields]
-    return (named or list(fields.values()) or [b""])[0]
+def _posted(name: str, fields: Mapping[bytes, bytes]) -> Posted:
+    body = fields.get(BODY, next(iter(fields.values())) if len(fields) == 1 else b"")
+    beside = {key.decode(errors="replace"): one.decode(errors="replace") for key, one in fields.items() if key != BODY}
+    return Posted(id=name, body=body, at=int(name.partition("-")[0]) / 1000, attributes=beside)

@@ -31,8 +31,12 @@ class TopicMailbox:
             await self._thread.run(partial(self._reading.seek, part, first))
             while messages := await self._thread.run(partial(self._reading.poll, part, end)):
                 for one in messages:
-                    at = (one.timestamp or 0) / 1000
-                    yield Posted(id=f"{part.name}:{one.offset}", body=one.value or b"", at=at)
+                    yield Posted(
+                        id=f"{part.name}:{one.offset}",
+                        body=one.value or b"",
+                        at=(one.timestamp or 0) / 1000,
+                        attributes={name: (value or b"").decode(errors="replace") for name, value in one.headers},
+                    )
 
     async def done(self, posted: Posted) -> None:
         """It stays."""

@@ -78,7 +78,11 @@ class Places:
             return self._range(self.known[common.one_of("mapping", source, self.known)], stretch)
         if source in self.known:
             return await self._of_mapping(self.known[source])
-        if (named := self.config.destinations.get(source)) is not None:
+        if (queue := self.config.queues.get(source)) is not None:
+            opening = self.config.opening(next(iter(self.known)))
+            dead = [queue.dead_letter] if queue.dead_letter else []
+            place = self._of_destinations(source, [*destinations(queue), *dead], opening)
+        elif (named := self.config.destinations.get(source)) is not None:
             place = self._of_destinations(source, named, self.config.opening(self.mapping or next(iter(self.known))))
         else:
             place = self._at(source)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from headrace.cli import common
+from headrace.cli.accept import put_on_queue
 from headrace.cli.places import Place, Places, RangeOf
 from headrace.cli.replayed import Report, Shown
 from headrace.config import Config
@@ -230,6 +231,8 @@ def _rate(text: str | None) -> float | None:
 
 def _refuse(arguments: argparse.Namespace, known: dict[str, Known], mapping: str) -> None:
     """What is known before any letter is read."""
+    if arguments.dry_run and (wrong := [one for one in ("delete", "restart") if getattr(arguments, one)]):
+        raise ConfigError([Fault(f"--{one}", "--dry-run changes nothing; take one of both out") for one in wrong])
     if mapping not in known:
         return
     one = known[mapping]
@@ -244,7 +247,7 @@ def _sending(arguments: argparse.Namespace, config: Config, mappings: list[str])
     if arguments.dry_run:
         return None
     if arguments.to == "source":
-        return ToSource()
+        return ToSource(partial(put_on_queue, config))
     named = {config.mappings[name].function for name in mappings if name in config.mappings}
     names = {arguments.function, *named} - {None} or {one.function for one in config.mappings.values()}
     names |= set() if named or arguments.function else set(config.functions)

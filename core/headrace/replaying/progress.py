@@ -39,12 +39,7 @@ class Progress:
         self.path = path
         self._done: dict[str, set[str]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._file)
-            raise Busy("another replay of it runs: wait for it, or stop it") from None
+        self._file = _locked(path)
         if restart:
             os.ftruncate(self._file, 0)
         self._read()
@@ -89,6 +84,21 @@ class Progress:
                     self._done.setdefault(found["letter"], set()).update(found["done"])
         if text and not text.endswith(b"\n"):
             os.write(self._file, b"\n")  # the torn line ends here, so that nothing is glued to it
+
+
+def _locked(path: Path) -> int:
+    """The file of that name, open and ours alone: not one that another has removed at its end."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            raise Busy("another replay of it runs: wait for it, or stop it") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        os.close(file)
 
 
 def default_path(service: str, place: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -90,7 +90,7 @@ class Replay:
         letters = self.mailbox.letters()
         try:
             due = self.clock.boot()
-            while not self._over() and (posted := await self._next(letters)) is not None:
+            while not self._over() and (posted := await anext(letters, None)) is not None:
                 await self._wait_until(due)
                 if self.stopping.is_set():
                     await self.mailbox.back(posted)
@@ -112,21 +112,6 @@ class Replay:
             self.ended_early = "--max is reached"
             return True
         return self.stopping.is_set()
-
-    async def _next(self, letters: AsyncIterator[Posted]) -> Posted | None:
-        """None at the end, and when it is to stop while nothing comes."""
-        coming = asyncio.ensure_future(anext(letters, None))
-        stopping = asyncio.ensure_future(self.stopping.wait())
-        try:
-            await asyncio.wait([coming, stopping], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-        if coming.done():
-            return coming.result()
-        coming.cancel()
-        with suppress(asyncio.CancelledError):
-            await coming
-        return None
 
     async def _wait_until(self, due: float) -> None:
         with suppress(TimeoutError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from headrace.destination import Said
 from headrace.functions import Function
@@ -16,7 +16,8 @@ from headrace.replaying.finding import Found, Known
 from headrace.verdict import Kind, Rules, judge
 
 WINDOWED: Final = "its mapping has tumbling windows, whose state is gone: replay it with --to source"
-INVOKED: Final = "an asynchronous invocation has no source: replay it to the handler"
+Accept: TypeAlias = Callable[[str, str, object], Awaitable[None]]
+"""Puts an event on the queue of a function, under a request id. Raises NoLetter: it has none."""
 
 
 class Sending(Protocol):
@@ -90,15 +91,21 @@ def _rules(known: Known | None, found: Found) -> Rules:
 
 
 class ToSource:
-    """To the queue, stream or topic of the mapping, as new records that are like the old."""
+    """To the queue, stream or topic of the mapping, as new records that are like the old.
 
-    def __init__(self) -> None:
+    An asynchronous invocation goes on its function's queue, by *accept*.
+    """
+
+    def __init__(self, accept: Accept) -> None:
+        self._accept = accept
         self._opened: dict[str, PutBack] = {}
 
     async def send(self, found: Found, records: Sequence[Record]) -> Mapping[str, str]:
         known = found.known
         if known is None:
-            raise NoLetter(INVOKED)
+            for record in records:
+                await self._accept(found.function, record.id, record.raw)
+            return {}
         if (why := refusal(known)) is not None:
             raise NoLetter(why)
         replies = await self._put_back(known).send(records)
