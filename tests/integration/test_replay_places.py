@@ -23,6 +23,7 @@ from support.queues import client_of
 from support.redis import Valkey
 from support.replaying import Shop, destination
 from support.servers import REGION, Ministack
+from support.tables import make_table
 
 QUEUE = {"type": "sqs", "queue_url": f"https://sqs.{REGION}.amazonaws.com/000000000000/orders"}
 
@@ -200,3 +201,22 @@ async def test_a_stretch_of_a_kinesis_stream_and_back_to_it(
 
 def data(call: dict[str, Any]) -> list[str]:
     return [base64.b64decode(one["kinesis"]["data"]).decode() for one in call["event"]["Records"]]
+
+
+async def test_a_stretch_of_a_dynamodb_stream_and_no_way_back_to_it(project: Project, dynamodb: Any) -> None:
+    """Mutation: a change that is shown otherwise than the poller shows it."""
+    table, _ = await make_table(dynamodb)
+    for number in range(3):
+        await dynamodb.put_item(TableName=table, Item={"id": {"S": str(number)}, "b": {"B": b"\xff"}})
+    shop = Shop(project, {"changes": {"type": "dynamodb", "table": table}}, starting_position="LATEST", batch_size=2)
+    status, said = shop.replay("changes", "--range", "TRIM_HORIZON..LATEST")
+    assert status == 0, said
+    shown = [[one["dynamodb"]["NewImage"] for one in call["event"]["Records"]] for call in shop.handled()]
+    assert shown == [[image(0), image(1)], [image(2)]]
+    status, said = shop.replay("changes", "--range", "..", "--to", "source")
+    assert status == 2
+    assert "nobody writes to it: replay to the handler" in said
+
+
+def image(number: int) -> dict[str, Any]:
+    return {"id": {"S": str(number)}, "b": {"B": "/w=="}}
