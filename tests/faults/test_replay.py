@@ -15,7 +15,7 @@ import pytest
 
 from headrace.testing.history import Kill
 from support.letters import failure, message
-from support.queues import counts, drain, send_all
+from support.queues import counts, drain, make_queue, send_all, sqs_client
 from support.service import config, mapping, until
 
 KILLS = 12
@@ -90,3 +90,43 @@ async def test_interrupted_it_finishes_its_letter_and_leaves_the_rest_visible(
     service.start("--from", dead, "--mapping", "m", "--rate", "1000/s", command="replay")
     assert await service.ended() == 0, service.log_text()
     assert (books.done_so_far(), await counts(plain, dead)) == (20 * EACH, (0, 0, 0))
+
+
+async def test_a_server_that_goes_away_in_the_middle(server, account, books, serve, tmp_path: Path) -> None:
+    """It says so, and ends; the next goes on. Mutation: a letter whose deletion was not confirmed is handled again."""
+    async with sqs_client(server.url, account) as sqs:
+        dead = await make_queue(sqs, visibility_timeout=5)
+        await send_all(sqs, dead, letters()[:40])
+        books.sent.write_text("".join(f"{number} accepted\n" for number in range(1, 40 * EACH + 1)))
+        own = config({"m": mapping(await make_queue(sqs))})
+        service = serve(own, endpoint=server.url, SECONDS=0.1, XDG_STATE_HOME=tmp_path)
+        service.start("--from", dead, "--mapping", "m", command="replay")
+        await until(lambda: books.done_so_far() >= 4 * EACH, why=service.log_text)
+        await asyncio.to_thread(server.stop)
+        assert await service.ended() == 1, service.log_text()
+        assert "EndpointConnectionError" in service.log_text()
+        await asyncio.to_thread(server.start)
+        status = 1
+        while status:
+            service.start("--from", dead, "--mapping", "m", command="replay")
+            status = await service.ended()
+            await asyncio.sleep(0.5)
+        assert await counts(sqs, dead) == (0, 0, 0)
+    books.hold()
+
+
+async def test_a_letter_that_is_handled_for_longer_than_its_visibility_is_nobody_elses(
+    plain, new_queue, books, serve, tmp_path: Path
+) -> None:
+    """Mutation: no renewal."""
+    dead = await new_queue(visibility_timeout=5)
+    await send_all(plain, dead, letters()[:1])
+    service = serve(config({"m": mapping(await new_queue())}), SECONDS=9, XDG_STATE_HOME=tmp_path)
+    service.start("--from", dead, "--mapping", "m", command="replay")
+    while service.alive:
+        assert (await counts(plain, dead))[1:] in {(0, 0), (1, 0)}
+        answer = await plain.receive_message(QueueUrl=dead, WaitTimeSeconds=0, VisibilityTimeout=0)
+        assert not answer.get("Messages") or not books.deliveries(), "another has it"
+        await asyncio.sleep(0.2)
+    assert await service.ended() == 0, service.log_text()
+    assert (len(books.deliveries()), await counts(plain, dead)) == (EACH, (0, 0, 0))

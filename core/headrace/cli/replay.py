@@ -35,8 +35,9 @@ from headrace.times import unix
 DESCRIPTION: Final = """\
 Handles dead letters again. SOURCE is where they lie: a queue (URL or ARN), an S3 prefix (s3://BUCKET/PREFIX), a Kafka
 topic (kafka://TOPIC), a Redis stream (redis://HOST:PORT/DB#STREAM), a file (its path), or the name of a mapping: its
-failure destination, or its queue's own dead-letter queue. With --range it is a stretch of that mapping's stream or
-topic instead: FROM..TO, each TRIM_HORIZON, LATEST, a time, or with --shard a sequence number or offset.
+failure destination, or its queue's own dead-letter queue; or that of a destination, or of a function's queue
+(function:NAME). With --range it is a stretch of that mapping's stream or topic instead: FROM..TO, each TRIM_HORIZON,
+LATEST, a time, or with --shard a sequence number or offset.
 
 A letter is a failure record of headrace or Lambda, the record of an asynchronous invocation, a function's dead letter,
 or a message that SQS moved itself. It is handed to its mapping's function as it was: the same records in one batch,
