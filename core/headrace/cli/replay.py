@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import os
-import re
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from contextlib import closing, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from headrace.cli import common
 from headrace.cli.accept import put_on_queue
 from headrace.cli.places import Place, Places, RangeOf
 from headrace.cli.replayed import Report, Shown
+from headrace.cli.wanted import edit, limits, selection
 from headrace.config import Config
-from headrace.config.places import printable
 from headrace.errors import ConfigError, Fault, HeadraceError
-from headrace.filters import Pattern, compile_pattern, faults
 from headrace.plugins import Opening
-from headrace.replaying.editing import Edit, compiled
 from headrace.replaying.finding import Finder, Known
 from headrace.replaying.progress import Progress, default_path
-from headrace.replaying.replay import Limits, Replay, What
-from headrace.replaying.selection import CLASSES, Selection
+from headrace.replaying.replay import Replay, What
+from headrace.replaying.selection import CLASSES
 from headrace.replaying.sending import WINDOWED, Sending, ToHandler, ToSource, refusal
 from headrace.service.signals import Signals
-from headrace.times import unix
 
 DESCRIPTION: Final = """\
 Handles dead letters again. SOURCE is where they lie: a queue (URL or ARN), an S3 prefix (s3://BUCKET/PREFIX), a Kafka
@@ -83,46 +78,44 @@ def add(commands: common.Commands) -> None:
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
+    _refuse_together(arguments)
     config = common.read([arguments.files], warn=False)
-    known = {name: _known(config, name) for name in config.mappings}
-    names = _names(arguments, config)
-    selection = _selection(arguments)
-    edit, limits = _edit(arguments.edit), Limits(most=_most(arguments.max), rate=_rate(arguments.rate))
-    stretch = RangeOf(arguments.range, arguments.shard) if arguments.range or arguments.shard else None
     report = partial(Report, shown=_shown(arguments), out=sys.stdout)
     with redirect_stdout(sys.stderr) if arguments.json else nullcontext():  # what a handler prints is not our JSON
         try:
-            places = Places(config=config, known=known, mapping=arguments.mapping or "", delete=arguments.delete)
-            place = asyncio.run(places.find(arguments.source, stretch))
-            _refuse(arguments, known, arguments.mapping or place.usual)
-            sending = _sending(arguments, config, names or [place.usual])
-            path = arguments.progress or default_path(config.service.name, place.text)
-            progress = Progress(path, restart=arguments.restart)
+            return _replay(arguments, config, report)
         except ConfigError:
             raise
         except (HeadraceError, OSError, RuntimeError) as error:
             print(f"headrace: {error}", file=sys.stderr)
             return 1
-        finder = Finder(
-            mappings=known,
-            functions=list(config.functions),
-            mapping=arguments.mapping or "",
-            function=arguments.function or "",
-            usual=place.usual,
-        )
-        replay = partial(
-            Replay,
-            finder=finder,
-            selection=selection,
-            sending=sending,
-            progress=progress,
-            edit=edit,
-            limits=limits,
-        )
-        try:
-            return asyncio.run(_run(replay, report, place, sending, arguments.signals))
-        finally:
-            progress.close()
+
+
+def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str], Report]) -> int:
+    """The exit status. All that can be refused is refused before a letter is read."""
+    known = {name: _known(config, name) for name in config.mappings}
+    named = _named(arguments, config)
+    asked: dict[str, Any] = {
+        "selection": selection(arguments),
+        "edit": edit(arguments.edit),
+        "limits": limits(arguments),
+    }
+    stretch = RangeOf(arguments.range, arguments.shard) if arguments.range or arguments.shard else None
+    places = Places(config=config, known=known, mapping=named, delete=arguments.delete)
+    place = asyncio.run(places.find(arguments.source, stretch))
+    _refuse(arguments, known.get(named or place.usual))
+    sending = _sending(arguments, config, named or place.usual)
+    finder = Finder(
+        mappings=known,
+        functions=list(config.functions),
+        mapping=named,
+        function=arguments.function or "",
+        usual=place.usual,
+    )
+    path = arguments.progress or default_path(config.service.name, place.text)
+    with closing(Progress(path, restart=arguments.restart)) as progress:
+        made = partial(Replay, finder=finder, sending=sending, progress=progress, **asked)
+        return asyncio.run(_run(made, report, place, sending, arguments.signals))
 
 
 async def _run(
@@ -140,14 +133,10 @@ async def _run(
         _listen(signals, replay)
     troubles: list[str] = []
     with report:
-        try:
-            await replay.run()
-        except HeadraceError as error:
-            troubles.append(str(error))
-        for close in (mailbox.close, *([sending.close] if sending else [])):
+        for work in (replay.run, mailbox.close, *([sending.close] if sending else [])):
             try:
-                await close()
-            except HeadraceError as error:
+                await work()
+            except (HeadraceError, OSError) as error:
                 troubles.append(str(error))
     report.end(replay, "; ".join(troubles))
     bad = replay.counts[What.FAILED] + replay.counts[What.UNREADABLE]
@@ -172,87 +161,38 @@ def _known(config: Config, name: str) -> Known:
     return Known(connector=mapping.connector, opening=opening, function=mapping.function)
 
 
-def _names(arguments: argparse.Namespace, config: Config) -> list[str]:
-    """The mapping that is named, if one is."""
+def _named(arguments: argparse.Namespace, config: Config) -> str:
+    """The mapping that is named; empty where none is."""
     if arguments.function is not None:
         common.one_of("function", arguments.function, config.functions)
-    return [] if arguments.mapping is None else [common.one_of("mapping", arguments.mapping, config.mappings)]
+    return "" if arguments.mapping is None else common.one_of("mapping", arguments.mapping, config.mappings)
 
 
-def _selection(arguments: argparse.Namespace) -> Selection:
-    for one in arguments.classes:
-        common.one_of("class of failure", one, CLASSES)
-    return Selection(
-        mapping=arguments.mapping or "",
-        classes=arguments.classes,
-        since=None if arguments.since is None else _moment(arguments.since),
-        patterns=[_pattern(one) for one in arguments.filter],
-    )
-
-
-def _pattern(text: str) -> Pattern:
-    if found := [Fault("--filter", printable(f"{one.place}: {one}")) for one in faults(text)]:
-        raise ConfigError(found)
-    return compile_pattern(text)
-
-
-def _moment(text: str) -> float:
-    try:
-        return unix(text)
-    except ValueError as error:
-        raise ConfigError([Fault("--since", str(error))]) from None
-
-
-def _edit(expression: str | None) -> Edit | None:
-    if expression is None:
-        return None
-    try:
-        return compiled(expression)
-    except ValueError as error:
-        raise ConfigError([Fault("--edit", printable(" ".join(str(error).split())))]) from None
-
-
-def _most(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", text, re.ASCII):
-        raise ConfigError([Fault("--max", f"must be a whole number of records, 1 or more, not {printable(text)}")])
-    return int(text)
-
-
-def _rate(text: str | None) -> float | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(?:/([smh]))?", text, re.ASCII)
-    rate = float(found[1]) / {"s": 1, "m": 60, "h": 3600}[found[2] or "s"] if found else 0.0
-    if not 0 < rate < math.inf:
-        raise ConfigError([Fault("--rate", f"must be N/s, N/m or N/h, above 0, not {printable(text)}")])
-    return rate
-
-
-def _refuse(arguments: argparse.Namespace, known: dict[str, Known], mapping: str) -> None:
-    """What is known before any letter is read."""
+def _refuse_together(arguments: argparse.Namespace) -> None:
+    """What contradicts itself."""
     if arguments.dry_run and (wrong := [one for one in ("delete", "restart") if getattr(arguments, one)]):
         raise ConfigError([Fault(f"--{one}", "--dry-run changes nothing; take one of both out") for one in wrong])
-    if mapping not in known:
+
+
+def _refuse(arguments: argparse.Namespace, known: Known | None) -> None:
+    """What the mapping cannot do whose letters they are, where that is known."""
+    if known is None:
         return
-    one = known[mapping]
-    if arguments.to == "source" and (why := refusal(one)):
+    if arguments.to == "source" and (why := refusal(known)):
         raise ConfigError([Fault("--to", f"source: {why}")])
-    if arguments.to == "handler" and one.opening.settings.tumbling_window_in_seconds:
+    if arguments.to == "handler" and known.opening.settings.tumbling_window_in_seconds:
         raise ConfigError([Fault("--to", f"handler: {WINDOWED}")])
 
 
-def _sending(arguments: argparse.Namespace, config: Config, mappings: list[str]) -> Sending | None:
-    """None for a preview. Only the functions that can be meant are loaded."""
+def _sending(arguments: argparse.Namespace, config: Config, mapping: str) -> Sending | None:
+    """None for a preview. Where it is known which functions can be meant, no others are loaded."""
     if arguments.dry_run:
         return None
     if arguments.to == "source":
         return ToSource(partial(put_on_queue, config))
-    named = {config.mappings[name].function for name in mappings if name in config.mappings}
-    names = {arguments.function, *named} - {None} or {one.function for one in config.mappings.values()}
-    names |= set() if named or arguments.function else set(config.functions)
-    return ToHandler(common.functions(config, names))
+    meant = {config.mappings[mapping].function} if mapping in config.mappings else set()
+    meant |= {arguments.function} - {None}
+    return ToHandler(common.functions(config, meant or set(config.functions)))
 
 
 def _shown(arguments: argparse.Namespace) -> Shown:
