@@ -164,10 +164,10 @@ def _of_record(record: dict[str, Any], posted: Posted) -> Letter:
         "mapping": str(ours.get("mapping", "")),
         "function": function_in(str(context.get("functionArn", ""))),
         "request_id": str(context.get("requestId", "")),
-        "cls": str(ours.get("class") or _class_of(context["condition"], error)),
+        "cls": str(ours.get("class") or _class_of(str(context["condition"]), error)),
         "error": _error_text(error) or str(context["condition"]),
         "at": _seconds(record.get("timestamp"), posted.at),
-        "attempts": int(context.get("approximateInvokeCount") or 0),
+        "attempts": _count(context.get("approximateInvokeCount")),
         "lane": str(ours.get("lane", "")),
         "block": block,
         "info": _mapping(record.get(block)),
@@ -213,8 +213,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
 def _seconds(text: Any, otherwise: float) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, OSError):  # none, or of no calendar
         return otherwise

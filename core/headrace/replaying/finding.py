@@ -47,6 +47,14 @@ class OfMapping:
     def function(self) -> str:
         return self.known.function
 
+    def look_through(self) -> None:
+        """Whatever somebody has put there: what is wrong with it shows now, as one of Python's own errors."""
+        self.recalled.render(self.recalled.records)
+        for record in self.recalled.records:
+            self.shown(record)
+            if not isinstance(record.id, str):
+                raise TypeError(f"the id {record.id!r} is no text")
+
     def keeper(self, patterns: Sequence[Pattern]) -> Callable[[Record], bool]:
         """Whether one of *patterns* fits a record."""
         return keeper(patterns, self._view, self.recalled.render)
@@ -57,9 +65,8 @@ class OfMapping:
         Raises:
             NotEdited: it makes no record.
         """
-        view = self._view
-        before = self.payload(record)
-        shown = {**view.fields(self.recalled.render, record), view.payload: before}
+        view, shown = self._view, self.shown(record)
+        before = shown[view.payload]
         after = edit(shown)
         if not isinstance(after, dict) or after.keys() != shown.keys():
             raise NotEdited(f"--edit: it must make a whole record again, with the keys {', '.join(shown)}")
@@ -71,6 +78,10 @@ class OfMapping:
             return self.recalled.rewritten(record, after[view.payload])
         except ValueError as error:
             raise NotEdited(f"--edit: {error}") from None
+
+    def shown(self, record: Record) -> dict[str, Any]:
+        """All that filters see."""
+        return {**self._view.fields(self.recalled.render, record), self._view.payload: self.payload(record)}
 
     def payload(self, record: Record) -> Any:
         """Parsed, where it is JSON."""
@@ -144,11 +155,12 @@ class Finder:
             return self._of_function(letter)
         known = self.whose(letter)
         try:
-            recalled = known.recall.records(known.opening, event)
+            found = OfMapping(letter=letter, known=known, recalled=known.recall.records(known.opening, event))
+            found.look_through()
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             why = f"its payload is no event of {known.opening.mapping}'s source: {error!r}"
             raise NoLetter(why) from None
-        return OfMapping(letter=letter, known=known, recalled=recalled)
+        return found
 
     def _of_function(self, letter: Letter) -> Found:
         only = self.functions[0] if len(self.functions) == 1 else ""
