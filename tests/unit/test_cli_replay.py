@@ -346,6 +346,28 @@ def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
     assert (status, shop.bodies()) == (0, ["a"]), err
 
 
+def test_of_a_mapping_with_idempotency_a_key_is_run_once_and_what_failed_again(shop: Shop) -> None:
+    """By the verdicts in the service's own store. Mutations: run though it is remembered; remembered though it failed;
+    what has no key is not run."""
+    shop.write(idempotency={"key": "body.order"})
+    shop.put(
+        failure(message("m1", {"order": 1}), message("m2", {"order": 1}), message("m3", {"order": 2})),
+        failure(message("m4", {"order": 2})),
+        failure(message("m5", {"order": 3, "bad": 1})),
+        failure(message("m6", {})),
+    )
+    status, out, err = shop.run()
+    assert status == 1, err
+    assert [[one["messageId"] for one in call["event"]["Records"]] for call in shop.handled()] == [
+        ["m1", "m3"],
+        ["m5"],
+        ["m6"],
+    ]
+    assert "3 replayed, 1 failed again" in out
+    assert shop.run("--restart")[0] == 1
+    assert [[one["messageId"] for one in call["event"]["Records"]] for call in shop.handled()] == [["m5"], ["m6"]]
+
+
 def test_a_file_that_is_not_there(shop: Shop) -> None:
     status, _, err = shop.run()
     assert status == 1

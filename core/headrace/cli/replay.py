@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from headrace.cli import common
 from headrace.cli.accept import put_on_queue
+from headrace.cli.ledgers import opened
 from headrace.cli.places import Place, Places, RangeOf
 from headrace.cli.replayed import Report, Shown
 from headrace.cli.wanted import edit, limits, selection
@@ -21,6 +22,7 @@ from headrace.config import Config
 from headrace.errors import ConfigError, Fault, HeadraceError
 from headrace.plugins import Opening
 from headrace.replaying.finding import Finder, Known
+from headrace.replaying.once import OncePerKey
 from headrace.replaying.progress import Progress, default_path
 from headrace.replaying.replay import Replay, What
 from headrace.replaying.selection import CLASSES
@@ -104,7 +106,8 @@ def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str
     places = Places(config=config, known=known, mapping=named, delete=arguments.delete)
     place = asyncio.run(places.find(arguments.source, stretch))
     _refuse(arguments, known.get(named or place.usual))
-    sending = _sending(arguments, config, named or place.usual)
+    stopping = asyncio.Event()
+    sending = _sending(arguments, config, named or place.usual, stopping)
     finder = Finder(
         mappings=known,
         functions=list(config.functions),
@@ -114,7 +117,8 @@ def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str
     )
     path = arguments.progress or default_path(config.service.name, place.text)
     with closing(Progress(path, restart=arguments.restart)) as progress:
-        made = partial(Replay, finder=finder, sending=sending, progress=progress, **asked)
+        asked |= {"sending": sending, "progress": progress, "stopping": stopping}
+        made = partial(Replay, finder=finder, **asked)
         return asyncio.run(_run(made, report, place, sending, arguments.signals))
 
 
@@ -184,7 +188,7 @@ def _refuse(arguments: argparse.Namespace, known: Known | None) -> None:
         raise ConfigError([Fault("--to", f"handler: {WINDOWED}")])
 
 
-def _sending(arguments: argparse.Namespace, config: Config, mapping: str) -> Sending | None:
+def _sending(arguments: argparse.Namespace, config: Config, mapping: str, stopping: asyncio.Event) -> Sending | None:
     """None for a preview. Where it is known which functions can be meant, no others are loaded."""
     if arguments.dry_run:
         return None
@@ -192,7 +196,10 @@ def _sending(arguments: argparse.Namespace, config: Config, mapping: str) -> Sen
         return ToSource(partial(put_on_queue, config))
     meant = {config.mappings[mapping].function} if mapping in config.mappings else set()
     meant |= {arguments.function} - {None}
-    return ToHandler(common.functions(config, meant or set(config.functions)))
+    to_handler = ToHandler(common.functions(config, meant or set(config.functions)))
+    if config.state == "memory:":  # nobody else has verdicts that this process could know
+        return to_handler
+    return OncePerKey(to_handler, partial(opened, config), stopping)
 
 
 def _shown(arguments: argparse.Namespace) -> Shown:

@@ -8,12 +8,16 @@ from typing import Final, Protocol, TypeAlias
 from headrace.destination import Said
 from headrace.functions import Function
 from headrace.functions.context import Delivery
+from headrace.functions.invocation import Until, never
 from headrace.letters import Form, NoLetter
 from headrace.mailbox import PutBack
 from headrace.model import Order, Record
 from headrace.policy import part
 from headrace.replaying.finding import Found, Known
 from headrace.verdict import Kind, Rules, judge
+
+NAMED: Final = "its handler named it"
+BEHIND: Final = "it stands behind one that failed"
 
 WINDOWED: Final = "its mapping has tumbling windows, whose state is gone: replay it with --to source"
 Accept: TypeAlias = Callable[[str, str, object], Awaitable[None]]
@@ -43,7 +47,15 @@ class ToHandler:
     def __init__(self, functions: Mapping[str, Function]) -> None:
         self._functions = functions
 
-    async def send(self, found: Found, records: Sequence[Record]) -> Mapping[str, str]:
+    async def send(
+        self,
+        found: Found,
+        records: Sequence[Record],
+        *,
+        until: Until = never,
+        lingering: Callable[[Awaitable[None]], None] = lambda _: None,
+    ) -> Mapping[str, str]:
+        """As `Sending.send`. No call begins after *until*; *lingering* is told of one that timed out and still runs."""
         known = found.known
         if known and known.opening.settings.tumbling_window_in_seconds:
             raise NoLetter(WINDOWED)
@@ -59,9 +71,11 @@ class ToHandler:
             attempt=letter.attempts + 1,
         )
         request_id = letter.request_id if invoked and letter.request_id else None
-        answer = await function.call(found.recalled.render(records), delivery, request_id=request_id)
-        if answer.lingering is not None and known and known.connector.traits.order is not Order.NONE:
-            await answer.lingering  # its thread still runs, and what comes next must not overtake it
+        answer = await function.call(found.recalled.render(records), delivery, until, request_id=request_id)
+        if answer.lingering is not None:
+            lingering(answer.lingering)
+            if known and known.connector.traits.order is not Order.NONE:
+                await answer.lingering  # its thread still runs, and what comes next must not overtake it
         rules = _rules(known, found)
         verdict = judge(answer, [record.id for record in records], rules)
         if verdict.kind is Kind.SUCCESS or (verdict.kind is Kind.PARTIAL and not verdict.failed):
@@ -69,9 +83,7 @@ class ToHandler:
         if verdict.kind is not Kind.PARTIAL or known is None:
             return dict.fromkeys([record.id for record in records], str(verdict.failure or verdict.kind.value))
         _, failed = part(records, verdict.failed, known.connector.traits.order, strict=rules.strict)
-        return {
-            one.id: "its handler named it" if one.id in verdict.failed else "behind one that failed" for one in failed
-        }
+        return {one.id: NAMED if one.id in verdict.failed else BEHIND for one in failed}
 
     async def close(self) -> None:
         for function in self._functions.values():
