@@ -15,6 +15,7 @@ from headrace.cli import common
 from headrace.cli.ledgers import opened
 from headrace.cli.main import main
 from headrace.config import Config
+from headrace.keying import digest
 from support.letters import click, failure, invocation, message
 
 HANDLERS = """
@@ -366,6 +367,25 @@ def test_of_a_mapping_with_idempotency_a_key_is_run_once_and_what_failed_again(s
     assert "3 replayed, 1 failed again" in out
     assert shop.run("--restart")[0] == 1
     assert [[one["messageId"] for one in call["event"]["Records"]] for call in shop.handled()] == [["m5"], ["m6"]]
+
+
+async def _held_by_another(config: Config, order: int, *, done: bool) -> None:
+    async with opened(config) as ledger:
+        keys = [digest(order)]
+        await ledger.begin("orders", keys, "another", 2.0)
+        if done:
+            await ledger.finish("orders", keys, "another", 60.0)
+
+
+@pytest.mark.parametrize(("done", "handled"), [(False, ["m1"]), (True, [])])
+def test_a_key_that_another_has_begun_is_waited_for(shop: Shop, done: bool, handled: list[str]) -> None:
+    """Run when the other has let it expire, and not where the other has run it. Mutation: run beside the other."""
+    shop.write(idempotency={"key": "body.order"})
+    asyncio.run(_held_by_another(common.read([shop.folder / "c.yaml"], warn=False), 1, done=done))
+    shop.put(failure(message("m1", {"order": 1})))
+    status, out, err = shop.run()
+    assert (status, [one["messageId"] for call in shop.handled() for one in call["event"]["Records"]]) == (0, handled)
+    assert "1 replayed" in out, err
 
 
 def test_a_file_that_is_not_there(shop: Shop) -> None:
