@@ -67,6 +67,7 @@ class MailboxKind:
         type: of that destination.
         form: how such a place is written, for people.
         options: that destination's model, and `text` what a text means as its options; None: no place of this kind.
+        identity: which place it is, however it was written.
         open: the mailbox; asks nobody yet. The last argument: what is done is to be removed where it would be kept.
         no_delete: why that cannot be.
     """
@@ -75,6 +76,7 @@ class MailboxKind:
     form: str
     options: OptionsModel
     text: Callable[[str], Mapping[str, Any] | None]
+    identity: Callable[[Opening, Any], str]
     open: Callable[[Opening, Any, bool], Mailbox]
     no_delete: str = ""
 

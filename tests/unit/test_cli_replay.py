@@ -211,6 +211,16 @@ def test_selected_by_pattern_class_mapping_and_time(shop: Shop) -> None:
     assert shop.bodies() == ['{"total": 1}', '{"total": 60}', '{"total": 70}']
 
 
+def test_a_place_is_the_same_however_it_is_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutation: what was replayed by the mapping's name is replayed again by the path."""
+    shop.put(failure(message("m1", "a")))
+    assert shop.run()[0] == 0
+    monkeypatch.chdir(shop.folder)
+    for source in (str(shop.letters), "./failed.jsonl", f"file:{shop.letters}"):
+        assert "1 replayed before" in shop.run(source=source)[1]
+    assert len(shop.handled()) == 1
+
+
 def test_letters_of_another_mapping_are_skipped(shop: Shop) -> None:
     shop.put(failure(message("m1", ""), cls="timeout"))
     _, out, _ = shop.run("--mapping", "clicks", source=str(shop.letters))

@@ -102,4 +102,11 @@ def _text(text: str) -> Mapping[str, Any] | None:
     return {"path": str(Path(text).absolute())} if "://" not in text and any(one in text for one in "/.") else None
 
 
-file = MailboxKind(type="file", form="a file's path", options=FileOptions, text=_text, open=FileMailbox)
+file = MailboxKind(
+    type="file",
+    form="a file's path",
+    options=FileOptions,
+    text=_text,
+    identity=lambda opening, options: os.path.abspath(opening.folder / options.path),  # noqa: PTH100 - follows no links
+    open=FileMailbox,
+)

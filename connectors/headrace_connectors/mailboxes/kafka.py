@@ -14,6 +14,7 @@ kafka = MailboxKind(
     form=f"{SCHEME}TOPIC",
     options=KafkaDestinationOptions,
     text=destination.text,
+    identity=lambda opening, options: f"{sorted(options.reaching(opening).servers)} {options.topic}",
     open=Late("headrace_connectors.mailboxes.topic:TopicMailbox"),
     no_delete=NO_DELETE,
 )

@@ -23,5 +23,6 @@ redis = MailboxKind(
     form="redis://HOST:PORT/DB#STREAM",
     options=RedisDestinationOptions,
     text=_text,
+    identity=lambda _, options: f"{options.place.text} {options.stream}",
     open=Late("headrace_connectors.mailboxes.stream:StreamMailbox"),
 )

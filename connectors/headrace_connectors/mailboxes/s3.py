@@ -75,10 +75,16 @@ def _seconds(time: Any) -> float:
     return time.timestamp() if isinstance(time, datetime) else 0.0
 
 
+def _identity(opening: Opening, options: S3DestinationOptions) -> str:
+    return f"{options.aws(opening).endpoint_url} {options.bucket}/{options.prefix}"
+
+
 def _text(text: str) -> Mapping[str, Any] | None:
     if found := URL.fullmatch(text):
         return {"bucket": found["bucket"], "prefix": found["prefix"] or ""}
     return destination.text(text)
 
 
-s3 = MailboxKind(type="s3", form="s3://BUCKET/PREFIX", options=S3DestinationOptions, text=_text, open=S3Mailbox)
+s3 = MailboxKind(
+    type="s3", form="s3://BUCKET/PREFIX", options=S3DestinationOptions, text=_text, identity=_identity, open=S3Mailbox
+)

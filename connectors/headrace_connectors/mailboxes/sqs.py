@@ -166,4 +166,11 @@ def _text(text: str) -> Mapping[str, Any] | None:
     return {"queue_url": text} if re.fullmatch(r"https?://[^/\s]+/\S+", text) else None
 
 
-sqs = MailboxKind(type="sqs", form="a queue's URL or ARN", options=SqsDestinationOptions, text=_text, open=SqsMailbox)
+sqs = MailboxKind(
+    type="sqs",
+    form="a queue's URL or ARN",
+    options=SqsDestinationOptions,
+    text=_text,
+    identity=lambda opening, options: options.address(opening),
+    open=SqsMailbox,
+)

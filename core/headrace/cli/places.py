@@ -35,7 +35,7 @@ class Place:
     """Where letters lie.
 
     Attributes:
-        text: names it, for what is remembered of it.
+        text: names it, however it was written, for what is remembered of it.
         open: the mailbox.
         usual: the mapping whose letters they are, where they do not say it.
     """
@@ -100,10 +100,11 @@ class Places:
             options = _options(kind, written)
             for name, mapping in self.config.mappings.items():
                 for destined in destinations(mapping):
-                    if destined.kind.type == kind.type and _same(destined.options, options):
-                        return self._place(kind, self.config.opening(name), destined.options, text)
+                    opening = self.config.opening(name)
+                    if destined.kind.type == kind.type and _same(kind, opening, destined.options, options):
+                        return self._place(kind, opening, destined.options)
             name = self.mapping or next(iter(self.config.mappings))
-            return self._place(kind, self.config.opening(name), options, text)
+            return self._place(kind, self.config.opening(name), options)
         return None
 
     def _of_destinations(self, name: str, to: Sequence[Destined], opening: Opening) -> Place | None:
@@ -116,7 +117,7 @@ class Places:
         if not found:
             return None
         kind = kinds[found[0].kind.type]
-        return self._place(kind, opening, found[0].options, f"{name} {kind.type}")
+        return self._place(kind, opening, found[0].options)
 
     async def _of_mapping(self, known: Known) -> Place:
         name = known.opening.mapping
@@ -128,9 +129,10 @@ class Places:
         why = "has no failure destination whose letters can be read, and its source no dead letters of its own"
         raise ConfigError([Fault("--from", f"{name} {why}; write where they lie")])
 
-    def _place(self, kind: MailboxKind, opening: Opening, options: Any, text: str) -> Place:
+    def _place(self, kind: MailboxKind, opening: Opening, options: Any) -> Place:
         if self.delete and kind.no_delete:
             raise ConfigError([Fault("--delete", kind.no_delete)])
+        text = f"{kind.type} {kind.identity(opening, options)}"
         return Place(text=text, open=lambda: kind.open(opening, options, self.delete))
 
     def _range(self, known: Known, stretch: RangeOf) -> Place:
@@ -159,9 +161,8 @@ def destinations(mapping: MappingConfig) -> list[Destined]:
     return list({destined.key: destined for route in routes for destined in route.to}.values())
 
 
-def _same(theirs: Any, written: Any) -> bool:
-    given = written.model_dump(exclude_none=True, exclude_defaults=True)
-    return all(getattr(theirs, name, None) == value for name, value in given.items())
+def _same(kind: MailboxKind, opening: Opening, theirs: Any, written: Any) -> bool:
+    return kind.identity(opening, theirs) == kind.identity(opening, written)
 
 
 async def _dead_letters(known: Known) -> str | None:
