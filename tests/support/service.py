@@ -51,11 +51,11 @@ class Service:
 
     def __init__(self, folder: Path, settings: dict[str, Any], environment: dict[str, str]) -> None:
         folder.mkdir(exist_ok=True)
-        self._file, self._log, self._output = folder / "config.json", folder / "log", folder / "output"
-        self._file.write_text(json.dumps(settings))
+        self.file, self._log, self._output = folder / "config.json", folder / "log", folder / "output"
+        self.file.write_text(json.dumps(settings))
         self._listen = settings["service"]["listen"]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self._environment = {**kept, **environment}
+        self.environment = {**kept, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -75,8 +75,8 @@ class Service:
         assert not self.alive, "running already"
         with self._log.open("ab") as log, self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "headrace.cli.main", "run", str(self._file), *arguments],
-                env=self._environment,
+                [sys.executable, "-m", "headrace.cli.main", "run", str(self.file), *arguments],
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,

@@ -64,11 +64,12 @@ def rows(config: Config, mapping: str | None = None, probed: Mapping[str, object
         for several in config.destinations.values():
             for to in several:
                 found += _destination(config, steps_of(to.path), to)
-    functions = list(config.functions) if mapping is None else [config.mappings[mapping].function]
+    functions = list(config.functions) if mapping is None else [config.all[mapping].function]
     for name in functions:
         found += _plain(config, ("functions", name), config.functions[name])
-    for name in config.mappings if mapping is None else [mapping]:
-        found += _mapping(config, config.mappings[name])
+    for name, one in config.mappings.items():
+        if mapping in {None, name}:
+            found += _mapping(config, one)
     return _with_probed(config, found, mapping, probed or {})
 
 
@@ -234,7 +235,8 @@ def _with_probed(config: Config, found: list[Row], mapping: str | None, probed: 
 
 def _asked(config: Config, mapping: str | None, probed: Mapping[str, object]) -> Iterator[tuple[str, Row]]:
     for path, value in probed.items():
-        full = f"mappings.{mapping}.{path}" if mapping and not path.startswith("mappings.") else path
+        whole = mapping is None or path.startswith("mappings.") or steps_of(path)
+        full = path if whole else f"mappings.{mapping}.{path}"
         name = full.split(".")[1] if full.startswith("mappings.") else ""
         queue = name in config.mappings and config.mappings[name].connector.traits.redelivers
         where = tuple(full.split("."))
