@@ -59,8 +59,10 @@ async def _probe(mapping: MappingConfig, opening: Opening) -> Probe:
     """What the source's server and the destination's say."""
     source = await mapping.connector.probe(opening)
     values, faults, warnings = dict(source.values), [*source.faults], [*source.warnings]
-    for to in opening.destinations:
-        said = await to.kind.probe(opening, to.options)
+    asked = [(to, to.kind.probe) for to in opening.destinations]
+    asked += [(to, to.kind.claims.probe) for to in opening.claim_checks if to.kind.claims]
+    for to, probe in asked:
+        said = await probe(opening, to.options)
         values |= {f"{to.path}.{path}": value for path, value in said.values.items()}
         faults += [outside(to, fault) for fault in said.faults]
         warnings += [outside(to, fault) for fault in said.warnings]

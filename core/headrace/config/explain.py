@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from headrace.config.configured import MappingConfig
 from headrace.config.loader import Config
 from headrace.config.patterns import readings
 from headrace.config.places import Where, dotted, printable
-from headrace.config.routes import ENDS, place_of
+from headrace.config.routes import CLAIM, ENDS, place_of
 from headrace.config.scalars import REFERENCE
 from headrace.config.schema import schema
 from headrace.config.together import steps_of
@@ -130,14 +130,19 @@ def _destinations(config: Config, mapping: MappingConfig) -> Iterator[Row]:
                 yield _row(config, (*at, "when", "class"), sorted(route.classes), "default")
             if route.pattern is not None:
                 yield _row(config, (*at, "when", "pattern"), route.pattern, "default")
-            named = list(dict.fromkeys(_name(steps) for to in route.to if (steps := steps_of(to.path))))
-            if named:
-                place = (*at, "to") if len(rules) > 1 else at
-                yield _row(config, place, named[0] if len(named) == 1 else named, "default")
-            for to in route.to:
-                if not steps_of(to.path):
-                    within = [int(step) if step.isdecimal() else step for step in to.path.split(".")]
-                    yield from _destination(config, ("mappings", mapping.name, *within), to, mapping.options)
+            yield from _several(config, mapping, (*at, "to") if len(rules) > 1 else at, route.to)
+        if routing and routing.claim_check:
+            yield from _several(config, mapping, (*where[:-1], CLAIM), [routing.claim_check])
+
+
+def _several(config: Config, mapping: MappingConfig, where: Where, several: Sequence[Destined]) -> Iterator[Row]:
+    named = list(dict.fromkeys(_name(steps) for to in several if (steps := steps_of(to.path))))
+    if named:
+        yield _row(config, where, named[0] if len(named) == 1 else named, "default")
+    for to in several:
+        if not steps_of(to.path):
+            within = [int(step) if step.isdecimal() else step for step in to.path.split(".")]
+            yield from _destination(config, ("mappings", mapping.name, *within), to, mapping.options)
 
 
 def _name(steps: Where) -> str:
