@@ -117,11 +117,17 @@ def test_the_schema_takes_what_is_read() -> None:
 def test_check_connect_asks_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Mutation: a claim check that nobody may write into is found when it is needed."""
     function = "event_invoke_config: {destination_config: {on_failure: {destination: lines, claim_check: big}}}"
-    text = "service: {name: shop}\nfunctions:\n  f: {handler: handlers.f, path: ., FUNCTION}\n"
+    text = "service: {name: shop}\nfunctions:\n  f: {handler: keeping.f, path: ., FUNCTION}\n"
     text += "destinations:\n  lines: {type: file, path: l}\n  big: {type: s3, bucket: b1b, REGION}\n"
     away = 'region: eu-central-1, endpoint_url: "http://127.0.0.1:1"'
     (tmp_path / "c.yaml").write_text(text.replace("FUNCTION", function).replace("REGION", away))
-    (tmp_path / "handlers.py").write_text("def f(*_): ...\n")
+    (tmp_path / "keeping.py").write_text("def f(*_): ...\n")
     assert main(["check", "c.yaml"]) == 0
     assert main(["check", "c.yaml", "--connect"]) == 2
     assert "c.yaml:6: destinations.big.bucket: " in capsys.readouterr().err
+
+
+def test_connectors_says_who_can_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, able in (("s3", True), ("sqs", False)):
+        assert main(["connectors", kind]) == 0
+        assert (f"claim_check: {{type: {kind}" in capsys.readouterr().out) is able

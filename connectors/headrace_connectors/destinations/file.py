@@ -28,7 +28,8 @@ class FileOptions(Settings):
 
     path: str = Field(
         min_length=1,
-        description="JSON lines are appended; made, for its owner only, if it is missing. Relative to the config file.",
+        description="JSON lines are appended; made, for its owner only, if it is missing. Relative to the config file. "
+        "As a claim check: a folder, with a file for each record.",
     )
     rotate: Rotation | None = Field(
         None, description="When a new file is begun, and what becomes of the old ones. Default: never."

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 
+from headrace.asynchronous import queue_of
 from headrace.config.configured import MappingConfig
 from headrace.config.loader import Config
 from headrace.config.patterns import readings
@@ -20,7 +21,7 @@ from headrace.config.schema import schema
 from headrace.config.together import steps_of
 from headrace.config.wording import is_sensitive
 from headrace.plugins import Destined
-from headrace.settings import FilterCriteria
+from headrace.settings import EventInvokeConfig, FilterCriteria, FunctionSettings
 
 __all__ = ["Row", "rows", "schema"]
 
@@ -66,11 +67,19 @@ def rows(config: Config, mapping: str | None = None, probed: Mapping[str, object
                 found += _destination(config, steps_of(to.path), to)
     functions = list(config.functions) if mapping is None else [config.all[mapping].function]
     for name in functions:
-        found += _plain(config, ("functions", name), config.functions[name])
+        found += _plain(config, ("functions", name), _function(config, name))
     for name, one in config.mappings.items():
         if mapping in {None, name}:
             found += _mapping(config, one)
     return _with_probed(config, found, mapping, probed or {})
+
+
+def _function(config: Config, name: str) -> FunctionSettings:
+    """As it holds: one with a queue that it does not ask for has Lambda's limits."""
+    function = config.functions[name]
+    if function.event_invoke_config is not None or queue_of(name) not in config.queues:
+        return function
+    return function.model_copy(update={"event_invoke_config": EventInvokeConfig()})
 
 
 def _plain(config: Config, where: Where, model: BaseModel) -> Iterator[Row]:
