@@ -89,7 +89,7 @@ async def test_copies_killed_at_random(*, store: Store, copies: list[Service], t
 
 
 async def test_copies_that_sleep_past_their_takings(*, store: Store, copies: list[Service], tmp_path: Path) -> None:
-    """As on a machine that was suspended. Mutation: a taking that goes on without a look at its time."""
+    """As on a machine that was suspended. Mutation: a taking that is not fenced."""
     stops: list[Cause] = []
     async with judged(store, copies, tmp_path, stops):
         for _ in range(3):
