@@ -36,6 +36,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "Invoke": "lambda:InvokeFunction",
     },
     "s3": {
+        "GetObject": "s3:GetObject",
         "HeadBucket": "s3:ListBucket",
         "PutObject": "s3:PutObject",
     },

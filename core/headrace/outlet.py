@@ -67,9 +67,16 @@ class Outlet:
         sent = await self._deliver([piece for piece, _ in some], Payload.OMITTED, [one for _, one in some])
         for (piece, one), reply in zip(some, sent, strict=True):
             if reply.said is Said.CONFIRMED:
-                self.log.error("payload.omitted", lane=piece.lane, ids=ids_of(piece.records), **one)
+                self._say(piece, one)
         left = iter(sent)
         return [one if isinstance(one, Reply) else next(left) for one in places]
+
+    def _say(self, piece: Outgoing, instead: Instead) -> None:
+        known = {"lane": piece.lane, "ids": ids_of(piece.records)}
+        if TICKET in instead:
+            self.log.warning("payload.kept", **known, claim=instead[TICKET])
+        else:
+            self.log.error("payload.omitted", **known, error=instead[OMITTED])
 
     async def _instead(self, pieces: Sequence[Outgoing], replies: Sequence[Reply]) -> Sequence[Instead | Reply]:
         """What each that was refused has in place of its payload; a reply where it is not to be sent once more.

@@ -99,8 +99,9 @@ def gone(names: str, reason: str = EXHAUSTED, **more: Any) -> Outgoing:
 @virtual
 async def test_a_queues_record_is_kept_and_then_a_ticket_is_told() -> None:
     """Mutations: told first; a note beside the ticket; kept without its payload; the small one kept, too; returned."""
-    steps = Steps()
-    assert await outlet(steps, apart=True)(gone("aB")) == [CONFIRMED] * 2
+    steps, log = Steps(), Lines()
+    assert await outlet(steps, apart=True, log=log)(gone("aB")) == [CONFIRMED] * 2
+    assert log.lines == [("payload.kept", {"lane": "q", "ids": ["B"], "claim": {"type": "store", "key": "B-q"}})]
     (_, small), kept, (_, ticket) = steps.taken
     assert small["payload"]["Records"] == [{"id": "a", "data": "x"}]
     assert kept == ("kept", "B-q")
