@@ -51,12 +51,22 @@ class Service:
 
     def __init__(self, folder: Path, settings: dict[str, Any], environment: dict[str, str]) -> None:
         folder.mkdir(exist_ok=True)
-        self.file, self._log, self._output = folder / "config.json", folder / "log", folder / "output"
-        self.file.write_text(json.dumps(settings))
+        self._file, self._log, self._output = folder / "config.json", folder / "log", folder / "output"
+        self._file.write_text(json.dumps(settings))
         self._listen = settings["service"]["listen"]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self.environment = {**kept, **environment}
+        self._environment = {**kept, **environment}
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def file(self) -> Path:
+        """The config, for commands that are given it too."""
+        return self._file
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What such a command sees."""
+        return self._environment
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -75,8 +85,8 @@ class Service:
         assert not self.alive, "running already"
         with self._log.open("ab") as log, self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "headrace.cli.main", "run", str(self.file), *arguments],
-                env=self.environment,
+                [sys.executable, "-m", "headrace.cli.main", "run", str(self._file), *arguments],
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
