@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Off, wherever it is on: tests start hundreds of processes, and each would compile every module anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup servers test demo demo-streams testbed-demo lint types contract faults fuzz soak bench clean
+.PHONY: help setup servers test demo demo-replay demo-streams testbed-demo lint types contract faults fuzz soak bench clean
 .DEFAULT_GOAL := help
 
 help:           ## this list
@@ -36,6 +36,9 @@ demo: setup servers     ## 10,000 orders through a real SQS server, with the boo
 
 demo-streams: setup servers     ## 8,000 readings through four Kinesis shards that split and merge while a copy is killed
 	@PYTHONPATH=tests $(BIN)/python configs/streams/run.py
+
+demo-replay: setup servers      ## poison orders fail, are listed, edited and replayed to success
+	@PYTHONPATH=tests $(BIN)/python configs/replay/run.py
 
 testbed-demo: setup servers     ## a shop with five kinds of sources, without AWS: on a Kafka broker that it starts
 	@mkdir -p .cache/headrace && ln -sfn .. .cache/headrace/servers    # Kafka's jars are those of the tests

@@ -21,6 +21,11 @@ from headrace_connectors.kafka.connecting import SECTION as KAFKA
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.registration import kafka
 from headrace_connectors.kinesis.source import kinesis
+from headrace_connectors.mailboxes.file import file as in_file
+from headrace_connectors.mailboxes.kafka import kafka as in_kafka
+from headrace_connectors.mailboxes.redis import redis as in_redis
+from headrace_connectors.mailboxes.s3 import s3 as in_s3
+from headrace_connectors.mailboxes.sqs import sqs as in_sqs
 from headrace_connectors.redis.place import SCHEMES, place
 from headrace_connectors.schedule.command import schedule
 from headrace_connectors.schedule.registration import schedule as schedules
@@ -48,6 +53,13 @@ catalog = Catalog(
         http,
         file,
         function,
+    ],
+    mailboxes=[
+        in_sqs,
+        in_s3,
+        in_kafka,
+        in_redis,
+        in_file,
     ],
     ledgers=dict.fromkeys(SCHEMES, _REDIS),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},

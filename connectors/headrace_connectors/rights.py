@@ -29,6 +29,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "GetRecords": "kinesis:GetRecords",
         "GetShardIterator": "kinesis:GetShardIterator",
         "ListShards": "kinesis:ListShards",
+        "PutRecord": "kinesis:PutRecord",
         "SubscribeToShard": "kinesis:SubscribeToShard",
     },
     "lambda": {
@@ -36,8 +37,10 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "Invoke": "lambda:InvokeFunction",
     },
     "s3": {
+        "DeleteObject": "s3:DeleteObject",
         "GetObject": "s3:GetObject",
         "HeadBucket": "s3:ListBucket",
+        "ListObjectsV2": "s3:ListBucket",
         "PutObject": "s3:PutObject",
     },
     "sns": {
@@ -46,10 +49,13 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "sqs": {
         "ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+        "DeleteMessage": "sqs:DeleteMessage",
         "DeleteMessageBatch": "sqs:DeleteMessage",
         "GetQueueAttributes": "sqs:GetQueueAttributes",
         "GetQueueUrl": "sqs:GetQueueUrl",
+        "ListDeadLetterSourceQueues": "sqs:ListDeadLetterSourceQueues",
         "ReceiveMessage": "sqs:ReceiveMessage",
+        "SendMessage": "sqs:SendMessage",
         "SendMessageBatch": "sqs:SendMessage",
     },
     "sts": {

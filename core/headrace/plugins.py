@@ -20,6 +20,7 @@ from headrace.errors import ConfigError, Fault
 from headrace.filters import View
 from headrace.leases import Leases
 from headrace.ledger import Ledger, LedgerKind, LedgerOpening
+from headrace.mailbox import MailboxKind, Recall
 from headrace.memory import open_memory
 from headrace.model import Keep, Record, Source, Traits
 from headrace.observe import Log, Tally
@@ -143,6 +144,7 @@ class Connector:
             letters hold for it.
         addresses: where its records are sent, in words that destinations use too, so that a circle is found.
         hops: how many functions the content of records has come through by way of destinations.
+        recall: how its records are brought back by `headrace replay`; it needs a view.
     """
 
     type: str
@@ -165,6 +167,7 @@ class Connector:
     asynchronous: bool = False
     addresses: Callable[[Opening], Collection[str]] = lambda _: ()
     hops: Callable[[Sequence[Record]], int] = lambda _: 0
+    recall: Recall | None = None
 
     @property
     def has_ledger(self) -> bool:
@@ -313,6 +316,7 @@ class Catalog:
     """What one package brings: connectors, destinations, ledgers, sections of the config that they share, commands.
 
     `ledgers` open the stores of `service.state`, by URL scheme; `memory` and `sqlite` are there without a catalog.
+    `mailboxes` are places where `headrace replay` finds letters; of a text the first that knows it is taken.
     """
 
     connectors: Sequence[Connector] = ()
@@ -320,6 +324,7 @@ class Catalog:
     sections: Mapping[str, OptionsModel] = field(default_factory=dict)
     ledgers: Mapping[str, LedgerKind] = field(default_factory=dict)
     commands: Sequence[Command] = ()
+    mailboxes: Sequence[MailboxKind] = ()
 
     def connector(self, type: str) -> Connector:  # noqa: A002 - the config's word
         return next(connector for connector in self.connectors if connector.type == type)
@@ -373,4 +378,5 @@ def discover() -> Catalog:
         sections={name: model for catalog in found for name, model in catalog.sections.items()},
         ledgers={scheme: opens for catalog in found for scheme, opens in catalog.ledgers.items()},
         commands=commands,
+        mailboxes=[mailbox for catalog in found for mailbox in catalog.mailboxes],
     )

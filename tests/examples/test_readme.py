@@ -51,8 +51,9 @@ async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, said
 
 
-def test_it_names_the_four_commands() -> None:
+def test_it_names_the_five_commands() -> None:
     assert "make demo " in README
+    assert "make demo-replay " in README
     assert "make testbed-demo " in README
     assert "make demo-streams " in README
     assert "make test " in README

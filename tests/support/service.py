@@ -1,4 +1,4 @@
-"""`headrace run` as a process of its own, to be killed, stopped and looked at from outside."""
+"""`headrace run`, or another command, as a process of its own, to be killed, stopped and looked at from outside."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ class Service:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, command: str = "run") -> None:
         assert not self.alive, "running already"
         with self._log.open("ab") as log, self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "headrace.cli.main", "run", str(self._file), *arguments],
+                [sys.executable, "-m", "headrace.cli.main", command, str(self._file), *arguments],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -98,6 +98,10 @@ class Service:
         self.process.kill()
         self.process.wait()
         return boot()
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

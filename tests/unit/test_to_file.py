@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,28 @@ async def test_nobody_is_asked_where_the_file_is(tmp_path) -> None:
 
 def _no_thread() -> None:
     raise RuntimeError("can't start new thread")
+
+
+def test_what_is_appended_while_another_file_takes_its_place_is_in_that_one(tmp_path: Path) -> None:
+    """`replay --delete` writes the rest of a file anew. Mutation, tried: the line goes to the file that is gone."""
+    path = tmp_path / "failed.jsonl"
+    path.write_text("old\n")
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        appending = threading.Thread(target=append, args=(path, b"new\n"))
+        appending.start()
+        while _times_open(path) < 2:
+            time.sleep(0.01)
+        beside = tmp_path / "beside"
+        beside.write_text("rest\n")
+        beside.replace(path)
+    appending.join()
+    assert path.read_text() == "rest\nnew\n"
+
+
+def _times_open(path: Path) -> int:
+    found = 0
+    for one in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += one.readlink() == path
+    return found

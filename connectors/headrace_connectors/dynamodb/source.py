@@ -17,6 +17,7 @@ from headrace_connectors.dynamodb.event import VIEW, render
 from headrace_connectors.dynamodb.options import DEFAULTS, REFUSES, DynamoDBOptions, check, warn
 from headrace_connectors.dynamodb.origin import origin
 from headrace_connectors.dynamodb.reader import PAUSE, READERS, DynamoDBCalls, DynamoDBReader
+from headrace_connectors.dynamodb.recall import recall
 from headrace_connectors.dynamodb.stream import Connect, Stream, connecting
 from headrace_connectors.streams.reader import PagedReader
 
@@ -128,4 +129,5 @@ dynamodb = Connector(
     check=check,
     warn=warn,
     view=VIEW,
+    recall=recall,
 )

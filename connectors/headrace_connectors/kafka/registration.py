@@ -8,6 +8,7 @@ from headrace.plugins import Connector
 from headrace_connectors.kafka.options import DEFAULTS, REFUSES, KafkaOptions, check, warn
 from headrace_connectors.kafka.origin import hops, places
 from headrace_connectors.kafka.present.shapes import VIEWS
+from headrace_connectors.kafka.recall import recall
 
 kafka = Connector(
     type="kafka",
@@ -24,4 +25,5 @@ kafka = Connector(
     addresses=lambda opening: places(opening.options.connection(opening).servers, opening.options.topics),
     hops=hops,
     seek=Late("headrace_connectors.kafka.seeking:seek"),
+    recall=recall,
 )

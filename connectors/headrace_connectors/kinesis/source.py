@@ -21,6 +21,7 @@ from headrace_connectors.kinesis.fanout import Subscription
 from headrace_connectors.kinesis.options import KinesisOptions, check, warn
 from headrace_connectors.kinesis.origin import origin
 from headrace_connectors.kinesis.pace import AT_THE_TIP, Pace, Unpaced
+from headrace_connectors.kinesis.recall import recall
 from headrace_connectors.kinesis.stream import About, Connect, Stream, connecting
 from headrace_connectors.streams.options import DEFAULTS, REFUSES
 from headrace_connectors.streams.reader import PagedReader, ShardCalls
@@ -177,4 +178,5 @@ kinesis = Connector(
     check=check,
     warn=warn,
     view=VIEW,
+    recall=recall,
 )

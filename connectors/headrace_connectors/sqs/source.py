@@ -17,6 +17,7 @@ from headrace_connectors.sqs.lane import TRAITS, SqsLane
 from headrace_connectors.sqs.options import DEFAULTS, REFUSES, SqsOptions, check, warn, warn_of
 from headrace_connectors.sqs.origin import origin
 from headrace_connectors.sqs.queue import WAITING, Queue, count
+from headrace_connectors.sqs.recall import recall
 from headrace_connectors.sqs.unwrap import TEST_EVENT
 
 
@@ -172,4 +173,5 @@ sqs = Connector(
     view=VIEW,
     addresses=lambda opening: [opening.options.address(opening)],
     hops=hops,
+    recall=recall,
 )

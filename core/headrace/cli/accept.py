@@ -1,4 +1,4 @@
-"""`headrace invoke --async`: an event put on its function's queue."""
+"""An event put on its function's queue, for `headrace invoke --async` and for a replay to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from headrace.calls import Call
 from headrace.cli.ledgers import carried_out, opened
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault
+from headrace.letters import NoLetter
 
 
 def accept(config: Config, function: str, event: object, *, as_json: bool) -> int:
@@ -34,3 +35,20 @@ async def _put(config: Config, function: str, call: Call, *, as_json: bool) -> i
         await ledger.put(queue_of(function), [call])
     print(json.dumps({"StatusCode": 202, "RequestId": call.id}) if as_json else f"accepted: {call.id}")
     return 0
+
+
+async def put_on_queue(config: Config, function: str, request_id: str, event: object) -> None:
+    """Put *event* on the queue of *function* again.
+
+    Raises:
+        NoLetter: the function has no queue, or the event is too large for one.
+        LedgerError: the store cannot be used, or reached.
+    """
+    if queue_of(function) not in config.queues:
+        raise NoLetter(f"the function {function} is not invoked asynchronously, so there is no queue: replay to it")
+    try:
+        call = packed(request_id, event)
+    except ValueError as error:
+        raise NoLetter(str(error)) from None
+    async with opened(config) as ledger:
+        await ledger.put(queue_of(function), [call])

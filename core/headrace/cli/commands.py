@@ -25,6 +25,7 @@ MODULES: Final = {
     "test-event-pattern": "test_event_pattern",
     "status": "status",
     "seek": "seek",
+    "replay": "replay",
     "pause": "pause",
     "resume": "pause",
 }

@@ -1,0 +1,1 @@
+"""Where letters lie that are to be replayed: one file a kind of place."""

@@ -1,0 +1,1 @@
+"""Replay: dead letters are read where they lie, chosen, mended, handled again, and settled one by one."""

@@ -1,0 +1,49 @@
+"""Which letters are meant, and which of their records. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.classes import FailureClass
+from headrace.filters import Pattern
+from headrace.letters import Letter
+from headrace.model import Record
+from headrace.replaying.finding import Found
+
+CLASSES = tuple(map(str, FailureClass))
+"""Of failure, as rules of destinations have them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What was asked for; without anything, all.
+
+    Attributes:
+        mapping: of that mapping only, where a letter says whose it is.
+        classes: of failure.
+        since: given up then or later, in Unix seconds.
+        patterns: a record must fit one of them.
+    """
+
+    mapping: str = ""
+    classes: Sequence[str] = ()
+    since: float | None = None
+    patterns: Sequence[Pattern] = ()
+
+    def refuses(self, letter: Letter) -> str:
+        """Why a letter is not meant; empty where it is."""
+        if self.mapping and letter.mapping and letter.mapping != self.mapping:
+            return f"of mapping {letter.mapping}"
+        if self.classes and letter.cls not in self.classes:
+            return f"of class {letter.cls}" if letter.cls else "of no class"
+        if self.since is not None and letter.at < self.since:
+            return "older than --since"
+        return ""
+
+    def of(self, found: Found, records: Sequence[Record]) -> Sequence[Record]:
+        """Those of *records* that are meant."""
+        if not self.patterns:
+            return records
+        keep = found.keeper(self.patterns)
+        return [record for record in records if keep(record)]
