@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from headrace.calls import Call, Taken
 from headrace.errors import LedgerError
 from headrace.invocations import TRAITS
+from headrace.ledger import Ledger
 from headrace.model import Condition, Event, Record
 from headrace.plugins import Connector, Opening, Probe
 from headrace.queued import Queued
 from headrace.settings import Settings
+from headrace.sharing import PAUSED
 
 LIMIT: Final = 1024 * 1024
 """Bytes of an event (lambda-semantics 8)."""
@@ -27,6 +30,10 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "retry_backoff": {"initial": 60, "maximum": 120},
 }
 """Lambda's (lambda-semantics 8): two retries, a minute and then two minutes later, within six hours."""
+
+
+LOOK: Final = 5.0
+"""Seconds between two looks at whether the queue is paused."""
 
 
 def queue_of(function: str) -> str:
@@ -58,7 +65,7 @@ class FunctionQueue(Queued):
     """Every copy of the service takes from it what there is a place for."""
 
     def __init__(self, opening: Opening) -> None:
-        super().__init__(opening, _nothing)
+        super().__init__(opening, self._watch)
         self.condition = Condition("polling", since=opening.clock.wall())
 
     def render(self, records: Sequence[Record]) -> Event:
@@ -75,9 +82,15 @@ class FunctionQueue(Queued):
 
     async def close(self) -> None: ...
 
-
-async def _nothing() -> None:
-    await asyncio.Event().wait()
+    async def _watch(self) -> None:
+        """See whether an operator has paused it: the store gives nothing out then."""
+        while True:
+            with suppress(LedgerError):
+                paused = (await (await self._leases.ledger()).rows(self._opening.mapping)).paused
+                if paused is not (self.condition.state == PAUSED):
+                    state, reason = (PAUSED, "headrace resume goes on") if paused else ("polling", "")
+                    self.condition = Condition(state, reason, self._opening.clock.wall())
+            await asyncio.sleep(LOOK)
 
 
 def _unpacked(record: Record) -> dict[str, Any]:
@@ -94,6 +107,12 @@ class NoOptions(Settings):
     """There is nothing to be said of it: `event_invoke_config` of the function says it all."""
 
 
+async def _remembered(opening: Opening, ledger: Ledger) -> Sequence[Mapping[str, Any]]:
+    """What the queue holds, for `headrace status`."""
+    holds = await ledger.waiting(opening.mapping)
+    return [{"due": holds.due, "later": holds.later, "being made": holds.taken}]
+
+
 async def _probe(_: Opening) -> Probe:
     return Probe()
 
@@ -108,6 +127,7 @@ invocations = Connector(
     defaults=DEFAULTS,
     unseekable="a queue of invocations has no positions; to invoke the function again, use headrace invoke --async",
     in_ledger=True,
+    remembers=_remembered,
     asynchronous=True,
     addresses=lambda opening: [opening.mapping],
     hops=_hops,

@@ -120,7 +120,7 @@ def parse(posted: Posted) -> Letter:
             error=posted.attributes.get("ErrorMessage", ""),
             at=posted.at,
         )
-    record = _record_in(posted.body)
+    record = record_in(posted.body)
     if record is not None:
         return _of_record(record, posted)
     if posted.event is not None:
@@ -136,7 +136,7 @@ def _json(body: bytes) -> Any:
         raise NoLetter(f"it cannot be read as JSON: {error}") from None
 
 
-def _record_in(body: bytes) -> dict[str, Any] | None:
+def record_in(body: bytes) -> dict[str, Any] | None:
     """The failure record that a body is, or that SNS or EventBridge has put into an envelope of theirs."""
     try:
         found = orjson.loads(body)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from headrace.attempting import attempt_of
+from headrace.claims import ClaimStore
 from headrace.delivery import Work
 from headrace.destination import Destination
 from headrace.doing import Words
@@ -94,6 +95,7 @@ class Mapping:
         self._idempotency = idempotency_of(connector, self._opening)
         self._source: Source | None = None
         self._destinations: dict[object, Destination] = {}
+        self._claims: dict[object, ClaimStore] = {}
         self._stopping = asyncio.Event()
         self._pause = Pause(opening.clock)
         self._drain_by = 0.0
@@ -144,9 +146,7 @@ class Mapping:
         Destinations are opened before the first lane, and closed after the last.
         """
         async with AsyncExitStack() as stack:
-            for destined in self._opening.destinations:
-                destination = self._destinations[destined.key] = destined.kind.open(self._opening, destined.options)
-                stack.push_async_callback(destination.close)
+            self._open_destinations(stack)
             if self._idempotency is not None:
                 await stack.enter_async_context(self._idempotency.holds.kept())
             done = False
@@ -154,6 +154,15 @@ class Mapping:
                 async for attempt in again(self._log, "mapping.failing", waking=self._stopping):
                     with attempt:
                         done = self._stopping.is_set() or await self._run_once()
+
+    def _open_destinations(self, stack: AsyncExitStack) -> None:
+        for to in self._opening.destinations:
+            destination = self._destinations[to.key] = to.kind.open(self._opening, to.options)
+            stack.push_async_callback(destination.close)
+        for to in self._opening.claim_checks:
+            assert to.kind.claims is not None, "the config has seen to it"  # noqa: S101 - for the types
+            store = self._claims[to.key] = to.kind.claims.open(self._opening, to.options)
+            stack.push_async_callback(store.close)
 
     async def idle(self) -> bool:
         """True when nothing is left to do, here or at the source."""
@@ -238,6 +247,7 @@ class Mapping:
                 source=source,
                 lane=lane,
                 opened=self._destinations,
+                claims=self._claims,
             )
             stopping = asyncio.Event()
             once = once_in(self._idempotency, source, lane, stopping)

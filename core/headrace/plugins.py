@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import BaseModel
 
+from headrace.claims import Claims
 from headrace.classes import FailureClass
 from headrace.clock import SYSTEM, Clock
 from headrace.destination import Destination, Payload
@@ -95,6 +96,12 @@ class Opening:
         routed = [route for routing in (self.on_failure, self.on_success) if routing for route in routing.routes]
         several = [one for route in routed for one in route.to] + ([self.dead_letter] if self.dead_letter else [])
         return list({one.key: one for one in several}.values())
+
+    @property
+    def claim_checks(self) -> list[Destined]:
+        """Every place where records are kept that are too large, once."""
+        routings = [routing for routing in (self.on_failure, self.on_success) if routing]
+        return list({one.key: one for routing in routings if (one := routing.claim_check)}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +226,7 @@ class DestinationKind:
         attributes: a message's attributes have a place in it.
         addresses: where it sends, as `Connector.addresses` of who reads there has it; nothing where nobody here could.
         limit: what it takes at most; None where nobody says.
+        claims: how it keeps records that are too large for others; None where it cannot.
     """
 
     type: str
@@ -237,6 +245,7 @@ class DestinationKind:
     attributes: bool = False
     addresses: Callable[[Opening, Any], Collection[str]] = lambda *_: ()
     limit: Limit | None = None
+    claims: Claims | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,9 +279,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """The rules of one of a mapping's destinations: the first that fits is the one; the last fits everything."""
+    """The rules of one of a mapping's destinations: the first that fits is the one; the last fits everything.
+
+    `claim_check` keeps what is too large for one of them; its kind has `claims`.
+    """
 
     routes: Sequence[Route]
+    claim_check: Destined | None = None
 
     @classmethod
     def to(cls, *destinations: Destined) -> Routing:

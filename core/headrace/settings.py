@@ -164,6 +164,11 @@ class To(Settings):
         description="{type: …}, an ARN as AWS takes it, a name of destinations:, a list of these (all of them), "
         "or a list of rules {when: {class: […], pattern: …}, to: …}; `headrace connectors` lists the kinds."
     )
+    claim_check: Any = Field(
+        None,
+        description="Where a record is kept whole that is too large for its destination, which is told where it is: "
+        "{type: s3, bucket: …}, {type: file, path: FOLDER}, a bucket's ARN, or such a name of destinations:.",
+    )
 
 
 class DestinationConfig(Settings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from headrace.claims import ClaimStore
 from headrace.destination import Destination, Payload
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
@@ -12,14 +13,14 @@ from headrace.invocations import InvocationLane
 from headrace.model import Keep, Lane, Record, Source
 from headrace.outlet import Outlet
 from headrace.outlets import Outlets, Way
-from headrace.plugins import Connector, Destined, Opening, Route
+from headrace.plugins import Connector, Destined, Opening, Route, Routing
 from headrace.settling import Sender, no_destination
 from headrace.writing import About, DeadLetters, FailureRecords, InvocationRecords, Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """One lane of a mapping. `opened` are its destinations, by `Destined.key`."""
+    """One lane of a mapping. `opened` are its destinations, `claims` its claim checks, by `Destined.key`."""
 
     connector: Connector
     opening: Opening
@@ -27,6 +28,7 @@ class Telling:
     source: Source
     lane: Lane
     opened: Mapping[object, Destination]
+    claims: Mapping[object, ClaimStore]
     about: About = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,16 +48,23 @@ class Telling:
         routing, dead = self.opening.on_failure, self._dead_letters()
         if routing is None:
             return Outlets([Way(outlets=dead)]) if dead else no_destination
-        return Outlets([self._way(route, [*map(self._failed, route.to), *dead]) for route in routing.routes])
+        claims = self._claims_of(routing)
+        return Outlets(
+            [self._way(route, [*[self._failed(to, claims) for to in route.to], *dead]) for route in routing.routes]
+        )
 
     def of_success(self) -> Sender | None:
         """Of what succeeded; None where nobody is told."""
         routing = self.opening.on_success
         if routing is None:
             return None
-        return Outlets([self._way(route, [*map(self._succeeded, route.to)]) for route in routing.routes])
+        claims = self._claims_of(routing)
+        return Outlets([self._way(route, [self._succeeded(to, claims) for to in route.to]) for route in routing.routes])
 
-    def _failed(self, to: Destined) -> Outlet:
+    def _claims_of(self, routing: Routing) -> ClaimStore | None:
+        return self.claims[routing.claim_check.key] if routing.claim_check else None
+
+    def _failed(self, to: Destined, claims: ClaimStore | None) -> Outlet:
         full = self.opening.settings.failure_payload == "full"
         writes: Writer = FailureRecords(
             about=self.about, origin=self.source.origin, render=self.source.render, full=full, form=to.kind.form
@@ -70,9 +79,10 @@ class Telling:
             payload=to.kind.payload or (Payload.OBJECT if full else Payload.OMITTED),
             log=self.opening.log,
             singly=to.kind.singly,
+            claims=claims,
         )
 
-    def _succeeded(self, to: Destined) -> Outlet:
+    def _succeeded(self, to: Destined, claims: ClaimStore | None) -> Outlet:
         request_id = self.lane.request_id if isinstance(self.lane, InvocationLane) else None
         return Outlet(
             destination=self.opened[to.key],
@@ -81,6 +91,7 @@ class Telling:
             payload=Payload.OBJECT,
             log=self.opening.log,
             whole=True,
+            claims=claims,
         )
 
     def _dead_letters(self) -> list[Outlet]:

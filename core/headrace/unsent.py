@@ -1,4 +1,4 @@
-"""What a failure destination has not taken: held until it does, or refused and given back; for people to see."""
+"""What a destination has not taken: held until it does, or refused and given back; for people to see."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class Unsent:
         """What is the matter at *boot*, in seconds of `Clock.boot`; None when nothing is."""
         if held := list(self._held.values()):
             count = sum(holding.records for holding in held)
-            said = f"held until the failure destination takes them: {held[0].reason}"
+            said = f"held until the destination takes them: {held[0].reason}"
             return Condition("holding", f"{_counted(count)} {said}", min(holding.since for holding in held))
         if refused := [(name, one) for name, one in list(self._refused.items()) if one.until > boot]:
             name, refusal = refused[0]
-            said = f"refused by the failure destination, and left at the source: {name}: {refusal.reason}"
+            said = f"refused by the destination, and left at the source: {name}: {refusal.reason}"
             return Condition("refused", f"{_counted(len(refused))} {said}", refusal.since)
         return None
 

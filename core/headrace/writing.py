@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from headrace import failure
 from headrace.classes import classify
@@ -17,13 +17,17 @@ Render: TypeAlias = Callable[[Sequence[Record]], Event]
 Form: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 RequestId: TypeAlias = Callable[[Sequence[Record]], str]
 Hops: TypeAlias = Callable[[Sequence[Record]], int]
+Instead: TypeAlias = Mapping[str, Any]
+"""Keys that a record has in place of its payload: why that is left out, or a ticket for it."""
+
+NOTHING: Final[Instead] = {}
 
 
 class Writer(Protocol):
     """Writes the message of one piece; whatever it raises is a refusal of that piece."""
 
-    def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, omitted: str) -> Message:
-        """*omitted* says why the payload is left out, where it does not go for a reason of its own."""
+    def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, instead: Instead = NOTHING) -> Message:
+        """*instead* is what the record has in place of a payload that is left out for a reason of its own."""
         ...
 
 
@@ -94,7 +98,7 @@ class FailureRecords:
     full: bool
     form: Form = lambda record: record
 
-    def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, omitted: str) -> Message:
+    def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, instead: Instead = NOTHING) -> Message:
         origin = self.origin(piece.lane, piece.records)
         record = failure.failure_record(
             piece,
@@ -104,9 +108,7 @@ class FailureRecords:
             payload=self._payload(piece, origin, payload),
             ours=self.about.block(piece) if self.full else None,
         )
-        if omitted:
-            record["payloadOmitted"] = omitted
-        body = failure.to_json(self.form(record))
+        body = failure.to_json(self.form({**record, **instead}))
         return self.about.message(piece, body, failure.name_of(piece, apart=apart), source_key=origin.key)
 
     def _payload(self, piece: Outgoing, origin: Origin, form: Payload) -> str | Event | None:
@@ -127,7 +129,7 @@ class InvocationRecords:
     render: Render
     request_id: RequestId | None = None
 
-    def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, omitted: str) -> Message:
+    def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, instead: Instead = NOTHING) -> Message:
         record = failure.invocation_record(
             piece,
             None if payload is Payload.OMITTED else self.render(piece.records),
@@ -136,7 +138,7 @@ class InvocationRecords:
         )
         if payload is Payload.OMITTED:
             record = {key: one for key, one in record.items() if key not in {"requestPayload", "responsePayload"}}
-            record["payloadOmitted"] = omitted
+            record |= instead
         name = failure.name_of(piece, apart=apart)
         return self.about.message(
             piece, failure.to_json(record), f"{name}-{piece.reason}", asynchronous=self.request_id is not None
@@ -151,7 +153,14 @@ class DeadLetters:
     render: Render
     request_id: RequestId
 
-    def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, omitted: str) -> Message:  # noqa: ARG002 - whole
+    def __call__(
+        self,
+        piece: Outgoing,
+        payload: Payload,  # noqa: ARG002 - whole, or not at all
+        *,
+        apart: bool,
+        instead: Instead = NOTHING,  # noqa: ARG002 - there is no record to have it
+    ) -> Message:
         request_id = self.request_id(piece.records)
         return self.about.message(
             piece,

@@ -117,7 +117,7 @@ async def test_the_destinations_server_is_away_for_a_while(*, plain, new_queue, 
             while told["mappings"]["m"]["state"] != "holding":  # starting and connecting come first
                 await asyncio.sleep(0.1)
                 told = await service.answers("/readyz", 503)
-            assert "held until the failure destination takes them" in told["mappings"]["m"]["reason"]
+            assert "held until the destination takes them" in told["mappings"]["m"]["reason"]
             await asyncio.sleep(5)
             assert (await asyncio.to_thread(service.get, "/healthz"))[0] == 200
             await asyncio.to_thread(other.start)

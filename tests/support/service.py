@@ -59,6 +59,16 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def file(self) -> Path:
+        """The config, for commands that are given it too."""
+        return self._file
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What such a command sees."""
+        return self._environment
+
+    @property
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "not started"
         return self._process

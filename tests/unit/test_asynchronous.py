@@ -314,3 +314,51 @@ def test_invoke_async_accepts_an_event_where_there_is_a_queue(tmp_path: Path, ca
     (tmp_path / "large.json").write_text(json.dumps("x" * 2**20))
     assert main([*words, "f", "--async", "--event", str(tmp_path / "large.json")]) == 2
     assert "above the 1048576 of an asynchronous invocation" in capsys.readouterr().err
+
+
+def test_a_queue_is_a_mapping_to_the_commands(tmp_path: Path, capsys: Any) -> None:
+    """Mutations: each that looks among the mappings only."""
+    config_file = str(tmp_path / "c.yaml")
+    (tmp_path / "queued.py").write_text("def f(*_): ...\ndef g(*_): ...\n")
+    told = "path: ., event_invoke_config: {destination_config: {on_failure: {destination: {type: file, path: x}}}}"
+    load(tmp_path, f=told, g="path: .")
+    state = f"state: 'sqlite:{tmp_path}/s.db'"
+    text = (tmp_path / "c.yaml").read_text().replace("listen: null", f"listen: null, {state}")
+    text = text.replace("handlers.", "queued.")
+    (tmp_path / "c.yaml").write_text(text)
+    assert main(["check", config_file]) == 0
+    assert "1 mapping, 2 functions, 1 queue" in capsys.readouterr().out
+    assert main(["explain", config_file, "function:f"]) == 0
+    shown = capsys.readouterr().out
+    assert "functions.f.event_invoke_config.maximum_retry_attempts" in shown
+    assert "mappings.m" not in shown
+    assert main(["invoke", config_file, "f", "--async"]) == 0
+    assert main(["pause", config_file, "function:f"]) == 0
+    assert "function:f is paused" in capsys.readouterr().out
+    assert main(["status", config_file, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["remembered"]["function:f"] == [{"due": 1, "later": 0, "being made": 0}]
+    assert main(["seek", config_file, "function:f", "--to", "LATEST"]) == 2
+    assert "a queue of invocations has no positions" in capsys.readouterr().err
+
+
+@virtual
+async def test_a_paused_queue_says_so_and_gives_nothing_out() -> None:
+    """Mutation: said once, at the start."""
+    copy = Copy().start()
+    await asyncio.sleep(1)
+    await copy.store.pause(queue_of("f"), paused=True)
+    await copy.put({})
+    await asyncio.sleep(10)
+    assert (copy.mapping.condition.state, copy.begun) == ("paused", [])
+    await copy.store.pause(queue_of("f"), paused=False)
+    await asyncio.sleep(10)
+    assert (copy.mapping.condition.state, len(copy.begun)) == ("polling", 1)
+    await copy.stop()
+
+
+def test_explain_shows_the_limits_of_a_queue_that_nobody_asked_for(tmp_path: Path, capsys: Any) -> None:
+    """It is there because something is told to its function."""
+    load(tmp_path, more="    destination_config: {on_failure: {destination: {type: function, function: g}}}\n")
+    assert main(["explain", str(tmp_path / "c.yaml"), "function:g", "--offline"]) == 0
+    assert "event_invoke_config.maximum_retry_attempts" in capsys.readouterr().out

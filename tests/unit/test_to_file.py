@@ -15,7 +15,7 @@ import pytest
 
 from headrace.destination import CONFIRMED, Message, Said
 from headrace.plugins import Opening
-from headrace_connectors.destinations import file
+from headrace_connectors.destinations import disk, file
 from headrace_connectors.destinations.file import FileDestination, FileOptions, append
 from support.messages import message
 from support.messages import opening as opened
@@ -105,7 +105,7 @@ async def test_a_disk_that_hangs_costs_one_thread(tmp_path, monkeypatch) -> None
         gate.wait(20)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(file, "PATIENCE", 0.1)
+    monkeypatch.setattr(disk, "PATIENCE", 0.1)
     to = FileDestination(opening(tmp_path), FileOptions(path="f"))
     for _ in range(3):
         (reply,) = await to.send(messages("1"))
@@ -113,7 +113,7 @@ async def test_a_disk_that_hangs_costs_one_thread(tmp_path, monkeypatch) -> None
         assert "did not confirm" in reply.reason
     assert len(hanging) == 1
     gate.set()
-    monkeypatch.setattr(file, "PATIENCE", 10)
+    monkeypatch.setattr(disk, "PATIENCE", 10)
     assert await to.send(messages("2")) == [CONFIRMED]
     assert (tmp_path / "f").read_text() == "1\n2\n"  # the first came too late to be confirmed, and is there
     await to.close()
@@ -141,10 +141,10 @@ async def test_a_full_disk_keeps_what_was_confirmed(tmp_path) -> None:
 async def test_a_write_that_found_no_thread_is_not_waited_for(tmp_path) -> None:
     """Catches: one moment without a thread to spare, and every later write waits for a write that never began."""
     to = FileDestination(opening(tmp_path), FileOptions(path="failed.jsonl"))
-    start, to._workers._start = to._workers._start, _no_thread
+    start, to._disk._workers._start = to._disk._workers._start, _no_thread
     with pytest.raises(RuntimeError):
         await to.send(messages("1"))
-    to._workers._start = start
+    to._disk._workers._start = start
     async with asyncio.timeout(5):
         assert await to.send(messages("2")) == [CONFIRMED]
     await to.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import stat
@@ -12,11 +11,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from headrace.destination import CONFIRMED, PATIENCE, Message, Reply, Said
+from headrace.destination import Message, Reply
 from headrace.errors import Fault
-from headrace.functions.workers import Workers
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace.settings import Settings
+from headrace_connectors.destinations import folder
+from headrace_connectors.destinations.disk import Disk, sync_folder
 from headrace_connectors.destinations.rotation import Rotation, is_due, rotate
 
 MODE = 0o600
@@ -28,7 +28,8 @@ class FileOptions(Settings):
 
     path: str = Field(
         min_length=1,
-        description="JSON lines are appended; made, for its owner only, if it is missing. Relative to the config file.",
+        description="JSON lines are appended; made, for its owner only, if it is missing. Relative to the config file. "
+        "As a claim check: a folder, with a file for each record.",
     )
     rotate: Rotation | None = Field(
         None, description="When a new file is begun, and what becomes of the old ones. Default: never."
@@ -38,43 +39,22 @@ class FileOptions(Settings):
 class FileDestination:
     """Opens the file for each write, so that it may be rotated by renaming it: by us, or by logrotate.
 
-    A write locks the file and appends: several mappings and processes may share one. It is done in a thread of its own,
-    and the next one waits for it: a disk that hangs costs one thread. A write that took longer than `PATIENCE` may be
-    on the disk after all, and then comes twice.
+    A write locks the file and appends: several mappings and processes may share one. One that took longer than
+    `PATIENCE` may be on the disk after all, and then comes twice.
     """
 
     def __init__(self, opening: Opening, options: FileOptions) -> None:
         self.name = f"file {options.path}"
         self._path, self._rotation, self._clock = opening.folder / options.path, options.rotate, opening.clock
-        self._workers = Workers(f"headrace-file-{opening.mapping}")
-        self._writing: asyncio.Future[OSError | None] | None = None
-        self._turn = asyncio.Lock()
+        self._disk = Disk(opening.mapping)
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         lines = b"".join([one.body + b"\n" for one in messages])
-        try:
-            async with asyncio.timeout(PATIENCE), self._turn:
-                error = await self._write(lines)
-        except TimeoutError:
-            error = OSError(f"the disk did not confirm the write within {PATIENCE:g} s")
-        reply = CONFIRMED if error is None else Reply(Said.FAILED, error.strerror or str(error))
+        reply = await self._disk.write(lambda: append(self._path, lines, self._rotation, self._clock.wall()))
         return [reply] * len(messages)
 
-    async def _write(self, lines: bytes) -> OSError | None:
-        if self._writing is not None and not self._writing.done():
-            await asyncio.shield(self._writing)  # it was given up for its time, but its thread still runs
-        writing: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
-
-        def done(error: OSError | None) -> None:
-            if not writing.done():
-                writing.set_result(error)
-
-        self._workers.submit(lambda: append(self._path, lines, self._rotation, self._clock.wall()), done)
-        self._writing = writing  # only now: no thread, and nothing would ever answer
-        return await asyncio.shield(writing)
-
     async def close(self) -> None:
-        self._workers.close()
+        self._disk.close()
 
 
 def append(path: Path, lines: bytes, rotation: Rotation | None = None, now: float = 0.0) -> OSError | None:
@@ -87,7 +67,7 @@ def append(path: Path, lines: bytes, rotation: Rotation | None = None, now: floa
         while not _appended(path, lines, rotation, now):
             is_new = True
         if is_new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         return error
     return None
@@ -135,16 +115,6 @@ def _write(file: int, lines: bytes) -> None:
         left = left[os.write(file, left) :]
 
 
-def _sync_folder(folder: Path) -> None:
-    """A new file's name must be on the disk, too. Some file systems cannot do that to a folder, and need not."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
 def _check(opening: Opening, options: FileOptions) -> Iterator[Fault]:
     path = opening.folder / options.path
     try:
@@ -171,4 +141,5 @@ file = DestinationKind(
     open=FileDestination,
     probe=_probe,
     check=_check,
+    claims=folder.claims,
 )

@@ -11,8 +11,9 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
+from headrace.claims import Claim, Claims, object_name
 from headrace.destination import CONFIRMED, Message, Payload, Reply, Said
-from headrace.errors import Fault
+from headrace.errors import DestinationUnavailable, Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
@@ -22,6 +23,9 @@ from headrace_connectors.limits import S3, too_large
 
 BUCKET: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]"
 ARN = re.compile(rf"arn:[\w-]+:s3:::(?P<bucket>{BUCKET})", re.ASCII)
+
+CLAIMS: Final = "claims"
+"""The part of a bucket, below the prefix, where records are kept that are too large for others."""
 
 FINAL = frozenset({"EntityTooLarge", "KeyTooLongError"})
 """Errors that the object itself has caused."""
@@ -62,6 +66,10 @@ class S3Destination:
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         return await singly(messages, self._put)
 
+    def key(self, message: Message) -> str:
+        """Of the object that *message* becomes."""
+        return self._options.prefix + key_of(self._opening.uuid, message)
+
     async def _connect(self, stack: AsyncExitStack) -> AwsClient:
         return await stack.enter_async_context(aws_client("s3", self._options.aws(self._opening)))
 
@@ -74,7 +82,7 @@ class S3Destination:
             await client.call(
                 "PutObject",
                 Bucket=self._options.bucket,
-                Key=self._options.prefix + key_of(self._opening.uuid, message),
+                Key=self.key(message),
                 Body=message.body,
                 ContentType="application/json",
             )
@@ -84,6 +92,35 @@ class S3Destination:
 
     async def close(self) -> None:
         await self._connection.close()
+
+
+class S3Claims(S3Destination):
+    """Keeps what is too large for others under `claims/<service>/<mapping>/<uuid>.json`: a repeat overwrites itself."""
+
+    def key(self, message: Message) -> str:
+        opening, name = self._opening, object_name(self._opening.uuid, message)
+        return f"{self._options.prefix}{CLAIMS}/{opening.service}/{opening.mapping}/{name}"
+
+    def claim(self, message: Message) -> Claim:
+        return {"type": "s3", "bucket": self._options.bucket, "key": self.key(message)}
+
+    async def keep(self, message: Message) -> Reply:
+        (reply,) = await self.send([message])
+        return reply
+
+
+async def fetch(opening: Opening, options: S3DestinationOptions, claim: Claim) -> bytes:
+    """The object of *claim*."""
+    key = claim.get("key", "")
+    if claim.get("bucket") != options.bucket or not key.startswith(f"{options.prefix}{CLAIMS}/"):
+        raise ValueError(f"the claim check is of another place than {options.bucket}/{options.prefix}{CLAIMS}/")
+    try:
+        async with aws_client("s3", options.aws(opening)) as client:
+            answer = await client.call("GetObject", Bucket=options.bucket, Key=key)
+            async with answer["Body"] as stream:
+                return bytes(await stream.read())
+    except (AwsError, OSError) as error:
+        raise DestinationUnavailable(f"s3 {options.bucket}: {key}: {error}") from error
 
 
 def _of_text(text: str) -> Mapping[str, Any] | None:
@@ -116,4 +153,5 @@ s3 = DestinationKind(
     text_form="a bucket's ARN",
     payload=Payload.TEXT,
     limit=S3,
+    claims=Claims(open=S3Claims, fetch=fetch, probe=_probe),
 )

@@ -46,6 +46,7 @@ def carry_out(arguments: argparse.Namespace) -> int:
     counts = [
         _count(len(config.mappings), "mapping"),
         _count(len(config.functions), "function"),
+        *([_count(len(config.queues), "queue")] if config.queues else []),
         _count(warned, "warning"),
     ]
     print(f"ok: {', '.join(counts)}")
@@ -54,7 +55,7 @@ def carry_out(arguments: argparse.Namespace) -> int:
 
 def _connect(config: Config) -> tuple[list[Fault], list[Fault]]:
     faults, warnings = [], []
-    enabled = [name for name, one in config.mappings.items() if one.settings.enabled]
+    enabled = [name for name, one in config.all.items() if one.settings.enabled]
     for name, asked in ask(config, enabled, PATIENCE).items():
         if asked.problem:
             faults.append(placed(config, name, Fault("source", asked.problem)))

@@ -85,6 +85,7 @@ def describe(catalog: Catalog, name: str) -> dict[str, Any]:
             described.setdefault("summary", kind.summary)
             described["destination"] = [asdict(option) for option in options(kind.options, {})]
             described["limit"] = asdict(kind.limit) if kind.limit else None
+            described["claim_check"] = kind.claims is not None
     return described
 
 
@@ -164,6 +165,8 @@ def _show(described: Mapping[str, Any]) -> None:
     if "destination" in described:
         _table(console, f"destination: {{type: {name}, …}}", described["destination"])
         console.print(Text(f"takes {_taken(described['limit'])}"))
+        if described["claim_check"]:
+            console.print(Text(f"keeps what is too large for others: claim_check: {{type: {name}, …}}"))
     if described.get("refuses"):
         console.print(Text("\nrefused", style="bold"))
         table = Table(box=None, pad_edge=False, show_header=False)

@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from headrace.cli import common
-from headrace.cli.probing import ask
+from headrace.cli.probing import ask, placed, root_of
 from headrace.config import Config, explain
+from headrace.errors import Fault
 
 PATIENCE: Final = 5.0
 """Seconds that a server may take."""
@@ -33,7 +34,8 @@ def add(commands: common.Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.config_file(parser)
-    parser.add_argument("mapping", metavar="MAPPING", nargs="?", help="only this one and its function")
+    which = "only this one and its function; function:NAME is a function's queue"
+    parser.add_argument("mapping", metavar="MAPPING", nargs="?", help=which)
     parser.add_argument("--offline", action="store_true", help="do not ask any server")
     parser.add_argument("--json", action="store_true", help="for programs: a list of path, value, origin, place")
     parser.set_defaults(carry_out=carry_out)
@@ -41,7 +43,7 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files])
-    names = [common.one_of("mapping", arguments.mapping, config.mappings)] if arguments.mapping else config.mappings
+    names = [common.one_of("mapping", arguments.mapping, config.all)] if arguments.mapping else config.all
     probed = {} if arguments.offline else _probed(config, list(names))
     rows = explain.rows(config, arguments.mapping, probed)
     if arguments.json:
@@ -57,8 +59,8 @@ def _probed(config: Config, names: Sequence[str]) -> Mapping[str, object]:
     for name, asked in ask(config, names, PATIENCE).items():
         problems = [asked.problem] if asked.problem else [fault.message for fault in asked.probe.faults]
         for problem in problems:
-            print(f"mappings.{name}: {problem}; what the server decides is not shown", file=sys.stderr)
-        values |= {f"mappings.{name}.{path}": value for path, value in asked.probe.values.items()}
+            print(f"{root_of(config, name)}: {problem}; what the server decides is not shown", file=sys.stderr)
+        values |= {placed(config, name, Fault(path, "")).path: value for path, value in asked.probe.values.items()}
     return values
 
 

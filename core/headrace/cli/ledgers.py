@@ -46,7 +46,7 @@ def log_of(config: Config, name: str) -> MappingConfig:
     Raises:
         ConfigError: there is none of that name, or it has none.
     """
-    mapping = config.mappings[common.one_of("mapping", name, config.mappings)]
+    mapping = config.all[common.one_of("mapping", name, config.all)]
     if mapping.connector.shards is None:
         kind, redelivers = mapping.connector.type, mapping.connector.traits.redelivers
         why = "what is not deleted comes again by itself" if redelivers else "its broker has them"

@@ -45,8 +45,8 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(word: str, arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files], warn=False)
-    name = common.one_of("mapping", arguments.mapping, config.mappings)
-    if not config.mappings[name].connector.has_ledger:
+    name = common.one_of("mapping", arguments.mapping, config.all)
+    if not config.all[name].connector.has_ledger:
         return _tell(config, name, word)
     return carried_out(lambda: _set(config, name, paused=word == "pause"))
 

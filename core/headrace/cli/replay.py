@@ -21,6 +21,7 @@ from headrace.cli.wanted import edit, limits, selection
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault, HeadraceError
 from headrace.plugins import Opening
+from headrace.replaying.claimed import Tickets
 from headrace.replaying.finding import Finder, Known
 from headrace.replaying.once import OncePerKey
 from headrace.replaying.progress import Progress, default_path
@@ -101,6 +102,7 @@ def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str
         "selection": selection(arguments),
         "edit": edit(arguments.edit),
         "limits": limits(arguments),
+        "tickets": _tickets(config),
     }
     stretch = RangeOf(arguments.range, arguments.shard) if arguments.range or arguments.shard else None
     places = Places(config=config, known=known, mapping=named, delete=arguments.delete)
@@ -163,6 +165,12 @@ def _known(config: Config, name: str) -> Known:
     mapping = config.mappings[name]
     opening: Opening = config.opening(name)
     return Known(connector=mapping.connector, opening=opening, function=mapping.function)
+
+
+def _tickets(config: Config) -> Tickets:
+    """Of every mapping and every function's queue."""
+    openings = [config.opening(name) for name in config.all]
+    return Tickets([(opening, check) for opening in openings for check in opening.claim_checks])
 
 
 def _named(arguments: argparse.Namespace, config: Config) -> str:

@@ -64,8 +64,8 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files], warn=False)
-    name = common.one_of("mapping", arguments.mapping, config.mappings)
-    connector = config.mappings[name].connector
+    name = common.one_of("mapping", arguments.mapping, config.all)
+    connector = config.all[name].connector
     if connector.seek is None:
         log_of(config, name)
     target = _target(arguments.to, arguments.shard, offsets=connector.seek is not None)

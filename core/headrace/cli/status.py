@@ -31,8 +31,9 @@ LONG_NUMBER: Final = re.compile(r"[0-9]{21,}")
 DESCRIPTION: Final = """\
 Shows each mapping of the service that runs with this config: counters from the copy that answers at service.listen,
 and the shards of streams, whoever reads them, from the ledger: owner, position, lag, state with its reason and for how
-long, as of the owner's last renewal; of schedules the last and next occurrence, how that ended, and what was missed. On
-a terminal long numbers are shortened; --json has them whole. Exit status 1 when there is neither.
+long, as of the owner's last renewal; of schedules the last and next occurrence, how that ended, and what was missed; of
+a function's queue (function:NAME) the asynchronous invocations that wait. On a terminal long numbers are shortened;
+--json has them whole. Exit status 1 when there is neither.
 """
 
 
@@ -73,11 +74,11 @@ def carry_out(arguments: argparse.Namespace) -> int:
 
 
 def _sharded(config: Config) -> list[str]:
-    return [name for name, one in config.mappings.items() if one.connector.shards is not None]
+    return [name for name, one in config.all.items() if one.connector.shards is not None]
 
 
 def _remembering(config: Config) -> list[str]:
-    return [name for name, one in config.mappings.items() if one.connector.remembers is not None]
+    return [name for name, one in config.all.items() if one.connector.remembers is not None]
 
 
 async def _read(
@@ -92,7 +93,7 @@ async def _read(
         for name in _sharded(config):
             shards[name] = shard_views(await ledger.rows(name))
         for name in _remembering(config):
-            tell = config.mappings[name].connector.remembers
+            tell = config.all[name].connector.remembers
             assert tell is not None  # noqa: S101 - _remembering has seen to it
             remembered[name] = await tell(config.opening(name), ledger)
     return 0

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 
+from headrace.asynchronous import queue_of
 from headrace.config.configured import MappingConfig
 from headrace.config.loader import Config
 from headrace.config.patterns import readings
 from headrace.config.places import Where, dotted, printable
-from headrace.config.routes import ENDS, place_of
+from headrace.config.routes import CLAIM, ENDS, place_of
 from headrace.config.scalars import REFERENCE
 from headrace.config.schema import schema
 from headrace.config.together import steps_of
 from headrace.config.wording import is_sensitive
 from headrace.plugins import Destined
-from headrace.settings import FilterCriteria
+from headrace.settings import EventInvokeConfig, FilterCriteria, FunctionSettings
 
 __all__ = ["Row", "rows", "schema"]
 
@@ -64,12 +65,21 @@ def rows(config: Config, mapping: str | None = None, probed: Mapping[str, object
         for several in config.destinations.values():
             for to in several:
                 found += _destination(config, steps_of(to.path), to)
-    functions = list(config.functions) if mapping is None else [config.mappings[mapping].function]
+    functions = list(config.functions) if mapping is None else [config.all[mapping].function]
     for name in functions:
-        found += _plain(config, ("functions", name), config.functions[name])
-    for name in config.mappings if mapping is None else [mapping]:
-        found += _mapping(config, config.mappings[name])
+        found += _plain(config, ("functions", name), _function(config, name))
+    for name, one in config.mappings.items():
+        if mapping in {None, name}:
+            found += _mapping(config, one)
     return _with_probed(config, found, mapping, probed or {})
+
+
+def _function(config: Config, name: str) -> FunctionSettings:
+    """As it holds: one with a queue that it does not ask for has Lambda's limits."""
+    function = config.functions[name]
+    if function.event_invoke_config is not None or queue_of(name) not in config.queues:
+        return function
+    return function.model_copy(update={"event_invoke_config": EventInvokeConfig()})
 
 
 def _plain(config: Config, where: Where, model: BaseModel) -> Iterator[Row]:
@@ -129,14 +139,19 @@ def _destinations(config: Config, mapping: MappingConfig) -> Iterator[Row]:
                 yield _row(config, (*at, "when", "class"), sorted(route.classes), "default")
             if route.pattern is not None:
                 yield _row(config, (*at, "when", "pattern"), route.pattern, "default")
-            named = list(dict.fromkeys(_name(steps) for to in route.to if (steps := steps_of(to.path))))
-            if named:
-                place = (*at, "to") if len(rules) > 1 else at
-                yield _row(config, place, named[0] if len(named) == 1 else named, "default")
-            for to in route.to:
-                if not steps_of(to.path):
-                    within = [int(step) if step.isdecimal() else step for step in to.path.split(".")]
-                    yield from _destination(config, ("mappings", mapping.name, *within), to, mapping.options)
+            yield from _several(config, mapping, (*at, "to") if len(rules) > 1 else at, route.to)
+        if routing and routing.claim_check:
+            yield from _several(config, mapping, (*where[:-1], CLAIM), [routing.claim_check])
+
+
+def _several(config: Config, mapping: MappingConfig, where: Where, several: Sequence[Destined]) -> Iterator[Row]:
+    named = list(dict.fromkeys(_name(steps) for to in several if (steps := steps_of(to.path))))
+    if named:
+        yield _row(config, where, named[0] if len(named) == 1 else named, "default")
+    for to in several:
+        if not steps_of(to.path):
+            within = [int(step) if step.isdecimal() else step for step in to.path.split(".")]
+            yield from _destination(config, ("mappings", mapping.name, *within), to, mapping.options)
 
 
 def _name(steps: Where) -> str:
@@ -234,7 +249,8 @@ def _with_probed(config: Config, found: list[Row], mapping: str | None, probed: 
 
 def _asked(config: Config, mapping: str | None, probed: Mapping[str, object]) -> Iterator[tuple[str, Row]]:
     for path, value in probed.items():
-        full = f"mappings.{mapping}.{path}" if mapping and not path.startswith("mappings.") else path
+        whole = mapping is None or path.startswith("mappings.") or steps_of(path)
+        full = path if whole else f"mappings.{mapping}.{path}"
         name = full.split(".")[1] if full.startswith("mappings.") else ""
         queue = name in config.mappings and config.mappings[name].connector.traits.redelivers
         where = tuple(full.split("."))

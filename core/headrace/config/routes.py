@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Final, TypeAlias
 
@@ -20,13 +20,14 @@ Several: TypeAlias = Sequence[Target | None]
 """Destinations that are told together; None where not even the kind of one is known."""
 
 ENDS: Final = ("on_failure", "on_success")
+CLAIM: Final = "claim_check"
 
 _FEW: Final = 20
 
 
-def place_of(end: str) -> Where:
-    """The way to a destination within its mapping."""
-    return ("destination_config", end, "destination")
+def place_of(end: str, what: str = "destination") -> Where:
+    """The way to a destination within its mapping, or to its claim check."""
+    return ("destination_config", end, what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What stands for one of a mapping's destinations."""
+    """What stands for one of a mapping's destinations; `claim` is its claim check, nothing or one."""
 
     rules: Sequence[Rule] = ()
+    claim: Several = ()
     faulty: bool = False
     lost: frozenset[str] = field(default=frozenset())
+
+    def kept(self, claim: Several) -> Written:
+        """The same, with its claim check."""
+        names = frozenset(name for target in claim if target for name in target.options.names())
+        return replace(self, claim=claim, lost=self.lost | names)
 
     @property
     def whole(self) -> Routing | None:
@@ -57,12 +64,12 @@ class Written:
         return [] if self.faulty else list(self._routings(Target.models))[:_FEW]
 
     def _routings(self, each: Any) -> Iterator[Routing]:
-        if not all(rule.sound and None not in rule.to for rule in self.rules):
+        if None in self.claim or not all(rule.sound and None not in rule.to for rule in self.rules):
             return
-        choices = [each(target) for rule in self.rules for target in rule.to if target]
-        for chosen in product(*choices):
+        targets = [target for rule in self.rules for target in rule.to]
+        for chosen in product(*(each(target) for target in [*targets, *self.claim] if target)):
             left = iter(chosen)
-            yield Routing([_route(rule, [next(left) for _ in rule.to]) for rule in self.rules])
+            yield Routing([_route(rule, [next(left) for _ in rule.to]) for rule in self.rules], next(left, None))
 
 
 def _route(rule: Rule, to: Sequence[Destined]) -> Route:
@@ -70,6 +77,16 @@ def _route(rule: Rule, to: Sequence[Destined]) -> Route:
         return Route(to=to)
     classes = None if rule.when.classes is None else frozenset(map(FailureClass, rule.when.classes))
     return Route(to=to, classes=classes, pattern=rule.when.pattern)
+
+
+class _Place:
+    """What stands at *steps* of a value, and where that is."""
+
+    def __init__(self, value: Any, where: Where, path: str, steps: Where) -> None:
+        for step in steps:
+            value = child(value, step)
+        self.value, self.where = value, (*where, *steps)
+        self.path = ".".join([*([path] if path else []), *map(str, steps)])
 
 
 class Routes:
@@ -92,13 +109,27 @@ class Routes:
         """Both ends of the `destination_config` in *value*; None for one that is not there."""
         found: dict[str, Written | None] = {}
         for end in ENDS:
-            written: Any = value
-            for step in place_of(end):
-                written = child(written, step)
-            place = place_of(end)
-            at = ".".join([*([path] if path else []), *map(str, place)])
-            of_failure = end == ENDS[0]
-            found[end] = None if written is None else self.read(written, (*where, *place), at, of_failure=of_failure)
+            to, claim = (_Place(value, where, path, place_of(end, what)) for what in ("destination", CLAIM))
+            found[end] = None
+            if to.value is not None:
+                read = self.read(to.value, to.where, to.path, of_failure=end == ENDS[0])
+                found[end] = read if claim.value is None else read.kept(self._claim(claim))
+        return found
+
+    def _claim(self, place: _Place) -> Several:
+        """One destination of a kind that can keep records."""
+        if isinstance(place.value, list):
+            self._validator.fault(place.where, "is one place: {type: …}, or the name of one of destinations:")
+            return [None]
+        found = self._one(place.value, place.where, place.path)
+        able = " or ".join(kind.type for kind in self._kinds if kind.claims)
+        if len(found) > 1:
+            self._validator.fault(place.where, f"names several, and a record is kept in one; name one of type {able}")
+            return [None]
+        (target,) = found
+        if target is not None and target.kind.claims is None:
+            self._validator.fault(place.where, f"a {target.kind.type} keeps no records; name one of type {able}")
+            return [None]
         return found
 
     def read(self, value: Any, where: Where, path: str, *, of_failure: bool) -> Written:
@@ -122,7 +153,7 @@ class Routes:
     @staticmethod
     def _written(rules: Sequence[Rule], *, faulty: bool = False) -> Written:
         targets = [target for rule in rules for target in rule.to if target]
-        return Written(rules, faulty, frozenset(name for one in targets for name in one.options.names()))
+        return Written(rules, faulty=faulty, lost=frozenset(name for one in targets for name in one.options.names()))
 
     def _rule(self, value: Any, where: Where, path: str, *, of_failure: bool) -> Rule | None:
         if not isinstance(value, dict) or "to" not in value:

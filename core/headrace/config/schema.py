@@ -41,7 +41,7 @@ def schema(catalog: Catalog) -> dict[str, Any]:
         **mapping["properties"],
     }
     mapping["required"] = ["source", "function"]
-    destination = _definition(parts, named[To])["properties"]["destination"]
+    told = _definition(parts, named[To])["properties"]
     one = [{"type": "string"}, *(_typed(parts, named, kind) for kind in catalog.destinations)]
     several = {"anyOf": [*one, {"type": "array", "minItems": 1, "items": {"anyOf": one}}]}
     parts["Destinations"] = several
@@ -52,7 +52,9 @@ def schema(catalog: Catalog) -> dict[str, Any]:
         "required": ["to"],
         "additionalProperties": False,
     }
-    destination["anyOf"] = [several_of, {"type": "array", "minItems": 1, "items": rule}]
+    told["destination"]["anyOf"] = [several_of, {"type": "array", "minItems": 1, "items": rule}]
+    keeping = [_typed(parts, named, kind) for kind in catalog.destinations if kind.claims]
+    told["claim_check"]["anyOf"] = [{"type": "string"}, {"type": "null"}, *keeping]
     _definition(parts, named[DeadLetterConfig])["properties"]["target_arn"]["anyOf"] = one
     names: dict[str, Any] = {"type": "object"}
     return {

@@ -53,6 +53,8 @@ def of_opening(connector: Connector, opening: Opening) -> Said:
     for to in opening.destinations:
         faults += [outside(to, fault) for fault in to.kind.check(opening, to.options)]
         warnings += [outside(to, fault) for fault in to.kind.warn(opening, to.options)]
+    for to in opening.claim_checks:
+        faults += [outside(to, fault) for fault in to.kind.claims.check(opening, to.options)] if to.kind.claims else []
     return Said(faults=faults, warnings=warnings)
 
 

@@ -14,6 +14,7 @@ from headrace.clock import SYSTEM, Clock
 from headrace.letters import Form, Letter, NoLetter, Posted
 from headrace.mailbox import Mailbox
 from headrace.model import Record
+from headrace.replaying.claimed import Tickets
 from headrace.replaying.editing import Edit, NotEdited
 from headrace.replaying.finding import Finder, Found, reread
 from headrace.replaying.progress import WHOLE, Progress
@@ -74,6 +75,7 @@ class Replay:
     progress: Progress
     tell: Callable[[Outcome], None]
     edit: Edit | None = None
+    tickets: Tickets = field(default_factory=Tickets)
     limits: Limits = field(default_factory=Limits)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     clock: Clock = SYSTEM
@@ -129,6 +131,7 @@ class Replay:
             if why := self.selection.refuses(letter):
                 await self.mailbox.back(posted)
                 return Outcome(id=posted.id, what=What.SKIPPED, letter=letter, mapping=letter.mapping, reason=why)
+            letter = self.finder.find(await self.tickets.redeemed(posted))
             found = await self._found(letter)
             outcome = await self._send(posted, found, done)
         except NoLetter as why:

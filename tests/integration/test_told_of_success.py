@@ -1,0 +1,170 @@
+"""on_success of mappings on real servers: one record an invocation, confirmed before anything is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.ledger import LedgerOpening
+from headrace.sqlite import open_sqlite
+from headrace_connectors import KinesisPoller, SqsPoller
+from support.kinesis import PRODUCER, KinesisLocal, kinesis_client, make_stream, put
+from support.places import Place
+from support.queues import counts, send_all
+from support.servers import REGION, Ministack
+
+NewQueue = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def account() -> str:
+    """Whose the streams of the Kinesis server are."""
+    return PRODUCER["AWS_ACCESS_KEY_ID"]
+
+
+@pytest.fixture(autouse=True)
+def _environment(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in aws_env.items():
+        monkeypatch.setenv(name, value)
+
+
+class Away:
+    """A queue whose server is down, as a destination; `up` starts it."""
+
+    def __init__(self, server: Ministack, place: Place) -> None:
+        self._server, self._place = server, place
+        self.block = {"type": "sqs", "queue_arn": place.arn, "endpoint_url": server.url}
+
+    async def up(self) -> None:
+        await asyncio.to_thread(self._server.start)
+        await self._place.make()
+
+    async def records(self) -> list[Any]:
+        return await self._place.arrived()
+
+
+@pytest.fixture
+async def away(account: str, tmp_path: Path) -> AsyncIterator[Away]:
+    server = await asyncio.to_thread(Ministack().start)
+    await asyncio.to_thread(server.stop)
+    try:
+        async with Place("sqs", server.url, account, tmp_path) as place:
+            yield Away(server, place)
+    finally:
+        await asyncio.to_thread(server.__exit__)
+
+
+async def until(said: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not said():
+            await asyncio.sleep(0.05)
+
+
+async def test_messages_are_deleted_when_both_destinations_have_them(
+    *, new_queue: NewQueue, sqs: Any, away: Away, tmp_path: Path
+) -> None:
+    """Mutations: deleted first; handled again while the destination is away; the failed one told of, too; told to the
+    file again with each try."""
+    url, tries, lines = await new_queue(visibility_timeout=5), Counter[str](), tmp_path / "lines"
+    await send_all(sqs, url, "abcd")
+
+    def handle(event: Any, context: Any) -> Any:
+        tries.update(one["body"] for one in event["Records"])
+        bad = [one for one in event["Records"] if one["body"] == "c" and tries["c"] == 1]
+        return {"batchItemFailures": [{"itemIdentifier": one["messageId"]} for one in bad]}
+
+    told = {"on_success": {"destination": [away.block, {"type": "file", "path": str(lines)}]}}
+    poller = SqsPoller(
+        queue_url=url,
+        handler=handle,
+        name="m",
+        batch_size=4,
+        maximum_batching_window_in_seconds=2,
+        function_response_types=["ReportBatchItemFailures"],
+        destination_config=told,
+    )
+    async with poller:
+        running = asyncio.ensure_future(poller.run())
+        await until(lambda: poller.condition.state == "holding")
+        assert "held until the destination takes them: sqs failed" in poller.condition.reason
+        await asyncio.sleep(7)  # longer than they are invisible
+        assert sum(await counts(sqs, url)) == len("abcd")
+        assert {tries[one] for one in "abd"} == {1}
+        await away.up()
+        await until(lambda: sum(one.deleted for one in poller.tally.values()) == len("abcd"))
+        poller.stop()
+        await running
+    assert await counts(sqs, url) == (0, 0, 0)
+    assert tries == Counter(a=1, b=1, c=2, d=1)
+    there, here = await away.records(), [json.loads(line) for line in lines.read_text().splitlines()]
+    for records in (there, here):
+        assert sorted(map(bodies, records)) == ["abd", "c"]
+        assert {one["requestContext"]["condition"] for one in records} == {"Success"}
+
+
+def bodies(record: Any) -> str:
+    return "".join(sorted(one["body"] for one in record["requestPayload"]["Records"]))
+
+
+async def test_a_position_moves_when_the_destination_has_them(
+    *, kinesis_local: KinesisLocal, away: Away, tmp_path: Path
+) -> None:
+    """What comes before the failed one is a record of its own. Mutations: committed first; handled again meanwhile."""
+    tries = Counter[str]()
+
+    def handle(event: Any, context: Any) -> Any:
+        found = [data(one) for one in event["Records"]]
+        tries.update(found)
+        bad = [one for one in event["Records"] if data(one) == "c" and tries["c"] == 1]
+        return {"batchItemFailures": [{"itemIdentifier": one["kinesis"]["sequenceNumber"]} for one in bad]}
+
+    state = f"sqlite:{tmp_path}/state.db"
+    async with kinesis_client(kinesis_local.url) as kinesis:
+        stream = await make_stream(kinesis)
+        numbers = await put(kinesis, stream, list("abcd"), ["k"] * 4)
+    poller = KinesisPoller(
+        stream=stream,
+        handler=handle,
+        name="m",
+        region=REGION,
+        endpoint_url=kinesis_local.url,
+        starting_position="TRIM_HORIZON",
+        state=state,
+        batch_size=4,
+        maximum_batching_window_in_seconds=2,
+        retry_backoff={"initial": 0.1, "maximum": 0.1},
+        function_response_types=["ReportBatchItemFailures"],
+        destination_config={"on_success": {"destination": away.block}},
+    )
+    async with poller:
+        running = asyncio.ensure_future(poller.run())
+        await until(lambda: poller.condition.state == "holding")
+        await asyncio.sleep(3)  # longer than between two commits
+        assert await position(state) == "TRIM_HORIZON"
+        assert tries == Counter("abcd")
+        await away.up()
+        await until(lambda: sum(one.succeeded for one in poller.tally.values()) == len("abcd"))
+        poller.stop()
+        await running
+    assert await position(state) == numbers[-1]
+    assert tries == Counter(a=1, b=1, c=2, d=2)
+    told = ["".join(map(data, one["requestPayload"]["Records"])) for one in await away.records()]
+    assert sorted(told) == ["ab", "cd"]
+
+
+def data(record: Any) -> str:
+    return base64.b64decode(record["kinesis"]["data"]).decode()
+
+
+async def position(state: str) -> str:
+    ledger = await open_sqlite(LedgerOpening(url=state, service="m"))
+    (row,) = (await ledger.rows("m")).rows
+    await ledger.close()
+    return row.position
