@@ -12,6 +12,11 @@ from headrace.plugins import Opening
 LANE: Final = "invocations"
 
 
+def queue_key(mapping: str) -> tuple[str, str]:
+    """Under which a queue's lane is told, by others of this process, that something was put (`Opening.shared`)."""
+    return "queue of calls", mapping
+
+
 class Queued:
     """The part of a `Source` that is the same for each; *beside* is what else it does while its lane runs."""
 
@@ -30,6 +35,7 @@ class Queued:
             clock=opening.clock,
             log=opening.log,
         )
+        opening.shared[queue_key(opening.mapping)] = self._lane.wake
 
     async def lanes(self) -> AsyncIterator[InvocationLane]:
         yield self._lane

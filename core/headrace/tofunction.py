@@ -13,6 +13,7 @@ from headrace.calls import Call
 from headrace.destination import CONFIRMED, Message, Reply, Said
 from headrace.errors import Fault, LedgerError
 from headrace.plugins import DestinationKind, Opening, Probe
+from headrace.queued import queue_key
 from headrace.settings import Settings
 
 MOST_HOPS: Final = 16
@@ -56,6 +57,8 @@ class FunctionDestination:
             await (await leases.ledger()).put(self._queue, calls)
         except LedgerError as error:
             return Reply(Said.FAILED, str(error))
+        if wake := self._opening.shared.get(queue_key(self._queue)):
+            wake()
         return CONFIRMED
 
     async def close(self) -> None: ...

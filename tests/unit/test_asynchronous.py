@@ -18,6 +18,7 @@ from headrace.config.effective import effective
 from headrace.destination import CONFIRMED, Message
 from headrace.errors import ConfigError
 from headrace.functions import Function
+from headrace.invocations import POLL
 from headrace.leases import Leases
 from headrace.mapping import Mapping
 from headrace.plugins import DestinationKind, Destined, Opening, Probe, Routing
@@ -68,6 +69,7 @@ class Copy(VirtualCopy):
         self.begun: list[tuple[float, Any, str, int]] = []
         self.behave, self.function = behave, name
         self.leases = Leases(self._ledger, owner="c", closes=False, clock=self.clock, logger=Lines())
+        self.shared: dict[object, Any] = more.pop("shared", {})
         ends = {key: more.pop(key) for key in ("on_failure", "on_success", "dead_letter") if key in more}
         settings, _ = effective(invocations, MappingSettings(**more))
         opening = Opening(
@@ -81,6 +83,7 @@ class Copy(VirtualCopy):
             clock=self.clock,
             leases=self.leases,
             functions=("f", "g"),
+            shared=self.shared,
             **ends,
         )
         self.mapping = Mapping(invocations, opening, Function.of(name, self._handle, timeout=3, clock=self.clock))
@@ -187,12 +190,13 @@ async def test_what_was_accepted_outlives_the_copy_that_ran_it() -> None:
 
 @virtual
 async def test_another_function_is_invoked_with_the_record() -> None:
-    """Mutations: put with every repeat; another id each time; hops that do not grow."""
+    """Mutations: put with every repeat; hops that do not grow; found by looking, up to a second later."""
     copy = Copy(on_success=Routing.to(Destined(kind=to_function, options=FunctionOptions(function="g")))).start()
-    told = Copy(name="g", store=copy.store, clock=copy.clock).start()
+    told = Copy(name="g", store=copy.store, clock=copy.clock, shared=copy.shared).start()
     await copy.put({"n": 1})
     await asyncio.sleep(5)
-    ((_, event, _, attempt),) = told.begun
+    ((at, event, _, attempt),) = told.begun
+    assert at - copy.begun[0][0] < POLL / 2, "it is woken"
     assert (event["requestPayload"], event["requestContext"]["condition"], attempt) == ({"n": 1}, "Success", 1)
     await copy.stop()
     await told.stop()
