@@ -5,6 +5,7 @@ What makes the calls is `leanclient`: botocore and aiohttp, which it is made of,
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from email.utils import parsedate_to_datetime
@@ -66,6 +67,11 @@ class AwsSettings(Settings):
 def _given(settings: AwsSettings) -> dict[str, Any]:
     """What is set; as it is, for to dump a secret is to show it."""
     return {name: value for name in AwsSettings.model_fields if (value := getattr(settings, name)) is not None}
+
+
+def known_region(aws: AwsSettings) -> str | None:
+    """The region that is called, unless a profile alone says it. botocore itself reads AWS_DEFAULT_REGION only."""
+    return aws.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
 
 DENIED: Final = frozenset(

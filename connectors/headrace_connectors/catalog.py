@@ -17,6 +17,7 @@ from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs as to_sqs
 from headrace_connectors.dynamodb.source import dynamodb
+from headrace_connectors.iam.command import iam
 from headrace_connectors.kafka.connecting import SECTION as KAFKA
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.registration import kafka
@@ -63,5 +64,5 @@ catalog = Catalog(
     ],
     ledgers=dict.fromkeys(SCHEMES, _REDIS),
     sections={"aws": AwsSettings, KAFKA: KafkaSettings},
-    commands=[schedule, testbed],
+    commands=[schedule, testbed, iam],
 )

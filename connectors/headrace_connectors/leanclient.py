@@ -9,7 +9,6 @@ but for refusals that a caller has named as final.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -28,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from headrace.clock import SYSTEM
 from headrace_connectors import rights
-from headrace_connectors.aws import AwsError, AwsSettings, Watch
+from headrace_connectors.aws import AwsError, AwsSettings, Watch, known_region
 from headrace_connectors.signing import Signer
 
 CONNECT_TIMEOUT = 5
@@ -194,7 +193,7 @@ async def opened(
     """What `aws_client` promises."""
     session = AioSession()
     session.user_agent_extra = "headrace"
-    if region := aws.region or os.environ.get("AWS_REGION"):  # botocore itself reads AWS_DEFAULT_REGION alone
+    if region := known_region(aws):
         session.set_config_variable("region", region)
     config = AioConfig(
         connect_timeout=CONNECT_TIMEOUT,

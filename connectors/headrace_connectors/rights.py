@@ -65,7 +65,8 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
 """The action in IAM, by service (botocore's name) and operation."""
 
 _ARNS: Final = ("TopicArn", "StreamARN", "StreamArn", "ConsumerARN", "RoleArn", "EventBusArn")
-_QUEUE: Final = re.compile(r"https?://[^/]+/(?P<account>\d{12})/(?P<name>[\w.-]+)", re.ASCII)
+_QUEUE: Final = re.compile(r"https?://[^/]+(?:/.*?)??(?:/(?P<account>\d{12}))?/(?P<name>[\w.-]+)", re.ASCII)
+_PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
 def lacking(service: str, operation: str, params: Mapping[str, Any], region: str = "*") -> str:
@@ -79,31 +80,41 @@ def lacking(service: str, operation: str, params: Mapping[str, Any], region: str
 
 def resource_of(service: str, operation: str, params: Mapping[str, Any], region: str = "*") -> str:
     """The ARN of what a call is about, with `*` for what the call does not say; empty where it says nothing."""
+    if consumer := params.get("ConsumerName"):  # its ARN ends in the time when it was registered
+        return f"{params['StreamARN']}/consumer/{consumer}:*"
     for name in _ARNS:
         if params.get(name):
             return str(params[name])
     if url := params.get("QueueUrl"):
-        found = _QUEUE.match(str(url))
-        return f"arn:aws:sqs:{region}:{found['account']}:{found['name']}" if found else str(url)
+        found = _QUEUE.fullmatch(str(url))
+        return _arn("sqs", region, found["account"] or "*", found["name"]) if found else str(url)
     if bucket := params.get("Bucket"):
-        return f"arn:aws:s3:::{bucket}{'/*' if 'Key' in params else ''}"
+        return f"arn:{_partition(region)}:s3:::{bucket}{'/*' if 'Key' in params else ''}"
     return _named(service, operation, params, region)
 
 
 def _named(service: str, operation: str, params: Mapping[str, Any], region: str) -> str:
     """What is called by a name alone: whose account it is, the call does not say."""
     if operation == "GetQueueUrl":
-        return f"arn:aws:sqs:{region}:{params.get('QueueOwnerAWSAccountId', '*')}:{params.get('QueueName')}"
+        return _arn("sqs", region, params.get("QueueOwnerAWSAccountId", "*"), params.get("QueueName", "*"))
     if service == "events":
         entries = params.get("Entries") or [{"EventBusName": params.get("Name", "default")}]
         name = str(entries[0].get("EventBusName", "default"))
-        return name if name.startswith("arn:") else f"arn:aws:events:{region}:*:event-bus/{name}"
+        return name if name.startswith("arn:") else _arn("events", region, "*", f"event-bus/{name}")
     forms = {
-        "FunctionName": "arn:aws:lambda:{region}:*:function:{name}",
-        "StreamName": "arn:aws:kinesis:{region}:*:stream/{name}",
-        "TableName": "arn:aws:dynamodb:{region}:*:table/{name}",
+        "FunctionName": ("lambda", "function:"),
+        "StreamName": ("kinesis", "stream/"),
+        "TableName": ("dynamodb", "table/"),
     }
-    for key, form in forms.items():
+    for key, (word, before) in forms.items():
         if name := str(params.get(key) or ""):
-            return name if name.startswith("arn:") else form.format(region=region, name=name)
+            return name if name.startswith("arn:") else _arn(word, region, "*", f"{before}{name}")
     return ""
+
+
+def _arn(service: str, region: str, account: str, name: str) -> str:
+    return f"arn:{_partition(region)}:{service}:{region}:{account}:{name}"
+
+
+def _partition(region: str) -> str:
+    return next((one for start, one in _PARTITIONS.items() if region.startswith(start)), "aws")

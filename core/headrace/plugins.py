@@ -24,6 +24,7 @@ from headrace.mailbox import MailboxKind, Recall
 from headrace.memory import open_memory
 from headrace.model import Keep, Record, Source, Traits
 from headrace.observe import Log, Tally
+from headrace.right import Right
 from headrace.seeking import Moved, Target
 from headrace.settings import MappingSettings, Settings
 from headrace.shards import Shards
@@ -145,6 +146,7 @@ class Connector:
         addresses: where its records are sent, in words that destinations use too, so that a circle is found.
         hops: how many functions the content of records has come through by way of destinations.
         recall: how its records are brought back by `headrace replay`; it needs a view.
+        rights: what it must be allowed to do, as far as the options tell it; asks nobody.
     """
 
     type: str
@@ -168,6 +170,7 @@ class Connector:
     addresses: Callable[[Opening], Collection[str]] = lambda _: ()
     hops: Callable[[Sequence[Record]], int] = lambda _: 0
     recall: Recall | None = None
+    rights: Callable[[Opening], Iterable[Right]] = lambda _: ()
 
     @property
     def has_ledger(self) -> bool:
@@ -227,6 +230,7 @@ class DestinationKind:
         addresses: where it sends, as `Connector.addresses` of who reads there has it; nothing where nobody here could.
         limit: what it takes at most; None where nobody says.
         claims: how it keeps records that are too large for others; None where it cannot.
+        rights: what it must be allowed to do, as `Connector.rights`.
     """
 
     type: str
@@ -246,6 +250,7 @@ class DestinationKind:
     addresses: Callable[[Opening, Any], Collection[str]] = lambda *_: ()
     limit: Limit | None = None
     claims: Claims | None = None
+    rights: Callable[[Opening, Any], Iterable[Right]] = lambda *_: ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

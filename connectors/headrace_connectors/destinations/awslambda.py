@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -12,11 +12,13 @@ from pydantic import Field, field_validator
 from headrace.destination import CONFIRMED, Message, Reply, Said
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
+from headrace.right import Need, Right
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.singly import singly
 from headrace_connectors.limits import LAMBDA, too_large
+from headrace_connectors.needs import needed
 
 ARN: Final = re.compile(
     r"arn:[\w-]+:lambda:(?P<region>[\w-]+):\d{12}:function:(?P<name>[\w-]{1,64})(?::(?P<version>\$LATEST|[\w-]{1,128}))?",
@@ -101,6 +103,12 @@ async def _probe(opening: Opening, options: LambdaDestinationOptions) -> Probe:
     return Probe(values={"function_arn": options.function_arn})
 
 
+def _rights(opening: Opening, options: LambdaDestinationOptions) -> Iterator[Right]:
+    aws = options.aws(opening)
+    yield from needed(aws, "lambda", ("Invoke",), options.function_arn)
+    yield from needed(aws, "lambda", ("GetFunctionConfiguration",), options.function_arn, Need.CHECK)
+
+
 lambda_ = DestinationKind(
     type="lambda",
     summary="A real AWS Lambda function, by its ARN: invoked asynchronously, one record an event.",
@@ -110,4 +118,5 @@ lambda_ = DestinationKind(
     text=_of_text,
     text_form="a function's ARN",
     limit=LAMBDA,
+    rights=_rights,
 )

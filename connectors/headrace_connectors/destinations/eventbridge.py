@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -12,11 +12,13 @@ from pydantic import Field, field_validator, model_validator
 from headrace.destination import SUCCESS, Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
+from headrace.right import Need, Right
 from headrace_connectors.aws import DENIED, AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Tens
 from headrace_connectors.limits import EVENTBRIDGE
+from headrace_connectors.needs import needed, thing
 
 NAME: Final = r"[/.\-_A-Za-z0-9]{1,256}"
 ARN: Final = re.compile(rf"arn:[\w-]+:events:(?P<region>[\w-]+):\d{{12}}:event-bus/(?P<name>{NAME})", re.ASCII)
@@ -174,6 +176,14 @@ async def _probe(opening: Opening, options: EventBridgeDestinationOptions) -> Pr
         return Probe(warnings=[fault]) if error.denied else Probe(faults=[fault])
 
 
+def _rights(opening: Opening, options: EventBridgeDestinationOptions) -> Iterator[Right]:
+    """A bus is looked at by its name, and so in whichever account: `EventBridgeDestinationOptions.names`."""
+    aws = options.aws(opening)
+    named = thing(aws, "events", "DescribeEventBus", Name=options.names[0])
+    yield from needed(aws, "events", ("PutEvents",), options.event_bus_arn or named)
+    yield from needed(aws, "events", ("DescribeEventBus",), named, Need.LOOK)
+
+
 eventbridge = DestinationKind(
     type="eventbridge",
     summary="An Amazon EventBridge bus: one event a record, as Lambda sends it, confirmed entry by entry.",
@@ -183,4 +193,5 @@ eventbridge = DestinationKind(
     text=_of_text,
     text_form="a bus's ARN",
     limit=EVENTBRIDGE,
+    rights=_rights,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,11 +15,13 @@ from headrace.claims import Claim, Claims, object_name
 from headrace.destination import CONFIRMED, Message, Payload, Reply, Said
 from headrace.errors import DestinationUnavailable, Fault
 from headrace.plugins import DestinationKind, Opening, Probe
+from headrace.right import Need, Right
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.singly import singly
 from headrace_connectors.limits import S3, too_large
+from headrace_connectors.needs import needed, thing
 
 BUCKET: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]"
 ARN = re.compile(rf"arn:[\w-]+:s3:::(?P<bucket>{BUCKET})", re.ASCII)
@@ -143,6 +145,13 @@ async def _probe(opening: Opening, options: S3DestinationOptions) -> Probe:
     return Probe(values={"bucket": options.bucket})
 
 
+def _rights(opening: Opening, options: S3DestinationOptions) -> Iterator[Right]:
+    aws = options.aws(opening)
+    bucket = thing(aws, "s3", "HeadBucket", Bucket=options.bucket)
+    yield from needed(aws, "s3", ("PutObject",), f"{bucket}/{options.prefix}*")
+    yield from needed(aws, "s3", ("HeadBucket",), bucket, Need.CHECK)
+
+
 s3 = DestinationKind(
     type="s3",
     summary="An Amazon S3 bucket: one JSON record an object, always with its payload, under Lambda's key.",
@@ -154,4 +163,5 @@ s3 = DestinationKind(
     payload=Payload.TEXT,
     limit=S3,
     claims=Claims(open=S3Claims, fetch=fetch, probe=_probe),
+    rights=_rights,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -12,12 +12,14 @@ from pydantic import Field, field_validator
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
+from headrace.right import Need, Right
 from headrace_connectors.attributes import entry_of, weight
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
 from headrace_connectors.limits import SNS
+from headrace_connectors.needs import needed
 
 ARN = re.compile(r"arn:[\w-]+:sns:(?P<region>[\w-]+):\d{12}:(?P<name>[\w-]{1,256}(?:\.fifo)?)", re.ASCII)
 
@@ -96,6 +98,12 @@ async def _probe(opening: Opening, options: SnsDestinationOptions) -> Probe:
     return Probe(values=values)
 
 
+def _rights(opening: Opening, options: SnsDestinationOptions) -> Iterator[Right]:
+    aws = options.aws(opening)
+    yield from needed(aws, "sns", ("PublishBatch",), options.topic_arn)
+    yield from needed(aws, "sns", ("GetTopicAttributes",), options.topic_arn, Need.CHECK)
+
+
 sns = DestinationKind(
     type="sns",
     summary="An Amazon SNS topic, standard or FIFO: one JSON record a message, confirmed entry by entry.",
@@ -106,4 +114,5 @@ sns = DestinationKind(
     text=_of_text,
     text_form="a topic's ARN",
     limit=SNS,
+    rights=_rights,
 )

@@ -12,12 +12,14 @@ from pydantic import Field, field_validator, model_validator
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
+from headrace.right import Need, Right
 from headrace_connectors.attributes import entry_of, weight
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
 from headrace_connectors.limits import SQS
+from headrace_connectors.needs import needed, thing
 from headrace_connectors.sqs.options import SqsOptions
 from headrace_connectors.sqs.queue import Queue, account_of, address, checked_url, name_of, region_of
 
@@ -128,6 +130,16 @@ async def _probe(opening: Opening, options: SqsDestinationOptions) -> Probe:
     return Probe(values={"queue_arn": queue.arn, "queue_url": queue.url})
 
 
+def _rights(opening: Opening, options: SqsDestinationOptions) -> Iterator[Right]:
+    """A queue that an ARN names is asked for its URL before it is sent to."""
+    aws = options.aws(opening)
+    queue = options.queue_arn or thing(aws, "sqs", "SendMessageBatch", QueueUrl=options.queue_url or "")
+    yield from needed(
+        aws, "sqs", ("GetQueueUrl", "SendMessageBatch") if options.queue_arn else ("SendMessageBatch",), queue
+    )
+    yield from needed(aws, "sqs", ("GetQueueAttributes",), queue, Need.CHECK)
+
+
 sqs = DestinationKind(
     type="sqs",
     summary="An Amazon SQS queue, standard or FIFO: one JSON record a message, confirmed entry by entry.",
@@ -140,4 +152,5 @@ sqs = DestinationKind(
     text_form="a queue's ARN",
     check=_check,
     limit=SQS,
+    rights=_rights,
 )

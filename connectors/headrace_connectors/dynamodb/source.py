@@ -14,6 +14,7 @@ from headrace.shards import Found, Listing
 from headrace_connectors.aws import AwsError
 from headrace_connectors.dynamodb import position
 from headrace_connectors.dynamodb.event import VIEW, render
+from headrace_connectors.dynamodb.needs import rights
 from headrace_connectors.dynamodb.options import DEFAULTS, REFUSES, DynamoDBOptions, check, warn
 from headrace_connectors.dynamodb.origin import origin
 from headrace_connectors.dynamodb.reader import PAUSE, READERS, DynamoDBCalls, DynamoDBReader
@@ -130,4 +131,5 @@ dynamodb = Connector(
     warn=warn,
     view=VIEW,
     recall=recall,
+    rights=rights,
 )

@@ -18,6 +18,7 @@ from headrace_connectors.kinesis.consumer import Consumer, subscribing
 from headrace_connectors.kinesis.deaggregation import Deaggregated
 from headrace_connectors.kinesis.event import VIEW
 from headrace_connectors.kinesis.fanout import Subscription
+from headrace_connectors.kinesis.needs import rights
 from headrace_connectors.kinesis.options import KinesisOptions, check, warn
 from headrace_connectors.kinesis.origin import origin
 from headrace_connectors.kinesis.pace import AT_THE_TIP, Pace, Unpaced
@@ -179,4 +180,5 @@ kinesis = Connector(
     warn=warn,
     view=VIEW,
     recall=recall,
+    rights=rights,
 )

@@ -14,6 +14,7 @@ from headrace_connectors.aws import AwsClient, AwsError, aws_client
 from headrace_connectors.sqs.event import VIEW, hops, records, render, render_unwrapped, unwrapped_records
 from headrace_connectors.sqs.inbox import MOST, GroupedInbox, Inbox
 from headrace_connectors.sqs.lane import TRAITS, SqsLane
+from headrace_connectors.sqs.needs import rights
 from headrace_connectors.sqs.options import DEFAULTS, REFUSES, SqsOptions, check, warn, warn_of
 from headrace_connectors.sqs.origin import origin
 from headrace_connectors.sqs.queue import WAITING, Queue, count
@@ -174,4 +175,5 @@ sqs = Connector(
     addresses=lambda opening: [opening.options.address(opening)],
     hops=hops,
     recall=recall,
+    rights=rights,
 )

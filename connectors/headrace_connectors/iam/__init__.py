@@ -1,0 +1,1 @@
+"""`headrace iam`: the least rights that a config needs in AWS."""

@@ -1,0 +1,58 @@
+"""Every right that a config needs, by the identity that needs it, with the places in the config that ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from headrace.config import Config
+from headrace.config.places import dotted
+from headrace.config.together import steps_of
+from headrace.right import Right
+from headrace_connectors.needs import Identity, assumed
+
+
+@dataclass(slots=True)
+class Needed:
+    """What one identity needs, and for what: paths in the config, in its order."""
+
+    who: Identity
+    rights: set[Right] = field(default_factory=set)
+    places: list[str] = field(default_factory=list)
+
+
+def gather(config: Config, names: Collection[str]) -> list[Needed]:
+    """Of these mappings and queues of *config*, their destinations, and those who assume a role for them."""
+    found: dict[Identity, Needed] = {}
+    for name in names:
+        for right, place in _of(config, name):
+            if isinstance(right.who, Identity):
+                for one in (right, *assumed(right.who)):
+                    _note(found, one, place)
+    return list(found.values())
+
+
+def _note(found: dict[Identity, Needed], right: Right, place: str) -> None:
+    who = right.who
+    assert isinstance(who, Identity)  # noqa: S101 - for types
+    needed = found.setdefault(who, Needed(who))
+    needed.rights.add(right)
+    if place not in needed.places:
+        needed.places.append(place)
+
+
+def _of(config: Config, name: str) -> Iterator[tuple[Right, str]]:
+    """The rights of one mapping, each with the place in the config that asks for it."""
+    opening = config.opening(name)
+    for right in config.all[name].connector.rights(opening):
+        yield right, dotted(("mappings", name, "source"))
+    for to in opening.destinations:
+        place = _place(name, to.path)
+        for right in to.kind.rights(opening, to.options):
+            yield right, place
+
+
+def _place(mapping: str, path: str) -> str:
+    """Where a destination stands: its *path* is whole, or relative to its mapping."""
+    within = (int(word) if word.isdecimal() else word for word in path.split("."))
+    return dotted(steps_of(path) or ("mappings", mapping, *within))

@@ -1,0 +1,48 @@
+"""Which rights a config needs in AWS, and who needs them: known from its settings alone, before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from headrace.right import Need, Right
+from headrace_connectors.aws import AwsSettings, Credentials, known_region
+from headrace_connectors.rights import RIGHTS, resource_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """As whom AWS is called: the last of these that is given, or whoever the process is."""
+
+    profile: str | None = None
+    credentials: Credentials | None = None
+    role_arn: str | None = None
+
+    @property
+    def caller(self) -> Identity:
+        """Who assumes the role."""
+        return replace(self, role_arn=None)
+
+
+def identity(aws: AwsSettings) -> Identity:
+    return Identity(profile=aws.profile, credentials=aws.credentials, role_arn=aws.role_arn)
+
+
+def needed(
+    aws: AwsSettings, service: str, operations: Iterable[str], resource: str, need: Need = Need.RUN
+) -> Iterator[Right]:
+    """The rights to these operations of *service*, on an ARN."""
+    for operation in operations:
+        yield Right(who=identity(aws), action=RIGHTS[service][operation], resource=resource, need=need)
+
+
+def thing(aws: AwsSettings, service: str, operation: str, **params: str) -> str:
+    """The ARN of what a call would be about; `*` for all of it that the settings do not say."""
+    found = resource_of(service, operation, params, known_region(aws) or "*")
+    return found if found.startswith("arn:") else "*"
+
+
+def assumed(who: Identity) -> Iterator[Right]:
+    """What the caller needs to become *who*: nothing, where that is himself."""
+    if who.role_arn:
+        yield Right(who=who.caller, action=RIGHTS["sts"]["AssumeRole"], resource=who.role_arn)
