@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from headrace.errors import SourceUnavailable
 from headrace.late import Late
+from headrace.model import Condition
 from headrace.settings import Settings
 
 READ_TIMEOUT = 30
@@ -125,6 +126,10 @@ class AwsError(SourceUnavailable):
     @property
     def denied(self) -> bool:
         return self.code.rpartition(".")[2] in DENIED
+
+    def denial(self, now: float) -> Condition | None:
+        """What is the matter at Unix time *now*, where that is a right that is missing."""
+        return Condition("denied", str(self), now) if self.denied else None
 
     def mended_by(self, mend: str) -> AwsError:
         """The same, with another mend."""

@@ -97,7 +97,9 @@ class SqsLane:
 
     @property
     def condition(self) -> Condition:
-        return self._condition
+        """How it receives; or, where that goes well, which right is missing for what follows."""
+        denied = (duty.denied for duty in (self._deletes, self._returns, self._receipts))
+        return next((one for one in denied if one and self._condition.ready), self._condition)
 
     @property
     def idle(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from headrace.clock import Clock
-from headrace.model import Record
+from headrace.model import Condition, Record
 from headrace.observe import Log
 from headrace_connectors.aws import AwsClient, AwsError
 
@@ -40,6 +40,8 @@ class Outbox:
     the one before it in its group not, the earlier would come again after the later; and its group waits for it. Nor is
     anything sent for a message whose time is over: SQS would refuse it, and another server might take it from the copy
     that has it now.
+
+    `denied` says which right is missing, from a call that was denied to the next that is not.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Outbox:
         self._waiting: deque[list[Entry]] = deque()
         self._news = asyncio.Event()
         self._out = 0
+        self.denied: Condition | None = None
 
     def __len__(self) -> int:
         """Entries that are not yet answered for."""
@@ -146,7 +149,9 @@ class Outbox:
             answer = await self._client.call(self._operation, QueueUrl=self._url, Entries=entries)
         except AwsError as error:
             self._log.warning("batch_call.failed", operation=self._operation, error=str(error))
+            self.denied = error.denial(self._clock.wall()) or self.denied
             return batch
+        self.denied = None
         asked = {entry["Id"]: record for entry, (record, _) in zip(entries, batch, strict=True)}
         done = [asked.pop(entry["Id"]) for entry in answer.get("Successful") or () if entry.get("Id") in asked]
         final: list[Record] = []

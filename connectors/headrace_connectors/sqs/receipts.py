@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from headrace.clock import Clock
-from headrace.model import Record
+from headrace.model import Condition, Record
 from headrace.observe import Log
 from headrace_connectors.aws import AwsClient, AwsError
 
@@ -67,7 +67,7 @@ class Receipts:
     """Every receipt that we hold, renewed from receive through inbox, window and handler to delete.
 
     One call renews all that is left of one receive, when half of its time is over and not before; renewal ends at
-    *ceiling* seconds after the receive (SQS allows 12 hours).
+    *ceiling* seconds after the receive (SQS allows 12 hours). `denied` is the last renewal's, if it was.
     """
 
     def __init__(self, client: AwsClient, url: str, *, visibility: int, ceiling: int, clock: Clock, log: Log) -> None:
@@ -76,6 +76,7 @@ class Receipts:
         self._asked: set[Receive] = set()
         self._due: list[tuple[float, Receive]] = []
         self._live = 0
+        self.denied: Condition | None = None
         self._beat = min(HEARTBEAT, visibility / 40)
         self._beats = deque([clock.boot()], BEHIND + 1)
 
@@ -142,8 +143,11 @@ class Receipts:
                 answer = await self._client.call("ChangeMessageVisibilityBatch", QueueUrl=self._url, Entries=entries)
         except (AwsError, TimeoutError) as error:
             self._log.warning("message.renewal_failed", ids=_ids(receive), error=str(error) or "no answer in time")
+            if isinstance(error, AwsError):
+                self.denied = error.denial(self._clock.wall()) or self.denied
             heapq.heappush(self._due, (now + self.visibility / 10, receive))
             return
+        self.denied = None
         by_id = dict(zip(map(str, range(len(handles))), handles, strict=True))
         for entry in answer.get("Failed") or ():
             if entry.get("Id") in by_id:

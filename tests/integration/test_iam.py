@@ -1,0 +1,340 @@
+"""`headrace iam` prints what is needed, no more and no less: against what every call was, and against who guards."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import json
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from headrace_connectors.rights import RIGHTS
+from support import guarded as iam
+from support.command import PATIENCE, Project, Running, project
+from support.places import Place
+from support.queues import client_of, make_queue, send_all
+from support.recorder import Call, Recorder
+from support.servers import REGION, Ministack, aws_environment
+from support.tables import make_table
+
+HANDLERS = """
+def handler(event, context):
+    failed = [one["messageId"] for one in event["Records"] if one.get("body") == "bad"]
+    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+"""
+REPORTS = {"function_response_types": ["ReportBatchItemFailures"]}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Ministack]:
+    with Ministack(guarded=True) as server:
+        yield server
+
+
+class World:
+    """An account with everything in it that the config names, and records that wait."""
+
+    def __init__(self, url: str, account: str, folder: Path) -> None:
+        self.url, self.account, self.folder = url, account, folder
+        self.prefix = f"{REGION}:{account}"
+
+    async def send(self) -> None:
+        """Messages for both queues, one of which fails."""
+        bodies = ["good", "bad"]
+        async with client_of("sqs", self.url, self.account) as sqs:
+            for name, groups in ("orders", None), ("groups.fifo", [secrets.token_hex(4) for _ in bodies]):
+                await send_all(sqs, (await sqs.get_queue_url(QueueName=name))["QueueUrl"], bodies, groups)
+
+    async def make(self, stack: AsyncExitStack) -> dict[str, Any]:
+        """The mappings, and the named destinations."""
+        sqs = await stack.enter_async_context(client_of("sqs", self.url, self.account))
+        kinesis = await stack.enter_async_context(client_of("kinesis", self.url, self.account))
+        dynamodb = await stack.enter_async_context(client_of("dynamodb", self.url, self.account))
+        orders = await make_queue(sqs, "orders", dead_letter=await make_queue(sqs, "letters"), max_receive_count=9)
+        groups = await make_queue(sqs, "groups.fifo", fifo=True)
+        given_up = await make_queue(sqs, "given-up")
+        await make_queue(sqs, "done.fifo", fifo=True)
+        for name in ("clicks", "pushed"):
+            await kinesis.create_stream(StreamName=name, ShardCount=1)
+            await kinesis.put_record(StreamName=name, Data=b"1", PartitionKey="k")
+        stream = f"arn:aws:kinesis:{self.prefix}:stream/pushed"
+        consumers = [
+            (await kinesis.register_stream_consumer(StreamARN=stream, ConsumerName=name))["Consumer"]["ConsumerARN"]
+            for name in ("one", "two")
+        ]
+        table, changes = await make_table(dynamodb, "items")
+        await dynamodb.put_item(TableName=table, Item={"id": {"S": "1"}})
+        for word in ("sns", "eventbridge", "lambda", "s3"):
+            place = await stack.enter_async_context(Place(word, self.url, self.account, self.folder))
+            await place.make()
+        writer = await iam.role(self.url, self.account, "writer")
+        bucket = {"type": "s3", "bucket": f"failed-{self.account}", "prefix": "a/", "role_arn": writer}
+        start = {"starting_position": "TRIM_HORIZON"}
+        return {
+            "destinations": {"audit": bucket},
+            "mappings": {
+                "orders": {
+                    "source": {"type": "sqs", "queue_url": orders},
+                    "maximum_retry_attempts": 1,
+                    "retry_backoff": {"initial": 1},
+                    **on("failure", {"type": "sqs", "queue_url": given_up}),
+                },
+                "groups": {
+                    "source": {"type": "sqs", "queue_url": groups},
+                    "maximum_retry_attempts": 1,
+                    "retry_backoff": {"initial": 1},
+                    **on("failure", f"arn:aws:sqs:{self.prefix}:done.fifo"),
+                },
+                "clicks": {
+                    "source": {"type": "kinesis", "stream": "clicks"},
+                    **start,
+                    **on("success", f"arn:aws:sns:{self.prefix}:failed"),
+                },
+                "named": {
+                    "source": {"type": "kinesis", "stream": "pushed", "consumer": "one"},
+                    **start,
+                    **on("success", f"arn:aws:events:{self.prefix}:event-bus/failed"),
+                },
+                "pushed": {
+                    "source": {"type": "kinesis", "stream": stream, "consumer": consumers[1]},
+                    **start,
+                    **on("success", "audit"),
+                },
+                "items": {
+                    "source": {"type": "dynamodb", "table": table},
+                    **start,
+                    **on("success", f"arn:aws:lambda:{self.prefix}:function:failed"),
+                },
+                "changes": {
+                    "source": {"type": "dynamodb", "stream_arn": changes},
+                    **start,
+                    **on("success", {"type": "eventbridge", "event_bus_name": "default"}),
+                },
+            },
+        }
+
+
+def on(end: str, destination: Any) -> dict[str, Any]:
+    return {"destination_config": {f"on_{end}": {"destination": destination}}}
+
+
+class Shop:
+    """The config in a folder, run as a user and a role that may do what they are allowed."""
+
+    def __init__(self, made: Project, world: World, config: dict[str, Any], key: tuple[str, str]) -> None:
+        self.made, self.world, self.config = made, world, config
+        (made.folder / "handlers.py").write_text(HANDLERS)
+        self.key = key
+        self.write("shop")
+
+    def write(self, service: str) -> None:
+        """With another name it has another store, and begins anew."""
+        mappings = {name: {"function": "f", **REPORTS, **one} for name, one in self.config["mappings"].items()}
+        written = {
+            "service": {"name": service, "listen": "127.0.0.1:0", "log": {"level": "info", "format": "json"}},
+            "functions": {"f": {"handler": "handlers.handler", "path": "."}},
+            "destinations": self.config["destinations"],
+            "mappings": mappings,
+        }
+        self.made.config.write_text(yaml.safe_dump(written))
+
+    def aim(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        environment = aws_environment(url, self.key[0]) | {"AWS_SECRET_ACCESS_KEY": self.key[1]}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+
+    def printed(self) -> dict[str, dict[str, Any]]:
+        """The policies, by `user` and `role`."""
+        done = self.made.run("iam", "config.yaml", "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return {"role" if one["role_arn"] else "user": one["policy"] for one in json.loads(done.stdout)}
+
+    async def allow(self, policies: dict[str, dict[str, Any]]) -> None:
+        url, account = self.world.url, self.world.account
+        await iam.allow_user(url, account, iam.as_ministack_reads(policies["user"]))
+        await iam.allow_role(url, account, iam.as_ministack_reads(policies["role"]), "writer")
+
+    async def run(self, *words: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(self.made.run, *words)
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+async def shop(guarded: Ministack, account: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    world = World(guarded.url, account, tmp_path)
+    async with AsyncExitStack() as stack:
+        config = await world.make(stack)
+        with project(tmp_path) as made:
+            yield Shop(made, world, config, await iam.user(guarded.url, account))
+
+
+def allowed(policies: dict[str, dict[str, Any]], *needs: str) -> set[tuple[str, str, str]]:
+    """Who may do what on what, by statements whose Sid begins with one of *needs*."""
+    return {
+        (who, action, resource)
+        for who, policy in policies.items()
+        for statement in policy["Statement"]
+        if statement["Sid"].startswith(needs)
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+
+
+def done(calls: list[Call], user: str, account: str) -> set[tuple[str, str, str | None]]:
+    """Who did what on what; None where the call does not say on what."""
+    return {
+        ("user" if one.key == user else "role", RIGHTS[one.service][one.operation], on_what(one, account))
+        for one in calls
+    }
+
+
+def on_what(call: Call, account: str) -> str | None:
+    def arn(service: str, name: str) -> str:
+        return f"arn:aws:{service}:{REGION}:{account}:{name}"
+
+    def bus(name: str) -> str:
+        return name if name.startswith("arn:") else arn("events", f"event-bus/{name}")
+
+    forms = {
+        "QueueUrl": lambda url: arn("sqs", url.rpartition("/")[2]),
+        "QueueName": lambda name: arn("sqs", name),
+        "ConsumerName": lambda name: f"{call['StreamARN']}/consumer/{name}:1",
+        "StreamName": lambda name: arn("kinesis", f"stream/{name}"),
+        "TableName": lambda name: arn("dynamodb", f"table/{name}"),
+        "Entries": lambda entries: bus(entries[0]["EventBusName"]),
+        "Name": bus,
+        "Bucket": lambda bucket: f"arn:aws:s3:::{bucket}" + (f"/{call['Key']}" if call["Key"] else ""),
+        **dict.fromkeys(("ConsumerARN", "StreamARN", "StreamArn", "TopicArn", "FunctionName", "RoleArn"), str),
+    }
+
+    return next((form(call[name]) for name, form in forms.items() if call[name]), None)
+
+
+def covers(right: tuple[str, str, str], one: tuple[str, str, str | None]) -> bool:
+    return right[:2] == one[:2] and (one[2] is None or fnmatch.fnmatchcase(one[2], right[2]))
+
+
+def beyond(calls: set[tuple[str, str, str | None]], rights: set[tuple[str, str, str]]) -> set[Any]:
+    return {one for one in calls if not any(covers(right, one) for right in rights)}
+
+
+def idle(calls: set[tuple[str, str, str | None]], rights: set[tuple[str, str, str]]) -> set[Any]:
+    return {right for right in rights if not any(covers(right, one) for one in calls)}
+
+
+async def test_what_is_printed_is_what_is_called(
+    shop: Shop, guarded: Ministack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Allowed exactly what is printed, all of it runs, and no call is one that the policy does not name, nor does it
+    name one that is not made. Mutations: a right left out; one too many; a resource too wide or too narrow.
+    """
+    async with Recorder(guarded.url) as recorder:
+        shop.aim(recorder.url, monkeypatch)
+        policies = shop.printed()
+        await shop.allow(policies)
+        await shop.world.send()
+        status, said = await shop.run("run", "config.yaml", "--exit-when-idle", "3")
+        assert status == 0, said
+        assert "denied" not in said.lower(), said
+        ran = done(recorder.take(), shop.key[0], shop.world.account)
+        status, said = await shop.run("check", "config.yaml", "--connect")
+        assert status == 0, said
+        checked = done(recorder.take(), shop.key[0], shop.world.account)
+    assert beyond(ran, allowed(policies, "Run", "Look")) == set()
+    assert idle(ran, allowed(policies, "Run", "Look")) == set()
+    assert beyond(checked, allowed(policies, "Run", "Look", "Check")) == set()
+    assert idle(checked, allowed(policies, "Check")) == set()
+
+
+ROUNDS = (
+    {"sqs:ReceiveMessage", "kinesis:DescribeStreamSummary", "dynamodb:DescribeStream"},
+    {"sqs:GetQueueAttributes", "kinesis:ListShards", "dynamodb:GetShardIterator"},
+    {"sqs:DeleteMessage", "kinesis:GetShardIterator", "kinesis:SubscribeToShard", "dynamodb:GetRecords"},
+    {
+        "sqs:ChangeMessageVisibility",
+        "kinesis:GetRecords",
+        "kinesis:DescribeStreamConsumer",
+        "s3:PutObject",
+        "dynamodb:DescribeTable",
+    },
+    {
+        "sqs:SendMessage",
+        "sqs:GetQueueUrl",
+        "sns:Publish",
+        "events:PutEvents",
+        "sts:AssumeRole",
+        "lambda:InvokeFunction",
+    },
+)
+"""Every action that is needed to run, each with others that other mappings need: so that few runs are enough."""
+
+
+def without(policies: dict[str, dict[str, Any]], actions: set[str]) -> dict[str, dict[str, Any]]:
+    """What is needed to run, and no more than that, but for *actions*."""
+    return {
+        who: {
+            **policy,
+            "Statement": [
+                {**one, "Action": left}
+                for one in policy["Statement"]
+                if one["Sid"].startswith("Run") and (left := [word for word in one["Action"] if word not in actions])
+            ],
+        }
+        for who, policy in policies.items()
+    }
+
+
+async def reasons(shop: Shop, running: Running, actions: set[str]) -> dict[str, str]:
+    """What /readyz says of each mapping, when it has named every one of *actions*.
+
+    Messages are sent until then: a poll of the process before, which was killed, may take some with it.
+    """
+    said: dict[str, str] = {}
+    deadline, due = time.monotonic() + PATIENCE, 0.0
+    while unnamed := [one for one in actions if not re.search(rf"allow {one}\b", " ".join(said.values()))]:
+        assert time.monotonic() < deadline, f"{unnamed} not in {said}"
+        if time.monotonic() >= due:
+            await shop.world.send()
+            due = time.monotonic() + 3
+        _, answer = await asyncio.to_thread(running.get, "/readyz")
+        said = {name: one["reason"] for name, one in answer.get("mappings", {}).items()}
+        await asyncio.sleep(0.2)
+    return said
+
+
+async def test_each_right_to_run_is_named_where_it_is_missing(
+    shop: Shop, guarded: Ministack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /readyz, with what it is on; the others, and no more than those, are enough for all else. Mutations: a denied
+    delete that only the log tells of; a right that is needed to run, and printed as one to look with.
+    """
+    shop.aim(guarded.url, monkeypatch)
+    policies = shop.printed()
+    needed = allowed(policies, "Run")
+    assert {action for _, action, _ in needed} == set().union(*ROUNDS)
+    for number, actions in enumerate(ROUNDS):
+        await shop.allow(without(policies, actions))
+        shop.write(f"shop{number}")
+        running = shop.made.start("run", "config.yaml")
+        try:
+            said = await reasons(shop, running, actions)
+        finally:
+            running.process.kill()
+        found = {one for text in said.values() for one in re.findall(r"; allow (\S+)(?: on (\S+))?", text)}
+        assert {action for action, _ in found} == actions
+        for action, on_this in found:
+            on_these = {resource for _, one, resource in needed if one == action}
+            assert not on_this or any(meets(on_this, resource) for resource in on_these), (on_this, on_these)
+
+
+def meets(said: str, printed: str) -> bool:
+    """A denial knows the account, and a bucket whole; the config knows the prefix of its keys."""
+    return fnmatch.fnmatchcase(said, printed) or fnmatch.fnmatchcase(printed, said)

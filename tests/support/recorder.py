@@ -1,0 +1,111 @@
+"""A proxy in front of an AWS server that notes every call: who signed it, what it was, and on what.
+
+It changes nothing (the Host that was signed goes on as it was), and knows of headrace as little as the server does.
+
+    async with Recorder(server.url) as recorder: ...      # recorder.url; recorder.calls
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote
+
+from aiohttp import ClientSession, ClientTimeout, web
+from yarl import URL
+
+_SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/")
+_REST = (
+    ("lambda", "POST", re.compile(r"/[\d-]+/functions/(?P<FunctionName>[^/]+)/invocations"), "Invoke"),
+    (
+        "lambda",
+        "GET",
+        re.compile(r"/[\d-]+/functions/(?P<FunctionName>[^/]+)/configuration"),
+        "GetFunctionConfiguration",
+    ),
+    ("s3", "HEAD", re.compile(r"/(?P<Bucket>[^/]+)/?"), "HeadBucket"),
+    ("s3", "PUT", re.compile(r"/(?P<Bucket>[^/]+)/(?P<Key>.+)"), "PutObject"),
+)
+"""Services that say in method and path what is called."""
+_STREAMS = "DynamoDBStreams_"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`service` is botocore's name; `params` as they were sent, as JSON."""
+
+    key: str
+    service: str
+    operation: str
+    params: str
+    status: int
+
+    def __getitem__(self, name: str) -> Any:
+        return json.loads(self.params).get(name)
+
+
+class Recorder:
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream
+        self.calls: list[Call] = []
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(auto_decompress=False, timeout=ClientTimeout(total=None))
+        application = web.Application(client_max_size=2**24)
+        application.router.add_route("*", "/{path:.*}", self._pass)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+        await self._session.close()
+
+    @property
+    def url(self) -> str:
+        return "http://{}:{}".format(*self._runner.addresses[0])
+
+    def take(self) -> list[Call]:
+        """What was called since it was last asked."""
+        calls, self.calls = self.calls, []
+        return calls
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        url = URL(self._upstream + request.raw_path, encoded=True)
+        headers = {name: value for name, value in request.headers.items() if name != "Transfer-Encoding"}
+        async with self._session.request(request.method, url, headers=headers, data=body) as answer:
+            self.calls += _calls(request, body, answer.status)
+            passed = web.StreamResponse(status=answer.status)
+            for name, value in answer.headers.items():
+                if name not in {"Transfer-Encoding", "Connection"}:
+                    passed.headers.add(name, value)
+            with suppress(ConnectionResetError):  # whoever asked has hung up
+                await passed.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await passed.write(chunk)
+                await passed.write_eof()
+            return passed
+
+
+def _calls(request: web.Request, body: bytes, status: int) -> list[Call]:
+    scope = _SCOPE.search(request.headers.get("Authorization", ""))
+    if scope is None:
+        return []
+    key, service = scope[1], scope[3]
+    target = request.headers.get("X-Amz-Target", "")
+    if target:
+        service = "dynamodbstreams" if target.startswith(_STREAMS) else service
+        return [Call(key, service, target.rpartition(".")[2], body.decode() or "{}", status)]
+    if service in {"sns", "sts"}:
+        params = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        return [Call(key, service, params.pop("Action"), json.dumps(params), status)]
+    for name, method, path, operation in _REST:
+        if (name, method) == (service, request.method) and (found := path.fullmatch(request.path_qs.partition("?")[0])):
+            params = {one: unquote(value) for one, value in found.groupdict().items()}
+            return [Call(key, service, operation, json.dumps(params), status)]
+    return [Call(key, service, f"{request.method} {request.path}", "{}", status)]
