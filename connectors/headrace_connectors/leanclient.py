@@ -23,8 +23,11 @@ from aiobotocore.eventstream import AioEventStream
 from aiobotocore.session import AioSession
 from botocore import xform_name
 from botocore.awsrequest import AWSPreparedRequest
+from botocore.configprovider import ConstantProvider
+from botocore.credentials import EnvProvider
 from botocore.exceptions import BotoCoreError, ClientError
 
+from headrace import own
 from headrace.clock import SYSTEM
 from headrace_connectors import rights
 from headrace_connectors.aws import AwsError, AwsSettings, Watch, known_region
@@ -51,6 +54,12 @@ _SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4
 _OWN_HEADERS = frozenset({"authorization", "x-amz-date", "x-amz-security-token", "content-length"})
 _PER_CALL = re.compile(r"(?i)^(amz-sdk-|x-amzn-trace-id)")
 
+
+_FILES = {
+    "config_file": ("AWS_CONFIG_FILE", "~/.aws/config"),
+    "credentials_file": ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+}
+"""As botocore has them."""
 
 _watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
 
@@ -203,6 +212,7 @@ async def opened(
     )
     try:
         _identify(session, aws)
+        _be_ourselves(session)
         if aws.role_arn:
             await _assume(session, aws.role_arn)
         client = session.create_client(service, endpoint_url=aws.endpoint_url, config=config)
@@ -222,6 +232,22 @@ def _identify(session: AioSession, aws: AwsSettings) -> None:
     if own := aws.credentials:
         token = own.session_token.get_secret_value() if own.session_token else None
         session.set_credentials(own.access_key_id.get_secret_value(), own.secret_access_key.get_secret_value(), token)
+
+
+def _be_ourselves(session: AioSession) -> None:
+    """Whatever the functions of this process were given to be, go by the environment that it was started with."""
+    if not own.is_lent():
+        return
+    environ = own.environment()
+    store = session.get_component("config_store")
+    for name, (variable, otherwise) in _FILES.items():
+        store.set_config_provider(name, ConstantProvider(environ.get(variable, otherwise)))
+    if session.instance_variables().get("profile") is None:
+        profile = environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE")
+        store.set_config_provider("profile", ConstantProvider(profile))
+    for provider in session.get_component("credential_provider").providers:
+        if provider.METHOD == EnvProvider.METHOD:
+            provider.environ = environ
 
 
 async def _assume(session: AioSession, role_arn: str) -> None:

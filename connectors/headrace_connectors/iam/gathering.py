@@ -22,20 +22,27 @@ class Needed:
 
 
 def gather(config: Config, names: Collection[str]) -> list[Needed]:
-    """Of these mappings and queues of *config*, their destinations, and those who assume a role for them."""
+    """Of these mappings and queues of *config*, their destinations, and those who assume a role for them.
+
+    What functions do in AWS is theirs to know; that somebody assumes their role is not.
+    """
     found: dict[Identity, Needed] = {}
     for name in names:
         for right, place in _of(config, name):
+            _note(found, right, place)
             if isinstance(right.who, Identity):
-                for one in (right, *assumed(right.who)):
-                    _note(found, one, place)
+                _note(found, assumed(right.who), place)
+    for name in dict.fromkeys(config.all[name].function for name in names):
+        function = config.functions[name]
+        role = Identity(profile=function.profile, role_arn=function.role_arn)
+        _note(found, assumed(role), dotted(("functions", name)))
     return list(found.values())
 
 
-def _note(found: dict[Identity, Needed], right: Right, place: str) -> None:
-    who = right.who
-    assert isinstance(who, Identity)  # noqa: S101 - for types
-    needed = found.setdefault(who, Needed(who))
+def _note(found: dict[Identity, Needed], right: Right | None, place: str) -> None:
+    if right is None or not isinstance(right.who, Identity):  # no right, or none of AWS's
+        return
+    needed = found.setdefault(right.who, Needed(right.who))
     needed.rights.add(right)
     if place not in needed.places:
         needed.places.append(place)

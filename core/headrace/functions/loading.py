@@ -11,9 +11,11 @@ from itertools import combinations, permutations
 from pathlib import Path
 from typing import TypeAlias
 
+from headrace import own
 from headrace.errors import ConfigError, Fault, FunctionUnavailable
 from headrace.functions import context
 from headrace.functions.function import Function
+from headrace.functions.identity import VARIABLES, Identity, variables
 from headrace.functions.importing import Located, folder_of, loaded_files, locate, module_file
 from headrace.settings import FunctionSettings
 
@@ -42,6 +44,7 @@ def load_functions(settings: _All, base: Path, region: str) -> dict[str, Functio
     faults: list[Fault] = []
     located = dict(_locate_all(settings, base, faults))
     clashing = {*_clashing_variables(settings, faults), *_clashing_modules(located, faults)}
+    clashing |= set(_clashing_identities(settings, faults))
     functions = {}
     with _restored_on_error():
         _set_environment(settings, base, region)
@@ -82,6 +85,25 @@ def _clashing_variables(settings: _All, faults: list[Fault]) -> Iterator[str]:
                 why = f"differs from functions.{other}, and functions of one process share one environment"
                 faults.append(Fault(place, f"{why}; use one value, {_APART}"))
                 yield from (name, other)
+
+
+def _clashing_identities(settings: _All, faults: list[Fault]) -> Iterator[str]:
+    """Design rule 15: what a process finds of AWS's variables, all of its functions find."""
+    if not settings:
+        return
+    other, *names = settings
+    first = Identity.of(settings[other])
+    for name in names:
+        if (mine := Identity.of(settings[name])) != first:
+            why = f"has {mine.words}, but functions.{other} has {first.words}"
+            mend = "functions with different roles need services of their own; or write the same for both"
+            faults.append(Fault(f"functions.{name}", f"{why}: {mend}"))
+            yield from (name, other)
+    for name, function in settings.items():
+        if first != Identity(None, None) and (set_too := sorted(function.environment.keys() & set(VARIABLES))):
+            why = f"says who the function is, as {first.words} does; write one of them"
+            faults.append(Fault(f"functions.{name}.environment.{set_too[0]}", why))
+            yield name
 
 
 def _clashing_modules(located: Mapping[str, Located], faults: list[Fault]) -> Iterator[str]:
@@ -134,7 +156,9 @@ def _restored_on_error() -> Iterator[None]:
 
 def _set_environment(settings: _All, base: Path, region: str) -> None:
     for function in settings.values():
-        os.environ.update({key: value for key, value in function.environment.items() if _can_be_set(key, value)})
+        own.lend({key: value for key, value in function.environment.items() if _can_be_set(key, value)})
+    for identity in dict.fromkeys(map(Identity.of, settings.values())):  # one, unless they clash
+        own.lend(variables(identity, own.environment()))
     for variable, value in _lambda_variables(settings, base, region).items():
         os.environ.setdefault(variable, value)
     time.tzset()
