@@ -92,7 +92,7 @@ UNKNOWN: Final = frozenset(
 )
 """Codes that say: whose credentials are these? Or: they were good once."""
 
-_RIGHTS = "allow these credentials to do it (README: the rights that are needed)"
+_RIGHTS = "allow these credentials to do it (`headrace iam` prints what is needed)"
 
 MENDS = {
     "NoCredentialsError": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run under a role",

@@ -14,9 +14,9 @@ import pytest
 from headrace.destination import CONFIRMED, SUCCESS, Destination, Message, Reply, Said
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.destinations import singly, tens
+from support import guarded as iam
 from support.messages import message, opening
 from support.places import KINDS, Place
-from support.queues import client_of
 from support.servers import Microburst, Ministack, aws_environment
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:f:$LATEST"
@@ -27,9 +27,6 @@ WRITES = {
     "lambda": "lambda:InvokeFunction",
     "s3": "s3:PutObject",
 }
-
-ITS_OWN = ("sqs:SendMessageBatch", "sns:PublishBatch")
-"""Actions that ministack asks for, and IAM does not know: there a batch needs the right of a single one."""
 
 pytestmark = pytest.mark.parametrize("word", list(KINDS))
 
@@ -151,19 +148,18 @@ def guarded() -> Iterator[Ministack]:
         yield server
 
 
+def allowing(*actions: str) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": [*actions], "Resource": "*"}]}
+
+
 async def user(server: Ministack, account: str) -> tuple[dict[str, Any], Any]:
     """A new user's credentials, without any right, and what allows him an action."""
-    async with client_of("iam", server.url, account) as iam:
-        await iam.create_user(UserName="shop")
-        made = (await iam.create_access_key(UserName="shop"))["AccessKey"]
+    key, secret = await iam.user(server.url, account)
 
     async def allow(*actions: str) -> None:
-        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-        async with client_of("iam", server.url, account) as iam:
-            await iam.put_user_policy(UserName="shop", PolicyName="p", PolicyDocument=json.dumps(policy))
+        await iam.allow_user(server.url, account, iam.as_ministack_reads(allowing(*actions)))
 
-    own = {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
-    return {"credentials": own}, allow
+    return {"credentials": {"access_key_id": key, "secret_access_key": secret}}, allow
 
 
 async def test_a_denial_names_the_right_that_is_missing(
@@ -182,7 +178,7 @@ async def test_a_denial_names_the_right_that_is_missing(
         where = f"{place.arn}/*" if word == "s3" else place.arn
         assert reply.reason.endswith(f"; allow {WRITES[word]} on {where}")
         assert who["credentials"]["secret_access_key"] not in reply.reason
-        await allow(*reads, WRITES[word], *ITS_OWN)
+        await allow(*reads, WRITES[word])
         assert await destination.send(messages(1)) == [CONFIRMED]
         assert numbers(await place.arrived(1)) == [1]
 
@@ -195,22 +191,10 @@ async def test_a_role_that_may_not_be_assumed_is_named(
     monkeypatch.setenv("AWS_ENDPOINT_URL", guarded.url)
     async with Place(word, guarded.url, account, tmp_path) as place:
         await place.make()
-        role = await new_role(guarded, account)
+        role = await iam.role(guarded.url, account, "writer")
+        await iam.allow_role(guarded.url, account, allowing("*"), "writer")
         async with opened(place, **who, role_arn=role) as destination:
             (reply,) = await destination.send(messages(1))
             assert reply.reason.endswith(f"; allow sts:AssumeRole on {role}")
             await allow("sts:AssumeRole")
             assert await destination.send(messages(1)) == [CONFIRMED]
-
-
-async def new_role(server: Ministack, account: str) -> str:
-    """One that everybody of the account may assume who is allowed to, and that may do everything."""
-    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    async with client_of("iam", server.url, account) as iam:
-        made = await iam.create_role(
-            RoleName="writer", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        )
-        await iam.put_role_policy(RoleName="writer", PolicyName="p", PolicyDocument=json.dumps(policy))
-    arn: str = made["Role"]["Arn"]
-    return arn

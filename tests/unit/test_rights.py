@@ -17,13 +17,14 @@ from headrace_connectors.rights import RIGHTS, lacking
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/failed.fifo"
 ARN = "arn:aws:sns:eu-central-1:123456789012:failed"
 BUS = "arn:aws:events:eu-central-1:123456789012:event-bus/orders"
+STREAM = "arn:aws:kinesis:eu-central-1:123456789012:stream/s"
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:f"
 
 
 def words() -> Iterator[str]:
     """Every text that stands alone in our source."""
     for path in Path(headrace_connectors.__file__).parent.rglob("*.py"):
-        if path.name == "rights.py":
+        if path.name in {"rights.py", "needs.py"}:  # they name what others call
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -51,6 +52,7 @@ def test_every_row_is_an_operation_of_its_service() -> None:
     [
         ("sqs", "SendMessageBatch", {"QueueUrl": QUEUE}, "sqs:SendMessage on arn:aws:sqs:r:123456789012:failed.fifo"),
         ("sqs", "ReceiveMessage", {"QueueUrl": "http://elsewhere"}, "sqs:ReceiveMessage on http://elsewhere"),
+        ("sqs", "ReceiveMessage", {"QueueUrl": "http://x:1/queue/q"}, "sqs:ReceiveMessage on arn:aws:sqs:r:*:q"),
         (
             "sqs",
             "GetQueueUrl",
@@ -64,6 +66,12 @@ def test_every_row_is_an_operation_of_its_service() -> None:
         ("events", "DescribeEventBus", {"Name": "b"}, "events:DescribeEventBus on arn:aws:events:r:*:event-bus/b"),
         ("lambda", "Invoke", {"FunctionName": FUNCTION}, f"lambda:InvokeFunction on {FUNCTION}"),
         ("kinesis", "ListShards", {"StreamName": "s"}, "kinesis:ListShards on arn:aws:kinesis:r:*:stream/s"),
+        (
+            "kinesis",
+            "DescribeStreamConsumer",
+            {"StreamARN": STREAM, "ConsumerName": "c"},
+            f"kinesis:DescribeStreamConsumer on {STREAM}/consumer/c:*",
+        ),
         ("dynamodb", "DescribeTable", {"TableName": "t"}, "dynamodb:DescribeTable on arn:aws:dynamodb:r:*:table/t"),
         ("dynamodbstreams", "GetRecords", {"ShardIterator": "i"}, "dynamodb:GetRecords"),
         ("sts", "AssumeRole", {"RoleArn": "arn:aws:iam::1:role/r"}, "sts:AssumeRole on arn:aws:iam::1:role/r"),
@@ -73,6 +81,12 @@ def test_what_is_missing_is_named(service: str, operation: str, params: dict[str
     assert lacking(service, operation, params, "r") == f"allow {said}"
 
 
+@pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
+def test_a_region_is_of_its_partition(region: str, partition: str) -> None:
+    said = lacking("kinesis", "ListShards", {"StreamName": "s"}, region)
+    assert said.endswith(f"arn:{partition}:kinesis:{region}:*:stream/s")
+
+
 def test_a_call_that_is_not_known_is_not_guessed_at() -> None:
     assert lacking("sqs", "PurgeQueue", {}) == ""
 
@@ -80,6 +94,6 @@ def test_a_call_that_is_not_known_is_not_guessed_at() -> None:
 @pytest.mark.parametrize("code", sorted(DENIED))
 def test_the_right_takes_the_place_of_the_general_mend(code: str) -> None:
     error = AwsError(code, "no")
-    assert str(error).endswith("(README: the rights that are needed)")
+    assert str(error).endswith("(`headrace iam` prints what is needed)")
     assert str(error.mended_by("allow it")) == f"{code}: no; allow it"
     assert str(error.mended_by("")) == str(error)

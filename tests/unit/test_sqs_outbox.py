@@ -85,6 +85,24 @@ async def test_every_entry_of_the_answer_is_read() -> None:
     assert [entry["ReceiptHandle"] for entry in second] == ["r1-1", "r3-1"]
 
 
+@virtual
+async def test_a_right_that_is_missing_is_said_until_it_is_there() -> None:
+    """Mutations: one that only the log tells of; a server that is away, taken for a denial; one that is never good."""
+    turns = iter([AwsError("EndpointConnectionError", "away"), AwsError("AccessDenied", "no", mend="allow it")])
+    books = Books(lambda _, params: next(turns, None) or all_done(params))
+    tending = asyncio.ensure_future(books.outbox.tend())
+    books.outbox.put(records(range(1)))
+    await asyncio.sleep(0.1)
+    assert books.outbox.denied is None
+    await asyncio.sleep(0.2)
+    denied: Any = books.outbox.denied
+    assert (denied.state, denied.reason) == ("denied", "AccessDenied: no; allow it")
+    await asyncio.sleep(5)
+    assert (books.outbox.denied, books.confirmed) == (None, ["m0"])
+    tending.cancel()
+    await asyncio.gather(tending, return_exceptions=True)
+
+
 @pytest.mark.parametrize(("lasts", "given_up"), [(10, 10), (math.inf, 30)])
 @virtual
 async def test_an_answer_without_entries_confirms_nothing(lasts: float, given_up: float) -> None:

@@ -104,6 +104,22 @@ async def test_a_failed_renewal_call_is_tried_again_and_the_clock_runs_on() -> N
 
 
 @virtual
+async def test_a_renewal_that_is_denied_says_so_until_one_is_not() -> None:
+    """Mutations: only the log tells of it; it is told for ever."""
+    turns = iter([AwsError("AccessDenied", "no", mend="allow it")])
+    kept = receipts(ScriptedClient(lambda _, params: next(turns, None) or all_done(params)))
+    receive(kept, range(1))
+    tending = asyncio.ensure_future(kept.tend())
+    await asyncio.sleep(19)
+    denied: Any = kept.denied
+    assert (denied.state, denied.reason) == ("denied", "AccessDenied: no; allow it")
+    await asyncio.sleep(5)
+    assert kept.denied is None
+    tending.cancel()
+    await asyncio.gather(tending, return_exceptions=True)
+
+
+@virtual
 async def test_an_answer_that_names_nothing_renews_nothing() -> None:
     """A truncated body comes as an empty answer. Catches: silence taken for success."""
     kept = receipts(ScriptedClient(lambda *_: {}))
