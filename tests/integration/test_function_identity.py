@@ -30,6 +30,10 @@ def note(event, context):
     with open("seen.txt", "a") as file:
         file.write(who(event, context) + chr(10))
 
+def hold(event, context):
+    with open("seen.txt", "a") as file:
+        file.write(os.environ["AWS_ACCESS_KEY_ID"] + chr(10))
+
 def often(event, context):
     with open(os.environ["AWS_CONFIG_FILE"], "a") as file:
         file.write("duration_seconds = 900")
@@ -161,3 +165,21 @@ async def test_headrace_itself_stays_who_it_is(
         assert "denied" not in done.stderr.lower()
         assert (shop.folder / "seen.txt").read_text().split() == [assumed(account)]
         assert sum(await counts(sqs, url)) == 0
+
+
+async def test_keys_that_are_written_for_handlers_are_theirs_alone(
+    shop: Project, key: Key, guarded: Ministack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutation: headrace reads its queue with them."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret)
+    async with client_of("sqs", guarded.url, key.account) as sqs:
+        url = await make_queue(sqs)
+        await send_all(sqs, url, ["a"])
+    written = {"AWS_ACCESS_KEY_ID": "theirs", "AWS_SECRET_ACCESS_KEY": "x"}
+    write(shop, "hold", key.account, {"type": "sqs", "queue_url": url}, role_arn=None, environment=written)
+    (printed,) = json.loads(shop.run("iam", "config.yaml", "--json").stdout)
+    await iam.allow_user(guarded.url, key.account, iam.as_ministack_reads(printed["policy"]))
+    done = await asyncio.to_thread(shop.run, "run", "config.yaml", "--exit-when-idle", "1")
+    assert done.returncode == 0, done.stderr
+    assert (shop.folder / "seen.txt").read_text() == "theirs\n"

@@ -41,7 +41,6 @@ class Call:
     service: str
     operation: str
     params: str
-    status: int
 
     def __getitem__(self, name: str) -> Any:
         return json.loads(self.params).get(name)
@@ -78,8 +77,8 @@ class Recorder:
         body = await request.read()
         url = URL(self._upstream + request.raw_path, encoded=True)
         headers = {name: value for name, value in request.headers.items() if name != "Transfer-Encoding"}
+        self.calls += _calls(request, body)
         async with self._session.request(request.method, url, headers=headers, data=body) as answer:
-            self.calls += _calls(request, body, answer.status)
             passed = web.StreamResponse(status=answer.status)
             for name, value in answer.headers.items():
                 if name not in {"Transfer-Encoding", "Connection"}:
@@ -92,7 +91,7 @@ class Recorder:
             return passed
 
 
-def _calls(request: web.Request, body: bytes, status: int) -> list[Call]:
+def _calls(request: web.Request, body: bytes) -> list[Call]:
     scope = _SCOPE.search(request.headers.get("Authorization", ""))
     if scope is None:
         return []
@@ -100,12 +99,12 @@ def _calls(request: web.Request, body: bytes, status: int) -> list[Call]:
     target = request.headers.get("X-Amz-Target", "")
     if target:
         service = "dynamodbstreams" if target.startswith(_STREAMS) else service
-        return [Call(key, service, target.rpartition(".")[2], body.decode() or "{}", status)]
+        return [Call(key, service, target.rpartition(".")[2], body.decode() or "{}")]
     if service in {"sns", "sts"}:
         params = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-        return [Call(key, service, params.pop("Action"), json.dumps(params), status)]
+        return [Call(key, service, params.pop("Action"), json.dumps(params))]
     for name, method, path, operation in _REST:
         if (name, method) == (service, request.method) and (found := path.fullmatch(request.path_qs.partition("?")[0])):
             params = {one: unquote(value) for one, value in found.groupdict().items()}
-            return [Call(key, service, operation, json.dumps(params), status)]
-    return [Call(key, service, f"{request.method} {request.path}", "{}", status)]
+            return [Call(key, service, operation, json.dumps(params))]
+    return [Call(key, service, f"{request.method} {request.path}", "{}")]
