@@ -11,6 +11,7 @@ from headrace_connectors.needs import needed, thing
 
 
 def rights(opening: Opening) -> Iterator[Right]:
+    """What names a consumer is a right to it and not to its stream (Service Authorization Reference)."""
     options: KinesisOptions = opening.options
     aws = options.aws(opening)
     stream = options.arn or thing(aws, "kinesis", "ListShards", StreamName=options.name)
