@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
+from headrace.right import Right
 
 if TYPE_CHECKING:
     from headrace.plugins import Opening, Probe
@@ -57,12 +58,14 @@ class Claims:
             be had.
         probe: asks the server, as that of the kind.
         check: what is wrong without asking anybody, as that of the kind.
+        rights: what it must be allowed to do to keep them, as that of the kind.
     """
 
     open: Callable[[Opening, Any], ClaimStore]
     fetch: Callable[[Opening, Any, Claim], Awaitable[bytes]]
     probe: Callable[[Opening, Any], Awaitable[Probe]]
     check: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
+    rights: Callable[[Opening, Any], Iterable[Right]] = lambda *_: ()
 
 
 def object_name(mapping: UUID, message: Message) -> str:

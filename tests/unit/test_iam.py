@@ -122,6 +122,21 @@ def test_each_identity_has_its_own(shop: Project) -> None:
     assert "orders-off" in shop.run("iam", "config.yaml", "--mapping", "off").stdout
 
 
+def test_a_claim_check_is_written_below_its_own_keys(shop: Project) -> None:
+    """Mutations: a claim check that is forgotten; the whole bucket for it."""
+    to = {
+        "destination": f"arn:aws:sqs:{ACCOUNT}:dead",
+        "claim_check": {"type": "s3", "bucket": "large", "prefix": "p/"},
+    }
+    source = {"type": "sqs", "queue_url": URL}
+    write(shop, {"orders": {"source": source, "maximum_retry_attempts": 1, "destination_config": {"on_failure": to}}})
+    (found,) = json.loads(shop.run("iam", "config.yaml", "--json").stdout)
+    assert found["for"][-1] == "mappings.orders.destination_config.on_failure.claim_check"
+    statements = found["policy"]["Statement"]
+    assert needs(statements, "RunS3") == {("s3:PutObject", "arn:aws:s3:::large/p/claims/shop/orders/*")}
+    assert needs(statements, "CheckS3") == {("s3:ListBucket", "arn:aws:s3:::large")}
+
+
 def test_the_words_stand_before_a_document_that_can_be_taken_as_it_is(shop: Project) -> None:
     """Mutation: a note that is not a comment."""
     write(shop, {"orders": {"source": {"type": "sqs", "queue_url": URL}}})

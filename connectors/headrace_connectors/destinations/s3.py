@@ -145,11 +145,16 @@ async def _probe(opening: Opening, options: S3DestinationOptions) -> Probe:
     return Probe(values={"bucket": options.bucket})
 
 
-def _rights(opening: Opening, options: S3DestinationOptions) -> Iterator[Right]:
+def _rights(opening: Opening, options: S3DestinationOptions, keys: str = "*") -> Iterator[Right]:
+    """To write *keys* below its prefix."""
     aws = options.aws(opening)
     bucket = thing(aws, "s3", "HeadBucket", Bucket=options.bucket)
-    yield from needed(aws, "s3", ("PutObject",), f"{bucket}/{options.prefix}*")
+    yield from needed(aws, "s3", ("PutObject",), f"{bucket}/{options.prefix}{keys}")
     yield from needed(aws, "s3", ("HeadBucket",), bucket, Need.CHECK)
+
+
+def _rights_of_claims(opening: Opening, options: S3DestinationOptions) -> Iterator[Right]:
+    return _rights(opening, options, f"{CLAIMS}/{opening.service}/{opening.mapping}/*")
 
 
 s3 = DestinationKind(
@@ -162,6 +167,6 @@ s3 = DestinationKind(
     text_form="a bucket's ARN",
     payload=Payload.TEXT,
     limit=S3,
-    claims=Claims(open=S3Claims, fetch=fetch, probe=_probe),
+    claims=Claims(open=S3Claims, fetch=fetch, probe=_probe, rights=_rights_of_claims),
     rights=_rights,
 )

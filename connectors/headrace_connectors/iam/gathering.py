@@ -53,10 +53,11 @@ def _of(config: Config, name: str) -> Iterator[tuple[Right, str]]:
     opening = config.opening(name)
     for right in config.all[name].connector.rights(opening):
         yield right, dotted(("mappings", name, "source"))
-    for to in opening.destinations:
-        place = _place(name, to.path)
-        for right in to.kind.rights(opening, to.options):
-            yield right, place
+    rights = [(to, to.kind.rights(opening, to.options)) for to in opening.destinations]
+    rights += [(to, to.kind.claims.rights(opening, to.options)) for to in opening.claim_checks if to.kind.claims]
+    for to, those in rights:
+        for right in those:
+            yield right, _place(name, to.path)
 
 
 def _place(mapping: str, path: str) -> str:
