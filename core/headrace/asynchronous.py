@@ -13,6 +13,7 @@ from headrace.calls import Call, Taken
 from headrace.errors import LedgerError
 from headrace.invocations import TRAITS
 from headrace.ledger import Ledger
+from headrace.masking import WHOLE
 from headrace.model import Condition, Event, Record
 from headrace.plugins import Connector, Opening, Probe
 from headrace.queued import Queued
@@ -131,4 +132,5 @@ invocations = Connector(
     asynchronous=True,
     addresses=lambda opening: [opening.mapping],
     hops=_hops,
+    masking=WHOLE,
 )

@@ -13,12 +13,20 @@ from headrace.invocations import InvocationLane
 from headrace.model import Answer, Event, Failure, Lane, Order, Record, Source, Unreadable
 from headrace.once import Once
 from headrace.plugins import Opening
+from headrace.redaction import Redaction
 from headrace.settling import Outcome
 from headrace.verdict import UNREADABLE, Rules, judge
 
 
-def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane, once: Once | None = None) -> Attempt:
-    """How the records of *lane* are tried.
+def attempt_of(
+    opening: Opening,
+    function: Function,
+    source: Source,
+    lane: Lane,
+    once: Once | None = None,
+    redaction: Redaction | None = None,
+) -> Attempt:
+    """How the records of *lane* are tried; what went wrong is told as *redaction* has it.
 
     A handler is not begun once another owner's attempt could run beside it: that of the lane, or of the records where
     each has a time of its own and their order, or a call that is made once, hangs on it. Nor when a key that is to be
@@ -51,11 +59,15 @@ def attempt_of(opening: Opening, function: Function, source: Source, lane: Lane,
             if any(isinstance(record, Unreadable) for record in records):
                 return Outcome(Answer(request_id="", duration=0.0), UNREADABLE)
             log.exception("batch.unrenderable", lane=lane.name, ids=[record.id for record in records[:10]])
-            answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=repr(error)))
+            why = repr(error) if redaction is None else type(error).__name__
+            answer = Answer(request_id="", duration=0.0, failure=Failure(type="Unrenderable", message=why))
         else:
             answer = await function.call(event, delivery, partial(until, records), request_id=request_id)
+        outcome = Outcome(answer, judge(answer, (record.id for record in records), rules))
+        if redaction is not None:
+            outcome = redaction.outcome(records, outcome, lambda said: judge(said, [one.id for one in records], rules))
         if calls and not answer.lapsed:
-            calls.heard(records, answer)
-        return Outcome(answer, judge(answer, (record.id for record in records), rules))
+            calls.heard(records, outcome.answer)
+        return outcome
 
     return attempt

@@ -43,7 +43,7 @@ def failure_record(
     payload: str | Event | None = None,
     ours: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The record of *gone*, with *payload* if there is one; *full* adds what the error was, and what is *ours*.
+    """The record of *gone*, with *payload* and what is *ours* if there is any; *full* adds what the error was.
 
     `approximateInvokeCount` is the source's own count where it has one. `responseContext` is left out where the records
     expired, even if the function ran, and its `functionError` is null where the answer named the failures.
@@ -61,11 +61,13 @@ def failure_record(
         "timestamp": iso(gone.at),
         origin.block: origin.info,
         **({} if payload is None else {"payload": payload}),
-        **({"headrace": ours} if full and ours is not None else {}),
+        **({} if ours is None else {"headrace": ours}),
     }
 
 
-def invocation_record(gone: Outgoing, event: Event | None, *, function_arn: str, request_id: str) -> dict[str, Any]:
+def invocation_record(
+    gone: Outgoing, event: Event | str | None, *, function_arn: str, request_id: str
+) -> dict[str, Any]:
     """The record of an invocation that succeeded, or of one that was given up, as recorded on AWS (lambda-semantics 8).
 
     Unlike that of a mapping's records it has the event, and how the last call ended also where its age is why.

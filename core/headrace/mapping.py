@@ -13,15 +13,18 @@ from headrace.delivery import Work
 from headrace.destination import Destination
 from headrace.doing import Words
 from headrace.ending import cancelled
+from headrace.errors import HeadraceError
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.idempotency import idempotency_of, once_in
+from headrace.masking import read_path
 from headrace.model import Condition, Keep, Lane, LooksAhead, Record, Source, Unreadable
-from headrace.observe import Tally
+from headrace.observe import Discreet, Tally
 from headrace.pausing import FINISHING, Pause
 from headrace.pipeline import End, Ending, Pipeline
 from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
+from headrace.redaction import Redaction
 from headrace.retry import again
 from headrace.sharded import ShardedSource
 from headrace.sharing import LEFT_ALONE, PAUSED
@@ -88,9 +91,10 @@ class Mapping:
         self.tallies: dict[str, Tally] = {}
         self.lanes: dict[str, RunningLane] = {}
         self.report = Report()
-        self._connector, self._log = connector, opening.log
+        redacts = bool(opening.settings.redact)
+        self._connector, self._log = connector, Discreet(opening.log) if redacts else opening.log
         still_runs = partial(function.still_runs, self.name)
-        self._opening = replace(opening, tally=self._tally, words=self._words, still_runs=still_runs)
+        self._opening = replace(opening, log=self._log, tally=self._tally, words=self._words, still_runs=still_runs)
         self._wanted = connector.keep(opening)
         self._idempotency = idempotency_of(connector, self._opening)
         self._source: Source | None = None
@@ -232,7 +236,8 @@ class Mapping:
 
     def _say_failed(self, error: Exception) -> None:
         """What nobody expected is told every time, with where it came from."""
-        reason = f"{type(error).__name__}: {error}"
+        ours = isinstance(error, (HeadraceError, OSError)) or not self._opening.settings.redact
+        reason = f"{type(error).__name__}: {error}" if ours else type(error).__name__  # it may quote a record
         self._problem = Condition("failed", reason, self._opening.clock.wall())
         self._log.error("mapping.failed", error=reason, exc_info=error)
 
@@ -240,6 +245,7 @@ class Mapping:
         async for lane in source.lanes():
             plan = plan_of(self._opening.settings, lane.traits)
             plan = plan if lane.care is None else plan.careful()
+            redaction = self._redaction(source)
             telling = Telling(
                 connector=self._connector,
                 opening=self._opening,
@@ -248,13 +254,14 @@ class Mapping:
                 lane=lane,
                 opened=self._destinations,
                 claims=self._claims,
+                redaction=redaction,
             )
             stopping = asyncio.Event()
             once = once_in(self._idempotency, source, lane, stopping)
             work = Work(
                 lane=lane,
                 plan=plan,
-                attempt=attempt_of(self._opening, self.function, source, lane, once),
+                attempt=attempt_of(self._opening, self.function, source, lane, once, redaction),
                 once=once,
                 stopping=stopping,
                 tumbling=self._tumbling(source, lane),
@@ -309,6 +316,18 @@ class Mapping:
                 return True
 
         return keep if tests else None
+
+    def _redaction(self, source: Source) -> Redaction | None:
+        opening, masking = self._opening, self._connector.masking_of(self._opening.options)
+        if not opening.settings.redact or masking is None:
+            return None
+        return Redaction(
+            paths=[read_path(one) for one in opening.settings.redact],
+            masking=masking,
+            render=source.render,
+            log=opening.log,
+            windowed=bool(opening.settings.tumbling_window_in_seconds),
+        )
 
     def _tumbling(self, source: Source, lane: Lane) -> Tumbling | None:
         seconds = self._opening.settings.tumbling_window_in_seconds

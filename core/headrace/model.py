@@ -63,8 +63,8 @@ class Record:
 class Unreadable(Record):
     """A record that no event can show, and why: it is given up when it would be tried, and those beside it go on.
 
-    Every render fails on its `raw`, which is how it is found. `of` is what its source has of it: `Source.origin` makes
-    the payload of it, as all that is left.
+    Every render fails on its `raw`, which is how it is found; `why` quotes nothing of it. `of` is what its source has
+    of it: `Source.origin` makes the payload of it, as all that is left.
     """
 
     __slots__ = ("of", "why")

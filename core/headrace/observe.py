@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import traceback
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Literal, TextIO, TypeAlias, cast
@@ -49,6 +50,38 @@ class _CurrentStderr(io.TextIOBase):
 
     def flush(self) -> None:
         sys.stderr.flush()
+
+
+class Discreet:
+    """A logger that says of an exception what it is and where, not its text: that may quote a record."""
+
+    def __init__(self, told: Log) -> None:
+        self._told = told
+
+    def bind(self, **bound: object) -> Discreet:
+        return Discreet(self._told.bind(**bound))
+
+    def debug(self, event: str, **context: Any) -> None:
+        self._told.debug(event, **_wordless(context))
+
+    def info(self, event: str, **context: Any) -> None:
+        self._told.info(event, **_wordless(context))
+
+    def warning(self, event: str, **context: Any) -> None:
+        self._told.warning(event, **_wordless(context))
+
+    def error(self, event: str, **context: Any) -> None:
+        self._told.error(event, **_wordless(context))
+
+    def exception(self, event: str, **context: Any) -> None:
+        self.error(event, **{"exc_info": sys.exception(), **context})
+
+
+def _wordless(context: dict[str, Any]) -> dict[str, Any]:
+    error = context.pop("exc_info", None)
+    if not isinstance(error, BaseException):
+        return context
+    return {"error": type(error).__name__, "stack": traceback.format_tb(error.__traceback__), **context}
 
 
 class Histogram:

@@ -25,6 +25,7 @@ class Outlet:
         apart: one message for each record (queues), or one for all that leave together (logs).
         payload: how the records themselves go.
         singly: the destination is sent each record of a log by itself, too.
+        discreet: an error of writing is told by its type: its text may quote a record.
         whole: what is too large goes without its payload, but is never taken apart: it is of one invocation.
         claims: keeps whole what is too large; None: nobody does.
     """
@@ -35,6 +36,7 @@ class Outlet:
     payload: Payload
     log: Log
     singly: bool = False
+    discreet: bool = False
     whole: bool = False
     claims: ClaimStore | None = None
 
@@ -122,7 +124,8 @@ class Outlet:
         try:
             return self.write(piece, payload, apart=self.apart, instead=instead)
         except Exception as error:  # noqa: BLE001 - a record of odd shape stays where it is; the lane goes on
-            return Reply(Said.REFUSED, f"no record can be made of it: {error!r}")
+            why = type(error).__name__ if self.discreet else repr(error)
+            return Reply(Said.REFUSED, f"no record can be made of it: {why}")
 
     async def _send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         if not messages:

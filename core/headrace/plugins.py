@@ -21,6 +21,7 @@ from headrace.filters import View
 from headrace.leases import Leases
 from headrace.ledger import Ledger, LedgerKind, LedgerOpening
 from headrace.mailbox import MailboxKind, Recall
+from headrace.masking import Masking
 from headrace.memory import open_memory
 from headrace.model import Keep, Record, Source, Traits
 from headrace.observe import Log, Tally
@@ -40,6 +41,8 @@ _LEDGERS: Mapping[str, LedgerKind] = {
 GROUP = "headrace.catalogs"
 """The entry-point group; each entry names a `Catalog`."""
 
+
+NO_MASKING = "this source's events are not known well enough to hide a part of them"
 
 NO_VIEW = "this source shows nothing of its records to filters and keys"
 
@@ -131,6 +134,7 @@ class Connector:
         warn: legal but dangerous, same form.
         view: what filters see of a record, or a function that tells it from the options; without it `filter_criteria`
             and `idempotency` are refused.
+        masking: how *** is put into its events, where it has no view that says so; with neither, `redact` is refused.
         probe: asks the server; never raises for what the server says, but returns it.
         open: the running source; or
         shards: the stream, where the source is a sharded log: core leases its shards, and asks them as a source.
@@ -162,6 +166,7 @@ class Connector:
     warn: Callable[[Opening], Iterable[Fault]] = lambda _: ()
     keep: Callable[[Opening], Keep | None] = lambda _: None
     view: View | Callable[[Any], View] | None = None
+    masking: Masking | None = None
     seek: Callable[[Opening, Target, str | None], Awaitable[Sequence[Moved]]] | None = None
     unseekable: str = ""
     in_ledger: bool = False
@@ -183,9 +188,17 @@ class Connector:
         if self.view is None:
             object.__setattr__(self, "refuses", {"filter_criteria": NO_VIEW, "idempotency": NO_VIEW, **self.refuses})
 
+        if self.masking is None and (self.view is None or (isinstance(self.view, View) and self.view.masking is None)):
+            object.__setattr__(self, "refuses", {"redact": NO_MASKING, **self.refuses})
+
     def view_of(self, options: Any) -> View | None:
         """What filters see of a record of the source that *options* mean."""
         return self.view if self.view is None or isinstance(self.view, View) else self.view(options)
+
+    def masking_of(self, options: Any) -> Masking | None:
+        """How *** is put into events of the source that *options* mean."""
+        view = self.view_of(options)
+        return self.masking if view is None else view.masking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ class PollerOptions(TypedDict, total=False):
     maximum_retry_attempts: int
     destination_config: dict[str, Any]
     failure_payload: str
+    redact: list[str]
 
 
 class Poller:

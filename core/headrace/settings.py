@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from headrace.jmes import compiled
+from headrace.masking import read_path
 from headrace.times import duration, unix
 
 Count = Annotated[int, Field(strict=True)]
@@ -188,6 +189,14 @@ class DestinationConfig(Settings):
     )
 
 
+def _path(path: str) -> str:
+    read_path(path)
+    return path
+
+
+Redact: TypeAlias = Annotated[list[Annotated[str, AfterValidator(_path)]], Field(max_length=100)]
+
+
 class EventInvokeConfig(Settings):
     """How asynchronous invocations of a function are made, as Lambda's PutFunctionEventInvokeConfig has it."""
 
@@ -199,6 +208,9 @@ class EventInvokeConfig(Settings):
         Backoff(initial=60, maximum=120), description="Our own: Lambda waits one minute, and then two."
     )
     destination_config: DestinationConfig | None = Field(None, description="Where the results are told.")
+    redact: Redact | None = Field(
+        None, description="Our own: paths into the event that no destination, log or state shows: customer.*.email."
+    )
 
 
 class DeadLetterConfig(Settings):
@@ -323,7 +335,11 @@ class MappingSettings(Settings):
     idempotency: Idempotency | None = Field(
         None, description="Which records count as one: the first is run, and the others are settled when it succeeded."
     )
-    redact: Any = Field(None, description="What is left out of failure records and logs.")
+    redact: Redact | None = Field(
+        None,
+        description="Paths into a record, as filters see it, that no destination, log or state shows: "
+        "body.card.number, body.items.*.email.",
+    )
     failure_payload: Literal["metadata", "full"] | None = Field(
         None,
         description="What a failure record holds: where its records are (logs' default, as on AWS), or the records and "

@@ -14,6 +14,7 @@ from headrace.model import Keep, Lane, Record, Source
 from headrace.outlet import Outlet
 from headrace.outlets import Outlets, Way
 from headrace.plugins import Connector, Destined, Opening, Route, Routing
+from headrace.redaction import Redaction
 from headrace.settling import Sender, no_destination
 from headrace.writing import About, DeadLetters, FailureRecords, InvocationRecords, Writer
 
@@ -29,6 +30,7 @@ class Telling:
     lane: Lane
     opened: Mapping[object, Destination]
     claims: Mapping[object, ClaimStore]
+    redaction: Redaction | None = None
     about: About = field(init=False)
 
     def __post_init__(self) -> None:
@@ -39,6 +41,7 @@ class Telling:
             function=self.function.name,
             function_arn=self.function.arn,
             version=self.function.version,
+            redaction=self.redaction,
             hops=self.connector.hops,
         )
         object.__setattr__(self, "about", about)
@@ -78,6 +81,7 @@ class Telling:
             apart=self.lane.traits.redelivers,
             payload=to.kind.payload or (Payload.OBJECT if full else Payload.OMITTED),
             log=self.opening.log,
+            discreet=self.redaction is not None,
             singly=to.kind.singly,
             claims=claims,
         )
@@ -90,6 +94,7 @@ class Telling:
             apart=False,
             payload=Payload.OBJECT,
             log=self.opening.log,
+            discreet=self.redaction is not None,
             whole=True,
             claims=claims,
         )
@@ -99,8 +104,15 @@ class Telling:
         if to is None or not isinstance(self.lane, InvocationLane):
             return []
         writes = DeadLetters(about=self.about, render=self.source.render, request_id=self.lane.request_id)
-        opened = self.opened[to.key]
-        return [Outlet(destination=opened, write=writes, apart=True, payload=Payload.OBJECT, log=self.opening.log)]
+        outlet = Outlet(
+            destination=self.opened[to.key],
+            write=writes,
+            apart=True,
+            payload=Payload.OBJECT,
+            log=self.opening.log,
+            discreet=self.redaction is not None,
+        )
+        return [outlet]
 
     def _way(self, route: Route, outlets: list[Outlet]) -> Way:
         return Way(outlets=outlets, classes=route.classes, wanted=self._wanted(route))

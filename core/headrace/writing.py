@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeAlias
 
 from headrace import failure
 from headrace.classes import classify
 from headrace.destination import Message, Payload
+from headrace.masking import MASK
 from headrace.model import Event, Origin, Record
+from headrace.redaction import Redacted, Redaction
 from headrace.settling import Outgoing
 
 FindOrigin: TypeAlias = Callable[[str, Sequence[Record]], Origin]
@@ -35,7 +37,8 @@ class Writer(Protocol):
 class About:
     """Whose records they are: what a failure record that can be replayed says of them.
 
-    `version` is the handler's, `hops` how many functions their content has come through on its way to this one.
+    `version` is the handler's, `redaction` what is hidden of them, `hops` how many functions their content has come
+    through on its way to this one.
     """
 
     service: str
@@ -44,6 +47,7 @@ class About:
     function: str
     function_arn: str
     version: str
+    redaction: Redaction | None = None
     hops: Hops = lambda _: 0
 
     @property
@@ -54,6 +58,10 @@ class About:
     def key(self, lane: str, id: str) -> str:  # noqa: A002 - the record's word
         """What names a record for ever: the same when it comes again."""
         return f"{self.service}/{self.mapping}/{lane}/{id}"
+
+    def shown(self, gone: Outgoing, render: Render) -> Redacted:
+        """The records as they may leave, by their source's *render*."""
+        return Redacted(render(gone.records)) if self.redaction is None else self.redaction.of(gone.records)
 
     def block(self, gone: Outgoing) -> dict[str, Any]:
         """What goes with a full failure record."""
@@ -70,10 +78,13 @@ class About:
         }
 
     def message(self, gone: Outgoing, body: bytes, name: str, **more: Any) -> Message:
-        """*body* on its way."""
+        """*body* on its way. A key that is hidden orders nothing there."""
+        hidden = self.redaction is not None and self.redaction.hides_key
+        if hidden:
+            more.pop("source_key", None)
         return Message(
             id=name,
-            key=gone.records[0].key,
+            key=None if hidden else gone.records[0].key,
             body=body,
             lane=gone.lane,
             at=gone.at,
@@ -99,23 +110,40 @@ class FailureRecords:
     form: Form = lambda record: record
 
     def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, instead: Instead = NOTHING) -> Message:
-        origin = self.origin(piece.lane, piece.records)
+        origin = self._origin(piece)
+        shown = None if payload is Payload.OMITTED else self._shown(piece, origin)
         record = failure.failure_record(
             piece,
             origin,
             function_arn=self.about.function_arn,
             full=self.full,
-            payload=self._payload(piece, origin, payload),
-            ours=self.about.block(piece) if self.full else None,
+            payload=_in_form(shown.event, payload) if shown else None,
+            ours=self._ours(piece, shown),
         )
         body = failure.to_json(self.form({**record, **instead}))
         return self.about.message(piece, body, failure.name_of(piece, apart=apart), source_key=origin.key)
 
-    def _payload(self, piece: Outgoing, origin: Origin, form: Payload) -> str | Event | None:
-        if form is Payload.OMITTED:
-            return None
-        event = self.render(piece.records) if origin.payload is None else origin.payload
-        return failure.to_json(event).decode() if form is Payload.TEXT else event
+    def _origin(self, piece: Outgoing) -> Origin:
+        origin, redaction = self.origin(piece.lane, piece.records), self.about.redaction
+        if redaction is None or not redaction.hides_key:
+            return origin
+        key = piece.records[0].key
+        return replace(origin, info={name: MASK if one == key else one for name, one in origin.info.items()})
+
+    def _shown(self, piece: Outgoing, origin: Origin) -> Redacted:
+        """What is redacted goes in the shape that paths are of, even where the source has another at hand."""
+        if origin.payload is None or self.about.redaction is not None:
+            return self.about.shown(piece, self.render)
+        return Redacted(origin.payload)
+
+    def _ours(self, piece: Outgoing, shown: Redacted | None) -> dict[str, Any] | None:
+        """A payload of which something is missing says so, even where nothing else of ours is asked for."""
+        missing = {"payloadRedacted": list(shown.paths)} if shown and shown.paths else {}
+        return {**(self.about.block(piece) if self.full else {}), **missing} or None
+
+
+def _in_form(event: Event | str, form: Payload) -> Event | str:
+    return failure.to_json(event).decode() if form is Payload.TEXT else event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +158,16 @@ class InvocationRecords:
     request_id: RequestId | None = None
 
     def __call__(self, piece: Outgoing, payload: Payload, *, apart: bool, instead: Instead = NOTHING) -> Message:
+        shown = None if payload is Payload.OMITTED else self.about.shown(piece, self.render)
         record = failure.invocation_record(
             piece,
-            None if payload is Payload.OMITTED else self.render(piece.records),
+            shown.event if shown else None,
             function_arn=self.about.qualified,
             request_id=piece.request_id if self.request_id is None else self.request_id(piece.records),
         )
+        returned = piece.outcome is not None and piece.outcome.answer.failure is None  # an error is clean already
+        if shown and returned and self.about.redaction is not None:
+            record["responsePayload"] = self.about.redaction.answered(shown.secrets, record["responsePayload"])
         if payload is Payload.OMITTED:
             record = {key: one for key, one in record.items() if key not in {"requestPayload", "responsePayload"}}
             record |= instead
@@ -164,7 +196,7 @@ class DeadLetters:
         request_id = self.request_id(piece.records)
         return self.about.message(
             piece,
-            failure.to_json(self.render(piece.records)),
+            failure.to_json(self.about.shown(piece, self.render).event),
             f"{failure.name_of(piece, apart=apart)}-dead",
             asynchronous=True,
             attributes=failure.dead_letter_attributes(piece, request_id),

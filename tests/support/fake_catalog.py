@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from headrace.errors import Fault
 from headrace.filters import View
+from headrace.masking import WHOLE
 from headrace.model import Order, Source, Traits
 from headrace.plugins import Catalog, Connector, Opening, Probe
 from headrace.settings import Settings
@@ -81,6 +82,7 @@ def _view(payload: str, *, plain: bool = True) -> View:
         fields=lambda _, record: {"id": record.id},
         keys=frozenset({"id"}),
         plain=plain,
+        masking=WHOLE,
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from headrace import config
 from headrace.config import explain
 from headrace.errors import ConfigError
-from headrace.plugins import NO_VIEW, Catalog, Connector
+from headrace.plugins import NO_MASKING, NO_VIEW, Catalog, Connector
 from headrace.settings import Settings
 from headrace_connectors import SqsPoller
 from support.fake_catalog import CATALOG, LOG, QUEUE, LogOptions, write
@@ -167,11 +167,11 @@ def test_patterns_are_held_against_the_view_that_the_options_ask_for():
     assert len(broken) == 1, "what it is shown as is in doubt"
 
 
-def test_a_source_without_a_view_refuses_filters():
+def test_a_source_without_a_view_refuses_filters_and_redaction():
     async def probe(_: Any) -> Any: ...
 
     blind = Connector(type="x", summary="", options=Settings, traits=QUEUE.traits, open=QUEUE.open, probe=probe)
-    assert blind.refuses == {"filter_criteria": NO_VIEW, "idempotency": NO_VIEW}
+    assert blind.refuses == {"filter_criteria": NO_VIEW, "idempotency": NO_VIEW, "redact": NO_MASKING}
     assert "filter_criteria" not in LOG.refuses
 
 

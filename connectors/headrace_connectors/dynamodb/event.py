@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from headrace.filters import View
+from headrace.masking import MASK, Mask, Masking
 from headrace.model import Event, Record
 
 VERSION = "1.1"
@@ -89,6 +90,22 @@ def render(records: Sequence[Record]) -> Event:
     return {"Records": orjson.loads(orjson.dumps([record.raw for record in records]))}
 
 
+TYPES = frozenset({"S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "M", "L"})
+"""Of attribute values, which stand round them."""
+
+
+def masked(event: Event, mask: Mask) -> Event:
+    """*event* without what *mask* hides; an attribute that is hidden is a text."""
+    for shown in event["Records"]:
+        mask.fields(shown, stand_in=_hidden, typed=TYPES)
+    return event
+
+
+def _hidden(value: Any) -> tuple[Any, Any]:
+    is_typed = isinstance(value, dict) and len(value) == 1 and value.keys() <= TYPES
+    return {"S": MASK} if is_typed else MASK, value
+
+
 VIEW = View(
     record="DynamoDB stream record",
     payload="dynamodb",
@@ -98,5 +115,10 @@ VIEW = View(
         {"eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "eventSourceARN", "userIdentity"}
     ),
     plain=False,
+    masking=Masking(
+        mask=masked,
+        fixed=frozenset({"eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "eventSourceARN"}),
+        key="dynamodb.Keys",
+    ),
 )
 """A record as in the event, with the types of its values: `dynamodb` is JSON as it is (lambda-semantics 7.2)."""

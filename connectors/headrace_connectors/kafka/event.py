@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from headrace.filters import Mismatch, View
+from headrace.masking import MASK, Mask, Masking
 from headrace.model import Event, Record
 from headrace_connectors.kafka.message import Message
 
@@ -168,6 +169,26 @@ def identify(identifier: object) -> str | None:
     return None
 
 
+def masked(event: Event, mask: Mask) -> Event:
+    """*event* without what *mask* hides: bytes stay base64, and lists of bytes in headers."""
+    for several in event["records"].values():
+        for shown in several:
+            mask.fields(shown, only="headers", stand_in=_header_hidden)
+            if "key" in shown:
+                mask.fields(shown, only="key", stand_in=lambda key: (_HIDDEN, key))
+            shown["value"] = mask.base64("value", shown["value"])
+    return event
+
+
+def _header_hidden(value: Any) -> tuple[Any, Any]:
+    """A header's value; all else of headers as text."""
+    is_bytes = isinstance(value, list) and all(type(one) is int for one in value)
+    return list(MASK.encode()) if is_bytes else MASK, value
+
+
+_HIDDEN: Final = b2a_base64(MASK.encode(), newline=False).decode()
+
+
 VIEW = View(
     record="Kafka message",
     payload="value",
@@ -175,6 +196,11 @@ VIEW = View(
     fields=lambda render, record: next(iter(render([record])["records"].values()))[0],
     keys=frozenset({"topic", "partition", "offset", "timestamp", "timestampType", "key", "headers"}),
     mismatch=Mismatch.PASS,
+    masking=Masking(
+        mask=masked,
+        fixed=frozenset({"topic", "partition", "offset", "timestamp", "timestampType"}),
+        key="key",
+    ),
 )
 """A message as in the event, with its value decoded, and parsed where it is JSON.
 

@@ -38,7 +38,6 @@ LATER = "is not built yet for Kafka; take it out until it is (nothing is accepte
 REFUSES: Final[Mapping[str, str]] = {
     "scaling_config": "a partition's batches go in order: set parallelization_factor for several at once",
     "tumbling_window_in_seconds": "a window's state has no place beside an offset; AWS has windows for streams only",
-    "redact": LATER,
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from headrace.filters import View
+from headrace.masking import Mask, Masking
 from headrace.model import Event, Record
 from headrace_connectors.kinesis.position import arrival
 
@@ -78,6 +79,15 @@ def render(records: Sequence[Record], *, arn: str, region: str) -> Event:
     return {"Records": shown}
 
 
+def masked(event: Event, mask: Mask) -> Event:
+    """*event* without what *mask* hides."""
+    for shown in event["Records"]:
+        kinesis = shown["kinesis"]
+        mask.fields(kinesis, but=("data",))
+        kinesis["data"] = mask.base64("data", kinesis["data"])
+    return event
+
+
 _OF_RECORD = frozenset({"kinesisSchemaVersion", "partitionKey", "sequenceNumber", "approximateArrivalTimestamp"})
 _OF_EVENT = frozenset(
     {"eventSource", "eventVersion", "eventID", "eventName", "invokeIdentityArn", "awsRegion", "eventSourceARN"}
@@ -90,6 +100,11 @@ VIEW = View(
     fields=lambda render, record: _fields(render([record])["Records"][0]),
     keys=_OF_RECORD | _OF_EVENT,
     plain=False,
+    masking=Masking(
+        mask=masked,
+        fixed=_OF_EVENT | (_OF_RECORD - {"partitionKey"}),
+        key="partitionKey",
+    ),
 )
 """What stands within `kinesis` stands at the top; the data decoded, and parsed where it is JSON."""
 

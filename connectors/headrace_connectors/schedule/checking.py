@@ -44,7 +44,6 @@ REFUSES: Mapping[str, str] = {
     "starting_position_timestamp": "a schedule begins when it is first run; source.start_date says when it may fire",
     "failure_payload": "the record of an invocation always has its event",
     "idempotency": "an occurrence is queued once, and its event's id is the same at every attempt; take it out",
-    "redact": "is not built yet; take it out",
 }
 
 NAME: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")

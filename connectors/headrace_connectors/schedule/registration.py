@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from headrace.invocations import TRAITS
+from headrace.masking import WHOLE
 from headrace.plugins import Connector, Opening, Probe
 from headrace_connectors.schedule.checking import DEFAULTS, REFUSES, check, warn
 from headrace_connectors.schedule.definition import Parse
@@ -36,6 +37,7 @@ def read_by(parse: Parse) -> Connector:
         in_ledger=True,
         asynchronous=True,
         remembers=partial(rows, parse=parse),
+        masking=WHOLE,
     )
 
 

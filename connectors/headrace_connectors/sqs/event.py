@@ -6,14 +6,17 @@ The event is field for field what was recorded on AWS (lambda-semantics 3.1).
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
 
 from headrace.filters import View
+from headrace.masking import MASK, Mask, Masking
 from headrace.model import Event, Record
 from headrace_connectors.attributes import HOPS, counted
+from headrace_connectors.sqs import digests
 from headrace_connectors.sqs.unwrap import ENVELOPES, ORIGINAL, Kind, unwrap
 
 ADDED_BYTES = 512
@@ -123,6 +126,46 @@ def hops(records: Sequence[Record]) -> int:
     return max([counted(one[HOPS].get("StringValue")) for one in attributes if HOPS in one], default=0)
 
 
+def masked(event: Event, mask: Mask) -> Event:
+    """*event* without what *mask* hides. Its digests are of what is left: a short secret can be guessed from one."""
+    for shown in event["Records"]:
+        body = mask.text("body", shown["body"])
+        attributes = shown["attributes"]
+        if attributes.get("MessageDeduplicationId") == _sha256(shown["body"]):  # as queues with content-based ones do
+            attributes["MessageDeduplicationId"] = _sha256(body)
+        if mask.touches("messageAttributes") and shown["messageAttributes"]:
+            mask.fields(shown, only="messageAttributes", stand_in=_attribute_hidden)
+            shown["md5OfMessageAttributes"] = digests.of_attributes(_as_sent(shown["messageAttributes"]))
+        mask.fields(shown, but=("body", "messageAttributes"))
+        if body != shown["body"]:
+            shown["body"], shown["md5OfBody"] = body, digests.of_body(body)
+    return event
+
+
+def _attribute_hidden(value: Any) -> tuple[Any, Any]:
+    """An attribute, or all of them, in the shape that they have."""
+    match value:
+        case {"dataType": str()}:
+            secret = {name: one for name, one in value.items() if name != "dataType"}
+            return _attribute({"StringValue": MASK, "DataType": "String"}), secret
+        case dict() if all(isinstance(one, dict) for one in value.values()):
+            hidden = {name: _attribute_hidden(one) for name, one in value.items()}
+            return {name: one for name, (one, _) in hidden.items()}, [secret for _, secret in hidden.values()]
+    return MASK, value
+
+
+def _as_sent(shown: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Attributes as ReceiveMessage names them; a hidden part of one counts as its text."""
+    return {
+        name: {"DataType": str(one["dataType"]), "StringValue": str(one.get("stringValue", one.get("binaryValue", "")))}
+        for name, one in shown.items()
+    }
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
 VIEW = View(
     record="SQS message",
     payload="body",
@@ -141,6 +184,11 @@ VIEW = View(
             "awsRegion",
             "envelopes",
         ]
+    ),
+    masking=Masking(
+        mask=masked,
+        fixed=frozenset(["messageId", "eventSource", "eventSourceARN", "awsRegion"]),
+        key="attributes.MessageGroupId",
     ),
 )
 """A message as in the event; the body parsed when the pattern's is an object (lambda-semantics 7)."""

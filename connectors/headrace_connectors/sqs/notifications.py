@@ -10,7 +10,7 @@ import json
 from typing import Any
 from urllib.parse import unquote_plus
 
-from headrace_connectors.sqs.jsontext import Place, items, members, replaced, root
+from headrace.jsontext import Place, items, members, replaced, root
 
 URL_ENCODED_KEY = "urlEncodedKey"
 """What stands behind a decoded key: the key as S3 wrote it."""

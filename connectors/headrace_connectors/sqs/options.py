@@ -27,7 +27,6 @@ REFUSES: dict[str, str] = {
     "function_response_types: [ReportBatchItemFailures]",
     "maximum_record_age_in_seconds": "SQS drops messages by itself after the queue's MessageRetentionPeriod",
     "tumbling_window_in_seconds": "windows need ordered records: a Kinesis or DynamoDB stream",
-    "redact": LATER,
 }
 
 

@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from headrace.jsontext import members, parse, root
 from headrace_connectors.sqs import digests
-from headrace_connectors.sqs.jsontext import members, parse, root
 from headrace_connectors.sqs.notifications import bucket_of_test_event, with_plain_keys
 
 Kind: TypeAlias = Literal["sns", "s3", "eventbridge"]

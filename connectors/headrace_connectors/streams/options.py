@@ -22,7 +22,6 @@ DEFAULTS: Mapping[str, object] = {
 
 REFUSES: Mapping[str, str] = {
     "scaling_config": "a shard's batches go in order: set parallelization_factor for several at once",
-    "redact": LATER,
 }
 
 NO_POSITION = (

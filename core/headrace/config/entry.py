@@ -12,6 +12,7 @@ from headrace.config.effective import effective
 from headrace.config.patterns import Patterns, sound_filters
 from headrace.config.places import dotted, printable
 from headrace.config.queues import Queue
+from headrace.config.redacted import REDACT, check_paths
 from headrace.config.routes import Routes, Several, Written, place_of
 from headrace.config.salvage import Part, ways
 from headrace.config.shape import nearest, shape, stand_ins
@@ -64,6 +65,7 @@ class Entry:
         options = self._options(connector)
         patterns = Patterns(self.validator, _view(connector, options))
         allowed = sound_filters(patterns, self._allowed(connector), self.where)
+        check_paths(self.validator, patterns.view, allowed.get(REDACT), (*self.where, REDACT))
         settings = self._settings(allowed, dict.fromkeys(shape(connector.options).names(()), "it belongs in source"))
         shown = patterns if connector.view else None
         routes = Routes(self.validator, self.around.catalog.destinations, self.around.destinations, shown)

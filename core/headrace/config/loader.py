@@ -136,9 +136,10 @@ class _Loader:
             self.fault(("mappings",), "no mapping is given, so there is nothing to run; add one")
         complete = {name: one for name, one in mappings.items() if one is not None}
         running = queue_mappings(around, complete, folders)
-        look_round(self.validator, around, {**complete, **running}, self.value)
+        told = look_round(self.validator, around, {**complete, **running}, self.value)
         self.validator.faults = list(dict.fromkeys(self.validator.faults))  # a destination's may come of each mapping
-        warnings = sorted({one: None for entry in entries.values() for one in entry.warnings}, key=_Order(self.places))
+        told += [one for entry in entries.values() for one in entry.warnings]
+        warnings = sorted(dict.fromkeys(told), key=_Order(self.places))
         if service is None or self.validator.faults:
             return None, self.validator.faults, warnings
         config = Config(

@@ -37,6 +37,7 @@ class Queue:
             "maximum_retry_attempts": given.maximum_retry_attempts,
             "maximum_record_age_in_seconds": given.maximum_event_age_in_seconds,
             "retry_backoff": given.retry_backoff,
+            **({} if given.redact is None else {"redact": given.redact}),
         }
         return replace(connector, defaults={**connector.defaults, **limits})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from headrace.asynchronous import invocations, queue_of
 from headrace.config.circles import circles, node
 from headrace.config.configured import MappingConfig
 from headrace.config.entry import Around
-from headrace.config.places import Where, child
-from headrace.config.queues import Queue, queue_mapping, targets
+from headrace.config.places import Where, child, dotted
+from headrace.config.queues import INVOKING, Queue, queue_mapping, targets
+from headrace.config.redacted import REDACT, on_redaction
 from headrace.config.together import of_opening, steps_of
 from headrace.config.wording import Validator
+from headrace.errors import Fault
 
 
 def queue_mappings(
@@ -31,15 +34,22 @@ def queue_mappings(
     }
 
 
-def look_round(validator: Validator, around: Around, running: Mapping[str, MappingConfig], value: Any) -> None:
-    """What is wrong with the destinations of functions, and with all destinations together; *value* is the config's."""
+def look_round(validator: Validator, around: Around, running: Mapping[str, MappingConfig], value: Any) -> list[Fault]:
+    """What is wrong with the destinations of functions, and with all destinations together; *value* is the config's.
+
+    Returns what is dangerous about functions.
+    """
     sections = {name: part.whole for name, part in around.sections.items() if part.whole is not None}
     if len(sections) < len(around.sections) or not around.service:
-        return
+        return []
     functions = tuple(around.functions or ())
     openings = {name: one.opening(around.service, sections, 0.0, functions=functions) for name, one in running.items()}
+    warnings: list[Fault] = []
     for name, one in running.items():
         if one.connector is invocations:
+            at: Where = ("functions", one.function, INVOKING, REDACT)
+            lost = on_redaction(one.connector, openings[name], dotted(at))
+            warnings += [replace(warning, place=validator.places.place(at)) for warning in lost]
             for fault in of_opening(one.connector, openings[name]).faults:
                 validator.fault(steps_of(fault.path), validator.places.scrub(fault.message))
     nodes = {name: node(one.connector, openings[name]) for name, one in running.items()}
@@ -50,3 +60,4 @@ def look_round(validator: Validator, around: Around, running: Mapping[str, Mappi
         where = steps_of(path) or (*mapping, *validator.places.find(child(child(value, "mappings"), way[-2]), path))
         names = " → ".join(way)
         validator.fault(where, f"closes a circle, in which records would go round for ever: {names}; break it")
+    return warnings

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from headrace.config.effective import effective
 from headrace.config.places import Where, printable
+from headrace.config.redacted import on_redaction
 from headrace.config.salvage import sound
 from headrace.config.shape import nearest
 from headrace.errors import Fault
@@ -49,7 +50,7 @@ def of_settings(connector: Connector, written: MappingSettings, *, has: bool) ->
 def of_opening(connector: Connector, opening: Opening) -> Said:
     """What the connector and the kinds of destination say."""
     faults = list(connector.check(opening))
-    warnings = [*connector.warn(opening), *_on_key(connector, opening)]
+    warnings = [*connector.warn(opening), *_on_key(connector, opening), *on_redaction(connector, opening)]
     for to in opening.destinations:
         faults += [outside(to, fault) for fault in to.kind.check(opening, to.options)]
         warnings += [outside(to, fault) for fault in to.kind.warn(opening, to.options)]

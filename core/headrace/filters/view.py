@@ -17,6 +17,7 @@ import orjson
 
 from headrace.filters.pattern import Alternative, Pattern
 from headrace.filters.tree import read_event
+from headrace.masking import Masking
 from headrace.model import Event, Record
 
 Payload: TypeAlias = str | bytes | dict[str, Any] | None
@@ -53,6 +54,7 @@ class View:
         keys: the names of these, for the warning about a pattern that names another.
         mismatch: what a payload of another format does.
         plain: False where a pattern for plain text is refused.
+        masking: how *** is put into its events; None where nothing of them can be hidden.
     """
 
     record: str
@@ -62,6 +64,7 @@ class View:
     keys: frozenset[str]
     mismatch: Mismatch = Mismatch.DROP
     plain: bool = True
+    masking: Masking | None = None
 
     def format(self, alternative: Alternative) -> Format | None:
         """What *alternative* asks the payload to be; None where it does not name it."""

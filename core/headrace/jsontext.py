@@ -33,13 +33,24 @@ def root(text: str) -> int:
     return _skip(text, 0)
 
 
+def whole(text: str) -> Place:
+    """The document's own value."""
+    return _value(text, 0)
+
+
 def members(text: str, at: int) -> dict[str, Place]:
     """The values of the object at *at* of a valid document, by name; of one that stands twice the last, as parsed."""
-    places: dict[str, Place] = {}
+    return dict(every_member(text, at))
+
+
+def every_member(text: str, at: int) -> list[tuple[str, Place]]:
+    """The same, also of a name that stands twice each."""
+    places: list[tuple[str, Place]] = []
     at = _skip(text, at + 1)
     while text[at] != "}":
         name, at = _DECODER.raw_decode(text, at)
-        places[name] = place = _value(text, _skip(text, at) + 1)
+        place = _value(text, _skip(text, at) + 1)
+        places.append((name, place))
         at = _following(text, place)
     return places
 
