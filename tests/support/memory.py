@@ -11,6 +11,7 @@ from pydantic import Field
 from headrace.clock import SYSTEM
 from headrace.errors import Fault
 from headrace.filters import View
+from headrace.masking import WHOLE
 from headrace.model import Condition, Event, Lane, Order, Origin, Record, Traits
 from headrace.plugins import Catalog, Connector, Opening, Probe
 from headrace.settings import Settings
@@ -103,6 +104,7 @@ memory = Connector(
         content=lambda record: record.raw["body"],
         fields=lambda render, record: render([record])["Records"][0],
         keys=frozenset({"messageId"}),
+        masking=WHOLE,
     ),
 )
 

@@ -181,9 +181,16 @@ def masked(event: Event, mask: Mask) -> Event:
 
 
 def _header_hidden(value: Any) -> tuple[Any, Any]:
-    """A header's value; all else of headers as text."""
-    is_bytes = isinstance(value, list) and all(type(one) is int for one in value)
-    return list(MASK.encode()) if is_bytes else MASK, value
+    """A header's value, which is a list of its bytes; of a header, or of all, each value."""
+    if isinstance(value, dict):
+        hidden = {name: _header_hidden(one) for name, one in value.items()}
+        return {name: one for name, (one, _) in hidden.items()}, [secret for _, secret in hidden.values()]
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        several = [_header_hidden(one) for one in value]
+        return [one for one, _ in several], [secret for _, secret in several]
+    if isinstance(value, list):
+        return list(MASK.encode()), array("b", value).tobytes()
+    return MASK, value
 
 
 _HIDDEN: Final = b2a_base64(MASK.encode(), newline=False).decode()

@@ -56,11 +56,7 @@ class Mask:
     def text(self, name: str, text: str) -> str:
         """A payload that is JSON text: its other characters stay as they are. All of it where it is no such text."""
         ways = onward(self._ways, name)
-        if not ways or not text:
-            return text
-        whole = any(way.over for way in ways)
-        changed = None if whole else Walk(self._found).document(text, ways)
-        return self._hidden(text, ways) if changed is None else changed
+        return self._text(text, ways) if ways and text else text
 
     def base64(self, name: str, data: str | None) -> str | None:
         """A payload of bytes, in base64."""
@@ -77,8 +73,10 @@ class Mask:
         self._encoded.add(data)
         return b64encode(changed.encode(errors="surrogatepass")).decode()
 
-    def whole(self, event: Event) -> Event:
-        """An event that is no list of records: paths begin at its top."""
+    def whole(self, event: Any) -> Any:
+        """An event that is no list of records, but any JSON: paths begin at its top."""
+        if isinstance(event, str):
+            return self._text(event, self._ways)
         holder = [event]
         Walk(self._found).into(Held(holder, 0), [way._replace(named=True) for way in self._ways])
         return holder[0]
@@ -86,6 +84,11 @@ class Mask:
     def nothing(self) -> str:
         """What stands for records that cannot be shown: nobody knows what is in them."""
         return self._hidden("", self._ways)
+
+    def _text(self, text: str, ways: Sequence[Way]) -> str:
+        whole = any(way.over for way in ways)
+        changed = None if whole else Walk(self._found).document(text, ways)
+        return self._hidden(text, ways) if changed is None else changed
 
     def _hidden(self, text: str, ways: Sequence[Way]) -> str:
         """All of *text*. What is no JSON may be quoted in parts, of which nobody can tell whether they are secret."""

@@ -49,7 +49,7 @@ class Secrets:
     def _forms(self) -> Iterator[str]:
         yield from self._encoded
         for one in self._found:
-            yield from {one, *_notations(one)} if len(one) >= SHORT else [one]
+            yield from {one, *_notations(one, encoded=bool(self._encoded))} if len(one) >= SHORT else [one]
 
 
 class _Present(Secrets):
@@ -73,7 +73,8 @@ class _Present(Secrets):
         if isinstance(value, dict):
             return {self.text(key): self.value(one) for key, one in value.items()}
         if isinstance(value, list | tuple):
-            return [self.value(one) for one in value]
+            is_one = self.are(", ".join([str(one) for one in value]))  # bytes, as a list of them
+            return MASK if is_one else [self.value(one) for one in value]
         if isinstance(value, int | float) and not isinstance(value, bool):
             return MASK if self.are(value) else value
         return value
@@ -91,19 +92,20 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _notations(text: str) -> Iterator[str]:
-    """How *text* looks in JSON (also in JSON within JSON), in Python's repr of it or of that, in a URL, in base64."""
-    written = (
-        {text}
-        if _ALIKE.fullmatch(text)
-        else _in_json(text) | {one for each in _in_json(text) for one in _in_json(each)}
-    )
-    yield from written
+def _notations(text: str, *, encoded: bool) -> Iterator[str]:
+    """How *text* looks in JSON (also in JSON within JSON), in Python's repr of it or of that, in a URL, in base64.
+
+    *encoded*: it came in base64, which may be quoted in base64 once more.
+    """
+    written = {text} if _ALIKE.fullmatch(text) else {one for each in _in_json(text) for one in _in_json(each)}
     for one in written:
-        yield from _in_base64(one)
+        yield one
         if not _ALIKE.fullmatch(one):
-            yield from _in_python(one)
-            yield from (quote(one), quote(one, safe=""), quote_plus(one))
+            yield from (*_in_python(one), quote(one), quote(one, safe=""), quote_plus(one))
+        for inner in _in_base64(one):
+            yield inner
+            if encoded:
+                yield from _in_base64(inner)
 
 
 def _in_json(text: str) -> set[str]:

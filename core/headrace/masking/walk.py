@@ -61,25 +61,22 @@ class Found:
     texts: set[str] = field(default_factory=set)
 
     def leaves(self, node: Node) -> None:
-        """Remember what is in *node*: as it is, as it was written, and what base64 or a list of bytes says."""
+        """Remember what is in *node*: as it is, as it was written, and what base64 says; bytes also as a list of them."""
         if (members := node.members()) is not None:
             for _, inner in members:
                 self.leaves(inner)
         elif (items := node.items()) is not None:
-            self._bytes(node.value)
             for inner in items:
                 self.leaves(inner)
-        elif isinstance(value := node.value, str):
+        elif isinstance(value := node.value, bytes):
+            signed = [str(one) for one in memoryview(value).cast("b")]
+            self.texts |= {", ".join(signed), ",".join(signed), value.decode(errors="ignore")}
+        elif isinstance(value, str):
             self.texts |= {value, node.written}
             with suppress(ValueError):
                 self.texts.add(b64decode(value, validate=True).decode())
         elif value is not None and not isinstance(value, bool):
             self.texts |= {str(value), node.written}
-
-    def _bytes(self, value: list[Any]) -> None:
-        if value and all(type(one) is int for one in value):
-            with suppress(ValueError):
-                self.texts.add(bytes(one & 0xFF for one in value if -128 <= one < 256).decode())  # noqa: PLR2004 - bytes
 
 
 @dataclass(frozen=True, slots=True)
