@@ -28,7 +28,7 @@ def read_path(text: str) -> Path:
     if text.startswith("$"):
         raise ValueError("begins at the record itself: write body.card, without $")
     if "[" in text:
-        raise ValueError("has no brackets: lists are gone through, so write items.card, or items.0.card for one item")
+        raise ValueError("has no brackets: lists are gone through, so write items.card, or items.0.card for the first")
     steps = tuple(step.replace("\\.", ".") for step in _DOT.split(text))
     if not all(steps):
         raise ValueError(r"must be steps with dots between them: body.card.number; a dot of a key is written \.")

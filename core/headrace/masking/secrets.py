@@ -101,7 +101,7 @@ def _notations(text: str, *, encoded: bool) -> Iterator[str]:
     for one in written:
         yield one
         if not _ALIKE.fullmatch(one):
-            yield from (*_in_python(one), quote(one), quote(one, safe=""), quote_plus(one))
+            yield from (*_in_python(one), *_in_url(one))
         for inner in _in_base64(one):
             yield inner
             if encoded:
@@ -118,6 +118,11 @@ def _in_python(text: str) -> Iterator[str]:
         quoted = '"' + shown if isinstance(shown, str) else b'"' + shown
         yield from (repr(shown).lstrip("b")[1:-1], repr(quoted).lstrip("b")[2:-1])
     yield from (ascii(text)[1:-1], ascii('"' + text)[2:-1])
+
+
+def _in_url(text: str) -> Iterator[str]:
+    data = text.encode(errors="surrogatepass")
+    yield from (quote(data), quote(data, safe=""), quote_plus(data))
 
 
 def _in_base64(text: str) -> Iterator[str]:

@@ -61,7 +61,7 @@ class Found:
     texts: set[str] = field(default_factory=set)
 
     def leaves(self, node: Node) -> None:
-        """Remember what is in *node*: as it is, as it was written, and what base64 says; bytes also as a list of them."""
+        """Remember what is in *node*: as it is, as it was written, what base64 says, and bytes as a list of them."""
         if (members := node.members()) is not None:
             for _, inner in members:
                 self.leaves(inner)
@@ -98,7 +98,7 @@ class Walk:
             self._into_object(node, members, ways)
         elif (items := node.items()) is not None:
             for index, inner in enumerate(items):
-                self.into(inner, [*ways, *onward(ways, str(index))])
+                self.into(inner, list(dict.fromkeys([*ways, *onward(ways, str(index))])))
         else:
             self._into_scalar(node, ways)
 
