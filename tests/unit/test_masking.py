@@ -64,8 +64,10 @@ def test_nothing_is_touched_where_no_path_leads() -> None:
 
 def test_depth_is_no_way_round_and_costs_little() -> None:
     """Mutations: the error of a deep document leaves it as it is; a way for each way to get there."""
-    deep = "[" * 5000 + '{"a": "x"}' + "]" * 5000
-    assert mask("body.a").text("body", deep) == "***"
+    for depth in (*range(100, 1100, 20), 5000):
+        opening, closing = ("[" * depth, "]" * depth) if depth % 40 else ('{"b":' * depth, "}" * depth)
+        path = "a" if depth % 40 else ".".join(["b"] * depth + ["a"])
+        assert "secret" not in mask(f"body.{path}").text("body", opening + '{"a": "secret"}' + closing)
     nested = "[" * 100 + '{"a": "x"}' + "]" * 100
     assert '"***"' in mask(f"body.{'*.' * 20}a").text("body", nested)
 
@@ -134,6 +136,14 @@ def test_a_short_secret_is_hidden_where_it_stands_alone() -> None:
     """Mutations: 41 hidden in 4111, too; not hidden at all."""
     secrets = Secrets({"41", "7"})
     assert secrets.text("code 41, not 4111 and 0x41; 7") == "code ***, not 4111 and 0x41; ***"
+
+
+def test_a_payload_in_base64_is_hidden_whole_where_it_is_quoted() -> None:
+    """It may hold what is too short to be looked for in base64. Mutation: what is in it alone."""
+    data = base64.b64encode(b'{"cvv": 41}').decode()
+    made = mask("data.cvv")
+    assert base64.b64decode(made.base64("data", data) or "") == b'{"cvv": "***"}'
+    assert made.secrets.text(f"bad {data}") == "bad ***"
 
 
 def test_values_are_hidden_in_json_of_any_shape() -> None:
