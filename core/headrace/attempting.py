@@ -24,6 +24,7 @@ def attempt_of(
     source: Source,
     lane: Lane,
     once: Once | None = None,
+    *,
     redaction: Redaction | None = None,
 ) -> Attempt:
     """How the records of *lane* are tried; what went wrong is told as *redaction* has it.

@@ -261,7 +261,7 @@ class Mapping:
             work = Work(
                 lane=lane,
                 plan=plan,
-                attempt=attempt_of(self._opening, self.function, source, lane, once, redaction),
+                attempt=attempt_of(self._opening, self.function, source, lane, once, redaction=redaction),
                 once=once,
                 stopping=stopping,
                 tumbling=self._tumbling(source, lane),
