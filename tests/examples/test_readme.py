@@ -83,6 +83,19 @@ async def test_an_order_that_came_twice_is_recorded_once(run: Any, sqs: Any) -> 
     assert "deduplicated 1" in said
 
 
+async def test_a_card_that_cannot_be_charged_is_in_no_file_and_no_log(run: Any, folder: Path, sqs: Any) -> None:
+    body = '{"card": {"number": "4111222233334444"}, "customer": {"home": {"email": "bob@example.com"}, "id": 7.10}}'
+    await send_all(sqs, run.url, [body])
+    status, said = await ended(await run(HEADRACE, "run", "payments.yaml", "--exit-when-idle", "1"))
+    assert status == 0, said
+    assert "cannot charge ***" in said
+    failed = (folder / "failed-payments.jsonl").read_text()
+    for secret in ("4111222233334444", "bob@example.com"):
+        assert secret not in said + failed
+    assert '\\"customer\\": {\\"home\\": {\\"email\\": \\"***\\"}, \\"id\\": 7.10}' in failed
+    assert '"payloadRedacted":["body.card.number","body.customer.*.email"]' in failed
+
+
 async def test_an_order_that_fails_is_named(run: Any, sqs: Any) -> None:
     (name,) = await send_all(sqs, run.url, ['{"total": -1}'])
     process = await run(HEADRACE, "run", "orders.yaml")
