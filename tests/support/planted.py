@@ -54,7 +54,7 @@ PATHS = ("card.number", "card.cvv", "customer.*.email", "notes.*", "inner.token"
 class PlantedLane:
     """Hands each record out; what is given back comes again."""
 
-    name, deadline, epoch, behind, care = "lane", math.inf, 0, None, None
+    name, deadline, epoch, behind, care, doubt = "lane", math.inf, 0, None, None, None
     condition = Condition("polling")
 
     def __init__(self, records: Sequence[Record], traits: Traits) -> None:
