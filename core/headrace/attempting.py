@@ -10,10 +10,11 @@ from headrace.delivery import Attempt
 from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.invocations import InvocationLane
+from headrace.masking import read_path
 from headrace.model import Answer, Event, Failure, Lane, Order, Record, Source, Unreadable
 from headrace.once import Once
-from headrace.plugins import Opening
-from headrace.redaction import Redaction
+from headrace.plugins import Connector, Opening
+from headrace.redaction import Redaction, Render
 from headrace.settling import Outcome
 from headrace.verdict import UNREADABLE, Rules, judge
 
@@ -72,3 +73,17 @@ def attempt_of(
         return outcome
 
     return attempt
+
+
+def redaction_of(connector: Connector, opening: Opening, render: Render) -> Redaction | None:
+    """What is hidden of a mapping's records, which *render* shows; None where nothing is."""
+    masking = connector.masking_of(opening.options)
+    if not opening.settings.redact or masking is None:
+        return None
+    return Redaction(
+        paths=[read_path(one) for one in opening.settings.redact],
+        masking=masking,
+        render=render,
+        log=opening.log,
+        windowed=bool(opening.settings.tumbling_window_in_seconds),
+    )

@@ -23,6 +23,11 @@ REQUEST_ID: Final = "RequestID"
 ERROR_CODE: Final = "ErrorCode"
 """Attributes of a function's dead letter (lambda-semantics 8)."""
 
+REDACTED: Final = "payloadRedacted"
+"""Key of a record's `headrace` block: the paths of what `redact` hid in its payload."""
+REDACTED_ATTRIBUTE: Final = "PayloadRedacted"
+"""The same of a dead letter, which has no block: an attribute."""
+
 _EXPIRED: Final = {"RecordAgeExceeded", "EventAgeExceeded"}
 _CLASSES: Final = {
     "Sandbox.Timedout": "timeout",
@@ -111,6 +116,7 @@ def parse(posted: Posted) -> Letter:
     Raises:
         NoLetter: it is none.
     """
+    _see_it_is_whole(posted.attributes.get(REDACTED_ATTRIBUTE))
     if REQUEST_ID in posted.attributes and ERROR_CODE in posted.attributes:
         return Letter(
             form=Form.INVOCATION,
@@ -158,6 +164,7 @@ def _of_record(record: dict[str, Any], posted: Posted) -> Letter:
     context, ours = record["requestContext"], _mapping(record.get("headrace"))
     if context["condition"] == SUCCESS:
         raise NoLetter("it tells of a call that succeeded")
+    _see_it_is_whole(ours.get(REDACTED))
     block = next((key for key in record if key.endswith("Info")), "")
     error = _mapping(record.get("responsePayload"))
     known: dict[str, Any] = {
@@ -182,6 +189,13 @@ def _of_record(record: dict[str, Any], posted: Posted) -> Letter:
     if not isinstance(payload, dict):
         raise NoLetter("its payload is no event: not an object")
     return Letter(form=Form.RECORDS, event=payload, **known)
+
+
+def _see_it_is_whole(hidden: Any) -> None:
+    """A handler would be given *** for what was hidden."""
+    if hidden:
+        paths = ", ".join(map(str, hidden)) if isinstance(hidden, list) else str(hidden)
+        raise NoLetter(f"redact has hidden {paths} in it, so it cannot be replayed whole")
 
 
 def function_in(arn: str) -> str:

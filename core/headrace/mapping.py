@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from headrace.attempting import attempt_of
+from headrace.attempting import attempt_of, redaction_of
 from headrace.claims import ClaimStore
 from headrace.delivery import Work
 from headrace.destination import Destination
@@ -17,14 +17,12 @@ from headrace.errors import HeadraceError
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.idempotency import idempotency_of, once_in
-from headrace.masking import read_path
 from headrace.model import Condition, Keep, Lane, LooksAhead, Record, Source, Unreadable
 from headrace.observe import Discreet, Tally
 from headrace.pausing import FINISHING, Pause
 from headrace.pipeline import End, Ending, Pipeline
 from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
-from headrace.redaction import Redaction
 from headrace.retry import again
 from headrace.sharded import ShardedSource
 from headrace.sharing import LEFT_ALONE, PAUSED
@@ -245,7 +243,7 @@ class Mapping:
         async for lane in source.lanes():
             plan = plan_of(self._opening.settings, lane.traits)
             plan = plan if lane.care is None else plan.careful()
-            redaction = self._redaction(source)
+            redaction = redaction_of(self._connector, self._opening, source.render)
             telling = Telling(
                 connector=self._connector,
                 opening=self._opening,
@@ -316,18 +314,6 @@ class Mapping:
                 return True
 
         return keep if tests else None
-
-    def _redaction(self, source: Source) -> Redaction | None:
-        opening, masking = self._opening, self._connector.masking_of(self._opening.options)
-        if not opening.settings.redact or masking is None:
-            return None
-        return Redaction(
-            paths=[read_path(one) for one in opening.settings.redact],
-            masking=masking,
-            render=source.render,
-            log=opening.log,
-            windowed=bool(opening.settings.tumbling_window_in_seconds),
-        )
 
     def _tumbling(self, source: Source, lane: Lane) -> Tumbling | None:
         seconds = self._opening.settings.tumbling_window_in_seconds

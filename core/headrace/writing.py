@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from headrace import failure
 from headrace.classes import classify
 from headrace.destination import Message, Payload
+from headrace.letters import REDACTED, REDACTED_ATTRIBUTE
 from headrace.masking import MASK
 from headrace.model import Event, Origin, Record
 from headrace.redaction import Redacted, Redaction
@@ -138,7 +139,7 @@ class FailureRecords:
 
     def _ours(self, piece: Outgoing, shown: Redacted | None) -> dict[str, Any] | None:
         """A payload of which something is missing says so, even where nothing else of ours is asked for."""
-        missing = {"payloadRedacted": list(shown.paths)} if shown and shown.paths else {}
+        missing = {REDACTED: list(shown.paths)} if shown and shown.paths else {}
         return {**(self.about.block(piece) if self.full else {}), **missing} or None
 
 
@@ -168,6 +169,8 @@ class InvocationRecords:
         returned = piece.outcome is not None and piece.outcome.answer.failure is None  # an error is clean already
         if shown and returned and self.about.redaction is not None:
             record["responsePayload"] = self.about.redaction.answered(shown.secrets, record["responsePayload"])
+        if shown and shown.paths:
+            record["headrace"] = {REDACTED: list(shown.paths)}
         if payload is Payload.OMITTED:
             record = {key: one for key, one in record.items() if key not in {"requestPayload", "responsePayload"}}
             record |= instead
@@ -193,11 +196,12 @@ class DeadLetters:
         apart: bool,
         instead: Instead = NOTHING,  # noqa: ARG002 - there is no record to have it
     ) -> Message:
-        request_id = self.request_id(piece.records)
+        request_id, shown = self.request_id(piece.records), self.about.shown(piece, self.render)
+        missing = {REDACTED_ATTRIBUTE: ", ".join(shown.paths)} if shown.paths else {}
         return self.about.message(
             piece,
-            failure.to_json(self.about.shown(piece, self.render).event),
+            failure.to_json(shown.event),
             f"{failure.name_of(piece, apart=apart)}-dead",
             asynchronous=True,
-            attributes=failure.dead_letter_attributes(piece, request_id),
+            attributes=failure.dead_letter_attributes(piece, request_id) | missing,
         )

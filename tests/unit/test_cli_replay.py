@@ -27,6 +27,8 @@ def handler(event, context):
     note({"event": event, "id": context.aws_request_id, "mapping": context.headrace.mapping,
           "attempt": context.headrace.attempt, "lane": context.headrace.lane})
     bad = [one["messageId"] for one in event.get("Records", []) if "bad" in one.get("body", "")]
+    if "quote" in json.dumps(event):
+        raise ValueError(f"cannot charge {event}")
     if "raise" in json.dumps(event):
         raise ValueError("no")
     return {"batchItemFailures": [{"itemIdentifier": one} for one in bad]}
@@ -118,6 +120,21 @@ def test_letters_are_handled_as_they_were_and_what_fails_again_stays(shop: Shop)
     assert "of orders (m2): its handler named it" in err
     assert "cannot be read as JSON" in err
     assert len(shop.letters.read_text().splitlines()) == 3
+
+
+def test_what_a_mapping_hides_is_not_said_of_a_replay_either(shop: Shop) -> None:
+    """Nor is *** handed over. Mutations: the error as it is; a letter that was redacted is replayed."""
+    shop.write(redact=["body.card"])
+    redacted = failure(message("m1", {"card": "***"}), cls="timeout")
+    redacted["headrace"]["payloadRedacted"] = ["body.card"]
+    shop.put(redacted, failure(message("m2", {"card": "4111222233334444", "quote": 1}), cls="timeout"))
+    status, out, err = shop.run()
+    assert status == 1
+    assert [call["event"]["Records"][0]["messageId"] for call in shop.handled()] == ["m2"]
+    assert "redact has hidden body.card in it" in err
+    assert "ValueError: cannot charge" in err
+    assert "4111222233334444" not in out + err
+    assert len(shop.letters.read_text().splitlines()) == 2
 
 
 def test_it_goes_on_where_it_was_and_begins_anew_when_asked(shop: Shop) -> None:

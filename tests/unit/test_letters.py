@@ -26,6 +26,17 @@ def test_a_failure_record_with_its_payload(text: bool) -> None:
     assert (letter.at, letter.mapping) == (1764088801.123, "")
 
 
+def test_what_was_redacted_is_not_given_to_a_handler() -> None:
+    """Mutations: a handler is given ***; the bare event of a dead letter; an invocation's record."""
+    record = failure(message("m1", ""))
+    record["headrace"] = {**record.get("headrace", {}), "payloadRedacted": ["body.card", "body.cvv"]}
+    with pytest.raises(NoLetter, match=r"redact has hidden body.card, body.cvv in it"):
+        parse(posted(record))
+    dead = {"RequestID": "r", "ErrorCode": "200", "ErrorMessage": "m", "PayloadRedacted": "card, cvv"}
+    with pytest.raises(NoLetter, match="redact has hidden card, cvv in it"):
+        parse(posted({"card": "***"}, attributes=dead))
+
+
 def test_our_own_block_says_whose_it_is() -> None:
     """Mutation: the class is guessed although it stands there."""
     letter = parse(posted(failure(message("m1", ""), cls="bad_answer")))

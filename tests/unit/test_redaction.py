@@ -22,7 +22,7 @@ from headrace.settings import MappingSettings
 from headrace.settling import Outcome, Outgoing
 from headrace.testing import virtual
 from headrace.verdict import Kind, Rules, Verdict, judge
-from headrace.writing import FailureRecords, InvocationRecords
+from headrace.writing import DeadLetters, FailureRecords, InvocationRecords
 from support.engine import Lines, error, ok, records
 from support.messages import about, opening
 from support.planted import SOURCES, PlantedSource
@@ -58,7 +58,7 @@ def record(redact: Redaction | None, payload: Payload, *, full: bool, info: Any 
         render=render,
         full=full,
     )
-    message = write(gone(outcome=error()), payload, apart=True, omitted="")
+    message = write(gone(outcome=error()), payload, apart=True)
     return message, json.loads(message.body)
 
 
@@ -160,8 +160,20 @@ def test_what_tells_of_a_success_is_clean_too() -> None:
     answer = Answer(request_id="r", duration=0.1, value={"echo": f"<{SECRET}>", "n": int(SECRET)})
     write = InvocationRecords(about=about(redaction=redaction()), render=render)
     done = gone(outcome=Outcome(answer, Verdict(Kind.SUCCESS)), reason=SUCCESS)
-    body = json.loads(write(done, Payload.OBJECT, apart=False, omitted="").body)
+    body = json.loads(write(done, Payload.OBJECT, apart=False).body)
     assert (body["requestPayload"]["cards"], body["responsePayload"]) == ("***", {"echo": "<***>", "n": "***"})
+
+
+def test_what_asynchronous_invocations_say_is_missing() -> None:
+    """Else a replay gives *** to a handler. Mutations: no block; no attribute; either where nothing is missing."""
+    for redact, paths in ((redaction("cards"), ["cards"]), (redaction("other"), [])):
+        told = about(redaction=redact)
+        record = InvocationRecords(about=told, render=render, request_id=lambda _: "r")
+        body = json.loads(record(gone("a", error()), Payload.OBJECT, apart=True).body)
+        assert body.get("headrace") == ({"payloadRedacted": paths} if paths else None)
+        letter = DeadLetters(about=told, render=render, request_id=lambda _: "r")
+        attributes = letter(gone("a", error()), Payload.OBJECT, apart=True).attributes
+        assert attributes.get("PayloadRedacted") == (", ".join(paths) or None)
 
 
 class Nowhere:

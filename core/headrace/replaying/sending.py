@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
+from headrace.attempting import redaction_of
 from headrace.destination import Said
 from headrace.functions import Function
 from headrace.functions.context import Delivery
@@ -14,6 +15,7 @@ from headrace.mailbox import PutBack
 from headrace.model import Order, Record
 from headrace.policy import part
 from headrace.replaying.finding import Found, Known
+from headrace.settling import Outcome
 from headrace.verdict import Kind, Rules, judge
 
 NAMED: Final = "its handler named it"
@@ -81,9 +83,19 @@ class ToHandler:
         if verdict.kind is Kind.SUCCESS or (verdict.kind is Kind.PARTIAL and not verdict.failed):
             return {}
         if verdict.kind is not Kind.PARTIAL or known is None:
-            return dict.fromkeys([record.id for record in records], str(verdict.failure or verdict.kind.value))
+            said = self._said(found, records, Outcome(answer, verdict), rules)
+            return dict.fromkeys([record.id for record in records], said)
         _, failed = part(records, verdict.failed, known.connector.traits.order, strict=rules.strict)
         return {one.id: NAMED if one.id in verdict.failed else BEHIND for one in failed}
+
+    @staticmethod
+    def _said(found: Found, records: Sequence[Record], outcome: Outcome, rules: Rules) -> str:
+        """How it failed, without what the mapping hides."""
+        known, render = found.known, found.recalled.render
+        redaction = redaction_of(known.connector, known.opening, render) if known else None
+        if redaction is not None:
+            outcome = redaction.outcome(records, outcome, lambda said: judge(said, [one.id for one in records], rules))
+        return str(outcome.verdict.failure or outcome.verdict.kind.value)
 
     async def close(self) -> None:
         for function in self._functions.values():
