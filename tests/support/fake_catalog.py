@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -30,6 +30,7 @@ class QueueOptions(Settings):
     session_token: str | None = None
     refused_token: str | None = None
     tags: list[str] = Field([], max_length=2)
+    labels: dict[str, Any] = Field({})
     ratio: float = Field(0.5, gt=0, lt=1)
 
     @field_validator("queue_url")

@@ -101,13 +101,14 @@ class TestSecrets:
 
     def test_inside_of_lists_and_free_mappings(self):
         text = EXAMPLE.replace(
-            "batch_size: ${SIZE:-100}",
-            'redact: {store: {url: "redis://:${SECRET}@h", PassWord: "${SECRET}", keys: [{api_secret: x}]}}',
+            "type: queue\n",
+            'type: queue\n      labels: {store: {url: "redis://:${SECRET}@h", PassWord: "${SECRET}", '
+            "keys: [{api_secret: x}]}}\n",
         )
         found = rows(found=example(text))
-        assert found["mappings.orders.redact.store.url"].value == "redis://***@h"
-        assert found["mappings.orders.redact.store.PassWord"].value == "${SECRET}"
-        assert found["mappings.orders.redact.store.keys"].value == [{"api_secret": "***"}]
+        assert found["mappings.orders.source.labels.store.url"].value == "redis://***@h"
+        assert found["mappings.orders.source.labels.store.PassWord"].value == "${SECRET}"
+        assert found["mappings.orders.source.labels.store.keys"].value == [{"api_secret": "***"}]
 
 
 class TestSchema:
