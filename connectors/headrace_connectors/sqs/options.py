@@ -15,7 +15,6 @@ from headrace_connectors.sqs.queue import Queue, account_of, address, checked_ur
 from headrace_connectors.sqs.unwrap import Kind
 
 NO_POSITION = "an SQS queue has no positions: a message is received, and deleted when it is done with"
-LATER = "is not built yet for SQS; take it out until it is (nothing is accepted and ignored)"
 
 DEFAULTS: dict[str, object] = {"batch_size": 10, "maximum_batching_window_in_seconds": 0}
 

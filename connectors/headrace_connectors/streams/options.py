@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from headrace.errors import Fault
 from headrace.plugins import Opening
 
-LATER = "is not built yet for streams; take it out until it is (nothing is accepted and ignored)"
-
 DEFAULTS: Mapping[str, object] = {
     "batch_size": 100,
     "maximum_batching_window_in_seconds": 0,
