@@ -14,7 +14,6 @@ from headrace.model import KEEP, Answer, Event, Failure, Order, Record, Unchange
 from headrace.pages import cut
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE, Bisect, Discard, GiveBack, Retry, halves, part
 from headrace.settling import Outcome, Settling, ids_of
-from headrace.slots import Slots
 from headrace.verdict import Kind, Verdict
 from headrace.windows import Tumbling
 
@@ -45,7 +44,6 @@ class Work(Settling):
     """What every batch of a lane shares: the lane, how it is tried, and where it is counted."""
 
     attempt: Attempt
-    slots: Slots
     tumbling: Tumbling | None = None
 
     async def carry(self, records: Sequence[Record], wake: Callable[[], None] = lambda: None) -> None:

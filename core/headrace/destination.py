@@ -17,6 +17,10 @@ SUCCESS = "Success"
 """The condition of a record that tells of an invocation which succeeded."""
 
 
+MOST_HOPS = 16
+"""Functions that content may come through by way of destinations: as Lambda's recursive loop detection counts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message for a destination.

@@ -266,6 +266,7 @@ class Mapping:
                 slots=Slots(plan.concurrency),
                 discard=telling.of_failure(),
                 announce=telling.of_success(),
+                keeps_refused=self._connector.asynchronous,
                 tally=self._tally(lane.name),
                 clock=self._opening.clock,
                 log=self._log,

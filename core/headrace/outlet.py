@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace.claims import TICKET, ClaimStore
-from headrace.destination import Destination, Message, Payload, Reply, Said
+from headrace.destination import MOST_HOPS, Destination, Message, Payload, Reply, Said
 from headrace.observe import Log
 from headrace.settling import Outgoing, ids_of
 from headrace.writing import NOTHING, Instead, Writer
@@ -122,10 +122,14 @@ class Outlet:
 
     def _message(self, piece: Outgoing, payload: Payload, instead: Instead = NOTHING) -> Message | Reply:
         try:
-            return self.write(piece, payload, apart=self.apart, instead=instead)
+            message = self.write(piece, payload, apart=self.apart, instead=instead)
         except Exception as error:  # noqa: BLE001 - a record of odd shape stays where it is; the lane goes on
             why = type(error).__name__ if self.discreet else repr(error)
             return Reply(Said.REFUSED, f"no record can be made of it: {why}")
+        if message.hops > MOST_HOPS:
+            why = f"its content has come through {MOST_HOPS} functions already, so this is a circle; break it"
+            return Reply(Said.REFUSED, why)
+        return message
 
     async def _send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         if not messages:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import uuid4
 
 from headrace.clock import SYSTEM, Clock
@@ -20,6 +20,7 @@ from headrace.observe import Log, Tally, log
 from headrace.once import Once
 from headrace.plan import Plan
 from headrace.retry import again
+from headrace.slots import Slots
 from headrace.unsent import Unsent
 from headrace.verdict import Verdict
 
@@ -62,8 +63,16 @@ Sender: TypeAlias = Callable[[Outgoing], Awaitable[Sequence[Reply] | None]]
 """Tells a destination of records, once; its reply for each, or None when there is no destination."""
 
 
-_Send: TypeAlias = Callable[[Outgoing], Awaitable[tuple[Sequence[Record], str]]]
-"""Sends records once; those that are to be sent again, and why."""
+class Left(NamedTuple):
+    """Records that are to be sent again, and why; *refused*: none of them will be taken before somebody mends it."""
+
+    records: Sequence[Record] = ()
+    why: str = ""
+    refused: bool = False
+
+
+_Send: TypeAlias = Callable[[Outgoing], Awaitable[Left]]
+"""Sends records once."""
 
 
 async def no_destination(_: Outgoing) -> None:
@@ -74,12 +83,16 @@ async def no_destination(_: Outgoing) -> None:
 class Settling:
     """One lane's records on their way out of the engine.
 
-    *discard* tells the failure destination, *announce* that of what succeeded, where there is one.
+    *discard* tells the failure destination, *announce* that of what succeeded, where there is one. Of a queue a record
+    that its failure destination can never take goes back, unless the lane *keeps_refused*: who brings it again would
+    have it run again.
     """
 
     lane: Lane
     plan: Plan
+    slots: Slots
     discard: Sender = no_destination
+    keeps_refused: bool = False
     announce: Sender | None = None
     tally: Tally = field(default_factory=Tally)
     clock: Clock = SYSTEM
@@ -88,6 +101,7 @@ class Settling:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     unsent: Unsent = field(default_factory=Unsent)
     doing: Doing = field(default_factory=Doing)
+    aside: set[object] = field(default_factory=set)
     once: Once | None = None
 
     async def still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
@@ -141,13 +155,12 @@ class Settling:
         """Those that their destination has confirmed; the others are given back, because the lane is to stop."""
         told: list[Record] = []
 
-        async def tell(some: Outgoing) -> tuple[Sequence[Record], str]:
+        async def tell(some: Outgoing) -> Left:
             replies = await announce(some) or [CONFIRMED] * len(some.records)
             both = list(zip(some.records, replies, strict=True))
             told.extend(record for record, reply in both if reply.said is Said.CONFIRMED)
-            left = [(record, reply.reason) for record, reply in both if reply.said is not Said.CONFIRMED]
-            self.tally.announce_errors += len(left)
-            return [record for record, _ in left], left[0][1] if left else ""
+            self.tally.announce_errors += sum(reply.said is not Said.CONFIRMED for _, reply in both)
+            return _left([(record, reply) for record, reply in both if reply.said is not Said.CONFIRMED])
 
         left = await self._until_taken(gone, tell)
         if left and not self.lane.traits.redelivers:  # what stands behind one that was not told comes again anyway
@@ -198,52 +211,66 @@ class Settling:
 
     async def _until_taken(self, gone: Outgoing, send: _Send) -> Sequence[Record]:
         """Send what is still ours of *gone* until nothing is left to be sent; what is left when the lane is to stop."""
-        batch, why = object(), ""
+        batch, left = object(), Left()
         try:
             async for attempt in again(
                 self.log, "destination.unavailable", waking=self.stopping, lane=self.lane.name, ids=ids_of(gone.records)
             ):
                 with attempt:
-                    left = await self.still_ours(gone.records, set())
-                    if left and not (why and self.stopping.is_set()):
-                        left, why = await send(replace(gone, records=left))
-                    gone = replace(gone, records=left)
-                    if left and not self.stopping.is_set():
-                        self.unsent.hold(batch, len(left), why, self.clock.wall())
-                        raise DestinationUnavailable(why)
+                    left = left._replace(records=await self.still_ours(gone.records, set()))
+                    if left.records and not (left.why and self.stopping.is_set()):
+                        left = await send(replace(gone, records=left.records))
+                    gone = replace(gone, records=left.records)
+                    if left.records and not self.stopping.is_set():
+                        self._hold(batch, left)
+                        raise DestinationUnavailable(left.why)
         finally:
-            self.unsent.release(batch)
+            self._release(batch)
         return gone.records
 
-    async def _send(self, gone: Outgoing) -> tuple[Sequence[Record], str]:
+    def _hold(self, batch: object, left: Left) -> None:
+        """What is refused for good keeps no place at the handler, where no order asks for it: others go on."""
+        self.unsent.hold(batch, len(left.records), left.why, self.clock.wall(), refused=left.refused)
+        aside = left.refused and self.lane.traits.order is Order.NONE
+        if aside != (batch in self.aside):
+            self.slots.aside += 1 if aside else -1
+            (self.aside.add if aside else self.aside.discard)(batch)
+            self.settled.set()
+
+    def _release(self, batch: object) -> None:
+        self.unsent.release(batch)
+        self.slots.aside -= batch in self.aside
+        self.aside.discard(batch)
+
+    async def _send(self, gone: Outgoing) -> Left:
         """Settle what the destination confirms; what is to be sent again, and why."""
         replies = await self.discard(gone)
         if replies is None:
             await self._drop(gone)
-            return [], ""
-        said: dict[Said, list[tuple[Record, str]]] = {one: [] for one in Said}
+            return Left()
+        said: dict[Said, list[tuple[Record, Reply]]] = {one: [] for one in Said}
         for record, reply in zip(gone.records, replies, strict=True):
-            said[reply.said].append((record, reply.reason))
+            said[reply.said].append((record, reply))
         if confirmed := [record for record, _ in said[Said.CONFIRMED]]:
             await self.lane.ack(confirmed)
             self.tally.delivered += len(confirmed)
             self.unsent.settled(confirmed)
             self._let_go(confirmed)
         failed = said[Said.FAILED]
-        if self.lane.traits.redelivers:
+        if self.lane.traits.redelivers and not self.keeps_refused:
             await self._return_refused(said[Said.REFUSED])
-        else:  # no source brings it again: it holds its place
+        else:  # no source brings it again, or it would have it run again: it holds its place
             failed = [*failed, *said[Said.REFUSED]]
         self.tally.delivery_errors += len(failed)
-        return [record for record, _ in failed], failed[0][1] if failed else ""
+        return _left(failed)
 
-    async def _return_refused(self, refused: Sequence[tuple[Record, str]]) -> None:
+    async def _return_refused(self, refused: Sequence[tuple[Record, Reply]]) -> None:
         """The destination can never take these as they are, so they stay where they are."""
-        for record, reason in refused:
-            self.log.error("record.refused_by_destination", lane=self.lane.name, ids=[record.id], error=reason)
+        for record, reply in refused:
+            self.log.error("record.refused_by_destination", lane=self.lane.name, ids=[record.id], error=reply.reason)
             delay, now = self.plan.failure.delay(record.attempt), self.clock.boot()
             until = record.until if delay is None else now + delay
-            self.unsent.refuse(record, reason, until=until, now=self.clock.wall())
+            self.unsent.refuse(record, reply.reason, until=until, now=self.clock.wall())
         self.tally.refused += len(refused)
         await self.return_failed([record for record, _ in refused])
 
@@ -261,6 +288,13 @@ class Settling:
             self.once.forget(records)
         self.tally.in_flight -= len(records)
         self.settled.set()
+
+
+def _left(replies: Sequence[tuple[Record, Reply]]) -> Left:
+    if not replies:
+        return Left()
+    refused = all(reply.said is Said.REFUSED for _, reply in replies)
+    return Left([record for record, _ in replies], replies[0][1].reason, refused)
 
 
 def _part_lapsed(records: Sequence[Record], now: float, *, by_key: bool) -> tuple[list[Record], list[Record]]:

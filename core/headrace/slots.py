@@ -11,21 +11,22 @@ class Slots:
     halve again; one place is won back after as many successes in a row as there are places.
 
     A call that timed out and still runs keeps its place (`hung`), but not one of those that the halving left: else two
-    hung calls could stop a lane of ten for good.
+    hung calls could stop a lane of ten for good. A batch that is set `aside` keeps none: its calls have ended, and what
+    is left of it waits for somebody to mend a destination.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.limit = most
-        self.hung = 0
+        self.hung = self.aside = 0
         self._begun = 0
         self._halved_at = 0
         self._good = 0
 
     @property
     def places(self) -> int:
-        """How many batches may be out at once, those of hung calls included."""
-        return min(self.limit + self.hung, self.most)
+        """How many batches may be out at once, those of hung calls, and those that are set aside, included."""
+        return min(self.limit + self.hung, self.most) + self.aside
 
     def ticket(self) -> int:
         """Number an invocation that begins now; `failed` is told it."""

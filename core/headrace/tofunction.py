@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from pydantic import Field
 
@@ -15,9 +14,6 @@ from headrace.errors import Fault, LedgerError
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace.queued import queue_key
 from headrace.settings import Settings
-
-MOST_HOPS: Final = 16
-"""Functions that content may come through by way of destinations: as Lambda's recursive loop detection counts."""
 
 
 class FunctionOptions(Settings):
@@ -40,9 +36,6 @@ class FunctionDestination:
         return [accepted if isinstance(one, Call) else one for one in made]
 
     def _call(self, message: Message) -> Call | Reply:
-        if message.hops > MOST_HOPS:
-            why = f"its content has come through {MOST_HOPS} functions already, so this is a circle; break it"
-            return Reply(Said.REFUSED, why)
         name = f"{self._opening.service}/{self._opening.mapping}:{message.id}"
         try:
             return packed(repeatable(name), json.loads(message.body), hops=message.hops)

@@ -21,6 +21,7 @@ class Holding:
     records: int
     reason: str
     since: float
+    refused: bool = False
 
 
 @dataclass(slots=True)
@@ -39,10 +40,10 @@ class Unsent:
         self._held: dict[object, Holding] = {}
         self._refused: dict[str, Refusal] = {}
 
-    def hold(self, batch: object, records: int, reason: str, now: float) -> None:
-        """*records* of *batch* wait at Unix time *now* because of *reason*."""
+    def hold(self, batch: object, records: int, reason: str, now: float, *, refused: bool = False) -> None:
+        """*records* of *batch* wait at Unix time *now* because of *reason*; *refused*: until somebody mends it."""
         holding = self._held.setdefault(batch, Holding(records, reason, now))
-        holding.records, holding.reason = records, reason
+        holding.records, holding.reason, holding.refused = records, reason, refused
 
     def release(self, batch: object) -> None:
         """Nothing of it waits any more."""
@@ -64,9 +65,12 @@ class Unsent:
     def condition(self, boot: float) -> Condition | None:
         """What is the matter at *boot*, in seconds of `Clock.boot`; None when nothing is."""
         if held := list(self._held.values()):
-            count = sum(holding.records for holding in held)
+            count, since = sum(one.records for one in held), min(one.since for one in held)
+            if all(one.refused for one in held):
+                said = f"refused by the destination, and held until that is mended: {held[0].reason}"
+                return Condition("refused", f"{_counted(count)} {said}", since)
             said = f"held until the destination takes them: {held[0].reason}"
-            return Condition("holding", f"{_counted(count)} {said}", min(holding.since for holding in held))
+            return Condition("holding", f"{_counted(count)} {said}", since)
         if refused := [(name, one) for name, one in list(self._refused.items()) if one.until > boot]:
             name, refusal = refused[0]
             said = f"refused by the destination, and left at the source: {name}: {refusal.reason}"

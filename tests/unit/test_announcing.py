@@ -9,7 +9,7 @@ from headrace.destination import CONFIRMED, SUCCESS
 from headrace.policy import FailurePolicy
 from headrace.settling import Outcome
 from headrace.testing import MemoryLog, MemoryQueue, MemoryQueueLane, virtual
-from support.engine import AWAY, Destination, Moody, Rig, ids, partial
+from support.engine import AWAY, TOO_LARGE, Destination, Moody, Rig, ids, partial
 
 
 def log_of(names: str) -> MemoryLog:
@@ -77,3 +77,21 @@ def _queue() -> MemoryQueue:
     queue = MemoryQueue()
     queue.send("a")
     return queue
+
+
+@virtual
+async def test_one_that_is_refused_keeps_no_place_and_runs_no_more() -> None:
+    """Mutations: it stops its mapping; given back, it runs again; it shows as if it would be taken by itself."""
+    to = Moody(CONFIRMED, a=TOO_LARGE)
+    queue = MemoryQueue()
+    queue.send("ab")
+    rig = Rig(MemoryQueueLane(queue), announce=to, concurrency=1)
+    async with rig.running():
+        await asyncio.sleep(60)
+        assert (rig.handler.batches, rig.tally.succeeded) == (["a", "b"], 1)
+        condition = rig.work.unsent.condition(0.0)
+        assert condition is not None
+        assert condition.state == "refused"
+        to.says.clear()
+        await asyncio.sleep(60)
+        assert (rig.tally.succeeded, rig.work.slots.aside) == (2, 0)

@@ -15,16 +15,16 @@ from headrace import config
 from headrace.asynchronous import NoOptions, invocations, packed, queue_of
 from headrace.cli.main import main
 from headrace.config.effective import effective
-from headrace.destination import CONFIRMED, Message
+from headrace.destination import CONFIRMED, Message, Reply, Said
 from headrace.errors import ConfigError
 from headrace.functions import Function
 from headrace.invocations import POLL
 from headrace.leases import Leases
 from headrace.mapping import Mapping
 from headrace.plugins import DestinationKind, Destined, Opening, Probe, Routing
-from headrace.settings import MappingSettings, Settings
+from headrace.settings import MappingSettings, ScalingConfig, Settings
 from headrace.testing import FakeClock, virtual
-from headrace.tofunction import MOST_HOPS, FunctionDestination, FunctionOptions
+from headrace.tofunction import FunctionDestination, FunctionOptions
 from headrace.tofunction import function as to_function
 from headrace_connectors.catalog import catalog
 from support.engine import Lines
@@ -203,20 +203,45 @@ async def test_another_function_is_invoked_with_the_record() -> None:
 
 
 @virtual
-async def test_a_runaway_ends_and_is_told() -> None:
-    """Mutation: no count, or one that is lost on the way."""
+async def test_one_that_is_sent_again_waits_once() -> None:
     copy = Copy()
-    opening = copy.mapping._opening
-    to = FunctionDestination(opening, FunctionOptions(function="g"))
+    to = FunctionDestination(copy.mapping._opening, FunctionOptions(function="g"))
+    message = Message(id="m", key=None, body=b"{}", lane="l", at=0, hops=3)
+    assert await to.send([message, message]) == [CONFIRMED] * 2
+    assert (await copy.store.waiting(queue_of("g"))).total == 1
 
-    def message(hops: int, name: str = "m") -> Message:
-        return Message(id=name, key=None, body=b"{}", lane="l", at=0, hops=hops)
 
-    fine, circle, again = await to.send([message(MOST_HOPS), message(MOST_HOPS + 1, "n"), message(MOST_HOPS)])
-    assert (fine, again) == (CONFIRMED, CONFIRMED)
-    assert "come through 16 functions already" in circle.reason
-    waiting = await copy.store.waiting(queue_of("g"))
-    assert waiting.total == 1, "one that is sent again waits once"
+class Refusing(Shelf):
+    """Takes nothing as it is, until it is mended."""
+
+    mended = False
+
+    async def send(self, messages: Any) -> Any:
+        if self.mended:
+            return await super().send(messages)
+        return [Reply(Said.REFUSED, "422")] * len(messages)
+
+
+@virtual
+async def test_what_a_destination_refuses_is_run_no_more_and_told_to_nobody_twice() -> None:
+    """Mutations: given back, and so run again each minute; who has confirmed is told again; it keeps a place."""
+    fine, refusing = Shelf(), Refusing()
+    both = Routing.to(fine.destined(), refusing.destined())
+    more = {"maximum_retry_attempts": 0, "scaling_config": ScalingConfig(maximum_concurrency=1)}
+    copy = Copy(boom, on_failure=both, **more).start()
+    await copy.put({"n": 1})
+    await asyncio.sleep(900)
+    assert (len(copy.begun), len(fine.sent)) == (1, 1)
+    condition = copy.mapping.condition
+    assert (condition.state, condition.ready) == ("refused", False)
+    await copy.put({"n": 2}, ID.replace("0f", "1f"))
+    await asyncio.sleep(60)
+    assert len(copy.begun) == 2, "it keeps no place at the handler"
+    refusing.mended = True
+    await asyncio.sleep(60)
+    assert (len(refusing.sent), await copy.left()) == (2, 0)
+    assert len(fine.sent) == 2
+    await copy.stop()
 
 
 BASE = """\

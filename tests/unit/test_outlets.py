@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.classes import FailureClass, classify
-from headrace.destination import CONFIRMED, SUCCESS, Message, Payload, Reply, Said
+from headrace.destination import CONFIRMED, MOST_HOPS, SUCCESS, Message, Payload, Reply, Said
 from headrace.model import Answer, Failure, Origin
 from headrace.outlet import Outlet
 from headrace.outlets import Outlets, Way
@@ -178,3 +178,18 @@ async def test_a_success_that_is_too_large_is_told_without_its_payload() -> None
     assert "requestPayload" in whole
     assert bare.keys() & {"requestPayload", "responsePayload"} == set()
     assert bare["payloadOmitted"] == "to: too large"
+
+
+@virtual
+async def test_a_runaway_ends_whatever_the_way_of_its_records_is() -> None:
+    """Mutation: counted for functions of the config alone, while a circle over queues goes on for ever."""
+    for hops, replies in ((MOST_HOPS - 1, [CONFIRMED]), (MOST_HOPS, [Reply(Said.REFUSED, CIRCLE)])):
+        to = To()
+        write = InvocationRecords(
+            about=about(hops=lambda _, hops=hops: hops), render=lambda some: {"Records": ids(some)}
+        )
+        told = Outlet(destination=to, write=write, apart=False, payload=Payload.OBJECT, log=Lines(), whole=True)
+        assert await told(gone("a", ok(), SUCCESS)) == replies
+
+
+CIRCLE = "its content has come through 16 functions already, so this is a circle; break it"
