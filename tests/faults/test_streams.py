@@ -10,21 +10,22 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headrace.testing import FaultProxy
+from headrace.testing.lineage import Produced
 from support.copies import Copies, held, lost, measured
-from support.deadly import care, given_up
-from support.kinesis import PRODUCER, KinesisServer, kinesis_client, make_stream, merge, shards, split
+from support.deadly import care, given_up, written, written_at
+from support.kinesis import PRODUCER, KinesisServer, kinesis_client, make_stream, reshard, shards
 from support.outages import cut_off, down
 from support.redis import Valkey
 from support.servers import aws_environment
 from support.service import Service, boot, config, until
-from support.stops import Stops, nothing_more
+from support.stops import Stops, asleep, nothing_more
 from support.streambooks import TIMEOUT, StreamBooks, StreamProducer, hold, parents_of, watching
 from support.tables import make_table
 
@@ -119,7 +120,7 @@ async def test_shards_split_and_merge_while_copies_are_killed(changing, valkey, 
     async with watching(valkey.url) as watch:
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(RECORDS // 10, KILLS * 3, enough, chunk=20))
-            resharding = group.create_task(_reshard(changing, stream, chance, enough))
+            resharding = group.create_task(reshard(changing, stream, chance, enough))
             await kills(books, copies, KILLS, chance)
             enough.set()
         await books.all_done(len(producer.produced), copies.log_text)
@@ -129,25 +130,6 @@ async def test_shards_split_and_merge_while_copies_are_killed(changing, valkey, 
     print(f"{resharding.result()} reshards, {len(listed)} shards")  # noqa: T201 - the measurement
     measured(copies, found.repeats)
     assert len(listed) > 4
-
-
-async def _reshard(client: Any, stream: str, chance: random.Random, enough: asyncio.Event) -> int:
-    """Split or merge every second or two; how often."""
-    count = 0
-    while not enough.is_set():
-        await asyncio.sleep(chance.uniform(1, 2.5))
-        open_ones = sorted(
-            (one for one in await shards(client, stream) if "EndingSequenceNumber" not in one["SequenceNumberRange"]),
-            key=lambda one: int(one["HashKeyRange"]["StartingHashKey"]),
-        )
-        names = [one["ShardId"] for one in open_ones]
-        if len(names) >= 5 or (len(names) > 2 and chance.random() < 0.5):
-            index = chance.randrange(len(names) - 1)
-            await merge(client, stream, names[index], names[index + 1])
-        else:
-            await split(client, stream, chance.choice(names))
-        count += 1
-    return count
 
 
 async def test_a_copy_that_was_stopped_past_its_lease_does_nothing_more_under_it(volume, valkey, books, run) -> None:
@@ -229,10 +211,55 @@ async def test_only_the_record_that_kills_its_process_pays(volume, valkey, books
     async with watching(valkey.url) as watch:
         letter, at = await given_up(books, copies, letters, 999)
         found = await hold(books, producer.produced, watch, broken=copies.broken(), given_up={500: at})
-    where = letter["KinesisBatchInfo"]
-    deadly = next(str(one.sequence) for one in producer.produced if one.number == 500)
-    assert (where["batchSize"], where["startSequenceNumber"], where["endSequenceNumber"]) == (1, deadly, deadly)
+    _alone(letter, producer.produced, 500)
     print(f"{len(copies.killed)} deaths, {found}")  # noqa: T201 - the measurement
+
+
+def _alone(letter: dict[str, Any], produced: Sequence[Produced], number: int) -> None:
+    where = letter["KinesisBatchInfo"]
+    (record,) = (str(one.sequence) for one in produced if one.number == number)
+    assert (where["batchSize"], where["startSequenceNumber"], where["endSequenceNumber"]) == (1, record, record)
+
+
+async def test_all_of_it_at_once(changing, valkey, books, run, tmp_path) -> None:
+    """Kills, a record that kills its process, a SIGSTOP past the lease, a store that ends and is cut off, reshards.
+
+    Mutations: a lane that is never careful (the record is never given up); a lane that ignores its deadline.
+    """
+    stream, letters = await make_stream(changing, shards=2), tmp_path / "letters"
+    producer, enough, chance = StreamProducer(changing, stream), asyncio.Event(), random.Random(3)
+    await producer.put(1000)
+    async with FaultProxy("127.0.0.1", valkey.port) as line, watching(valkey.url) as watch:
+        deadly = {"handler": "deadly", "deadly": 300, "seconds": 0.01, **care(letters)}
+        copies = Copies(lambda: run(kinesis(stream), url(changing), f"redis://{line.address}", **deadly), 3)
+        async with asyncio.TaskGroup() as group:
+            raising = group.create_task(copies.keep_raising_the_dead())
+            producing = group.create_task(producer.keep(RECORDS // 10, KILLS * 3, enough, chunk=20))
+            resharding = group.create_task(reshard(changing, stream, chance, enough))
+            killing = group.create_task(kills(books, copies, KILLS, chance))
+            stops = await asleep(copies, watch)
+            await books.some_done(copies.log_text)
+            await down(valkey.kill, valkey.start, AWAY)
+            await books.some_done(copies.log_text)
+            await cut_off(line, AWAY)
+            await killing
+            await until(letters.exists, why=copies.log_text)
+            enough.set()
+            await asyncio.wait({producing, resharding})
+            await books.all_done(len(producer.produced) - 1, copies.log_text)
+            raising.cancel()
+        await copies.stop()
+        gone = written(letters)  # more than once where a kill came before the commit
+        for letter in gone:
+            _alone(letter, producer.produced, 300)
+        broken, given = {**copies.broken(), **dict.fromkeys(stops, "stopped")}, {300: min(map(written_at, gone))}
+        parents = parents_of(await shards(changing, stream))
+        found = await hold(books, producer.produced, watch, broken=broken, parents=parents, given_up=given)
+    nothing_more(books, watch.writes, stops)
+    print(f"{resharding.result()} reshards, {len(parents)} shards, {len(stops)} leases slept through")  # noqa: T201
+    measured(copies, found.repeats)
+    assert len(parents) > 4
+    assert set(found.repeats) <= {"kill", "stopped", "lease lost"}
 
 
 async def test_latest_on_a_quiet_kinesis_stream_outlives_a_kill(changing, valkey, books, run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections import Counter
@@ -43,8 +44,8 @@ class Copies:
         return service
 
     def kill_one(self, chance: random.Random) -> None:
-        """And start another at once."""
-        self.kill(chance.randrange(len(self.running)))
+        """And start another at once; one that was stopped is let sleep."""
+        self.kill(chance.choice([index for index, service in enumerate(self.running) if not service.paused]))
 
     def kill(self, index: int) -> None:
         """The same of a certain one."""
@@ -70,6 +71,12 @@ class Copies:
             if not service.alive:
                 self.killed.append(Killed(service.pid, time.time(), frozenset(held(service))))
                 self.running[index] = self._start()
+
+    async def keep_raising_the_dead(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            self.raise_the_dead()
+            await asyncio.sleep(0.1)
 
     async def all_taken(self, shards: int) -> None:
         await until(lambda: sum(len(held(one)) for one in self.running) >= shards, why=self.log_text)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from support.copies import Copies
+from support.copies import Copies, when
 from support.service import boot
 from support.streambooks import StreamBooks
 
@@ -31,5 +32,15 @@ async def given_up(books: StreamBooks, copies: Copies, letters: Path, others: in
         copies.raise_the_dead()
         assert len(copies.killed) < 20, copies.log_text()
     await copies.stop()
-    (letter,) = (json.loads(line) for line in letters.read_text().splitlines())
-    return letter, boot() - (time.time() - letters.stat().st_mtime)
+    (letter,) = written(letters)
+    return letter, written_at(letter)
+
+
+def written(letters: Path) -> Sequence[dict[str, Any]]:
+    """Every failure record of the file."""
+    return [json.loads(line) for line in letters.read_text().splitlines()]
+
+
+def written_at(letter: dict[str, Any]) -> float:
+    """When it was made, on the boot clock; it was in its file a moment later."""
+    return boot() - (time.time() - when(letter))

@@ -6,6 +6,7 @@ What each of them does otherwise than AWS is held by tests/integration/test_kine
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -110,3 +111,22 @@ async def split(client: Any, stream: str, shard: str) -> None:
 async def merge(client: Any, stream: str, shard: str, adjacent: str) -> None:
     await client.merge_shards(StreamName=stream, ShardToMerge=shard, AdjacentShardToMerge=adjacent)
     await settled(client, stream)
+
+
+async def reshard(client: Any, stream: str, chance: random.Random, enough: asyncio.Event) -> int:
+    """Split or merge every second or two, until it is *enough*; how often."""
+    count = 0
+    while not enough.is_set():
+        await asyncio.sleep(chance.uniform(1, 2.5))
+        open_ones = sorted(
+            (one for one in await shards(client, stream) if "EndingSequenceNumber" not in one["SequenceNumberRange"]),
+            key=lambda one: int(one["HashKeyRange"]["StartingHashKey"]),
+        )
+        names = [one["ShardId"] for one in open_ones]
+        if len(names) >= 5 or (len(names) > 2 and chance.random() < 0.5):
+            index = chance.randrange(len(names) - 1)
+            await merge(client, stream, names[index], names[index + 1])
+        else:
+            await split(client, stream, chance.choice(names))
+        count += 1
+    return count

@@ -57,6 +57,7 @@ class Service:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self._environment = {**kept, **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        self.paused = False
 
     @property
     def file(self) -> Path:
@@ -83,6 +84,7 @@ class Service:
 
     def start(self, *arguments: str, command: str = "run") -> None:
         assert not self.alive, "running already"
+        self.paused = False
         with self._log.open("ab") as log, self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "headrace.cli.main", command, str(self._file), *arguments],
@@ -108,12 +110,14 @@ class Service:
 
     def pause(self) -> float:
         """SIGSTOP; when it stood still, on the boot clock: what it notes after that, it notes after `resume`."""
+        self.paused = True
         self.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.pid, os.WSTOPPED)
         return boot()
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
+        self.paused = False
 
     async def ended(self, seconds: float = PATIENCE) -> int:
         """The exit status."""

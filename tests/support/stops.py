@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TypeAlias
 
 from headrace.testing.lineage import Write
-from support.service import boot
-from support.streambooks import StreamBooks
+from support.copies import Copies, held
+from support.service import boot, until
+from support.streambooks import StreamBooks, Watch
 
 Stops: TypeAlias = dict[tuple[str, int], tuple[float, float]]
 """Leases (shard, epoch) of a process that was stopped: from when until when, on the boot clock."""
+
+
+async def asleep(copies: Copies, watch: Watch) -> Stops:
+    """SIGSTOP of a copy that holds something, until others hold all of it."""
+    await until(lambda: any(map(held, copies.running)), why=copies.log_text)
+    sleeper = next(one for one in copies.running if held(one))
+    begin, leases = sleeper.pause(), list(held(sleeper))
+    assert leases, sleeper.log_text()
+    async with asyncio.timeout(60):
+        while not await _lost(leases, watch):
+            await asyncio.sleep(0.1)
+    end = boot()
+    sleeper.resume()
+    return dict.fromkeys(leases, (begin, end))
+
+
+async def _lost(leases: Sequence[tuple[str, int]], watch: Watch) -> bool:
+    """Whether each is somebody else's, or of a shard that had ended before."""
+    rows = {row.shard: row for row in (await watch.graph()).rows}
+    return all(rows[shard].epoch > epoch or rows[shard].ended for shard, epoch in leases)
 
 
 def nothing_more(books: StreamBooks, writes: Sequence[Write], stops: Stops) -> None:
