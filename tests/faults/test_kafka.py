@@ -25,7 +25,7 @@ from support.deadly import care, given_up
 from support.kafka import Cluster
 from support.kafka_ways import SESSION, WAYS, Readers, Way
 from support.kafkabooks import TopicProducer, all_committed, hold, watching
-from support.outages import cut_off, down
+from support.outages import cut_off, down, made_meanwhile
 from support.service import Service, boot, until
 from support.stops import Stops, nothing_more
 from support.streambooks import StreamBooks
@@ -176,15 +176,13 @@ async def test_a_broker_that_is_away_for_longer_than_a_session(books, run, how) 
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(producer.keep(4000, 10, enough, chunk=40))
                 await until(lambda: books.done_so_far() > 200, why=copies.log_text)
-                begin = boot()
-                await (down(broker.stop, broker.start, AWAY) if how == "stopped" else cut_off(line, AWAY))
-                end = boot()
+                away = await (down(broker.stop, broker.start, AWAY) if how == "stopped" else cut_off(line, AWAY))
                 await books.some_done(copies.log_text)
                 enough.set()
             await books.all_done(len(producer.produced), copies.log_text)
             await copies.stop()
             found = await hold(books, producer.produced, watch, broken=copies.broken())
-    meanwhile = [made - begin for made, _ in books.dispatched() if begin < made < end]
+    meanwhile = made_meanwhile(books, away)
     assert meanwhile, "nothing was dispatched before the deadline"
     assert max(meanwhile) <= SESSION, sorted(meanwhile)[-5:]
     assert set(found.repeats) <= {"lane lost"}

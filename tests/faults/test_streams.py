@@ -21,7 +21,7 @@ from headrace.testing.lineage import Produced
 from support.copies import Copies, held, lost, measured
 from support.deadly import care, given_up, written, written_at
 from support.kinesis import PRODUCER, KinesisServer, kinesis_client, make_stream, reshard, shards
-from support.outages import cut_off, down
+from support.outages import cut_off, down, made_meanwhile
 from support.redis import Valkey
 from support.servers import aws_environment
 from support.service import Service, boot, config, until
@@ -181,16 +181,14 @@ async def test_a_store_that_is_away_for_longer_than_a_lease(volume, valkey, book
         async with asyncio.TaskGroup() as group:
             group.create_task(producer.keep(4000, 15, enough, chunk=20))
             await books.some_done(copies.log_text)
-            begin = boot()
-            await (down(valkey.kill, valkey.start, AWAY) if how == "killed" else cut_off(line, AWAY))
-            end = boot()
+            away = await (down(valkey.kill, valkey.start, AWAY) if how == "killed" else cut_off(line, AWAY))
             await copies.all_taken(4)
             await books.some_done(copies.log_text)
             enough.set()
         await books.all_done(len(producer.produced), copies.log_text)
         await copies.stop()
         found = await hold(books, producer.produced, watch, broken=copies.broken())
-    meanwhile = [made - begin for made, _ in books.dispatched() if begin < made < end]
+    meanwhile = made_meanwhile(books, away)
     assert meanwhile, "nothing was dispatched before the deadline"
     assert max(meanwhile) <= TTL
     assert set(found.repeats) <= {"lease lost"}
@@ -224,7 +222,8 @@ def _alone(letter: dict[str, Any], produced: Sequence[Produced], number: int) ->
 async def test_all_of_it_at_once(changing, valkey, books, run, tmp_path) -> None:
     """Kills, a record that kills its process, a SIGSTOP past the lease, a store that ends and is cut off, reshards.
 
-    Mutations: a lane that is never careful (the record is never given up); a lane that ignores its deadline.
+    Mutations: a lane that is never careful (the record is never given up), or ignores its deadline; a child that begins
+    before its parents have ended.
     """
     stream, letters = await make_stream(changing, shards=2), tmp_path / "letters"
     producer, enough, chance = StreamProducer(changing, stream), asyncio.Event(), random.Random(3)
@@ -239,9 +238,9 @@ async def test_all_of_it_at_once(changing, valkey, books, run, tmp_path) -> None
             killing = group.create_task(kills(books, copies, KILLS, chance))
             stops = await asleep(copies, watch)
             await books.some_done(copies.log_text)
-            await down(valkey.kill, valkey.start, AWAY)
+            away = [await down(valkey.kill, valkey.start, AWAY)]
             await books.some_done(copies.log_text)
-            await cut_off(line, AWAY)
+            away.append(await cut_off(line, AWAY))
             await killing
             await until(letters.exists, why=copies.log_text)
             enough.set()
@@ -256,6 +255,7 @@ async def test_all_of_it_at_once(changing, valkey, books, run, tmp_path) -> None
         parents = parents_of(await shards(changing, stream))
         found = await hold(books, producer.produced, watch, broken=broken, parents=parents, given_up=given)
     nothing_more(books, watch.writes, stops)
+    assert max((after for one in away for after in made_meanwhile(books, one)), default=0) <= TTL
     print(f"{resharding.result()} reshards, {len(parents)} shards, {len(stops)} leases slept through")  # noqa: T201
     measured(copies, found.repeats)
     assert len(parents) > 4

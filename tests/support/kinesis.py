@@ -96,7 +96,8 @@ async def put(client: Any, stream: str, data: Sequence[str], keys: Sequence[str]
 
 
 async def shards(client: Any, stream: str) -> list[dict[str, Any]]:
-    return list((await client.list_shards(StreamName=stream))["Shards"])
+    """All of them: a page holds a hundred unless more are asked for."""
+    return list((await client.list_shards(StreamName=stream, MaxResults=1000))["Shards"])
 
 
 async def split(client: Any, stream: str, shard: str) -> None:

@@ -94,7 +94,9 @@ async def test_a_queue_holds_no_more_than_its_capacity(order):
 
 @virtual
 async def test_one_poison_key_bounds_what_a_log_reads():
-    """Mutation: a capacity that counts only what is not settled: the watermark's memory grows without bound."""
+    """Its siblings go on until that is used up. Mutations: a capacity that counts only what is not settled: the
+    watermark's memory grows without bound; a strand's failure that the others wait for.
+    """
     keys = ["poison" if name == "03" else f"key{index % 7}" for index, name in enumerate(DIGITS)]
     log = log_of(DIGITS, keys)
 
@@ -108,6 +110,9 @@ async def test_one_poison_key_bounds_what_a_log_reads():
         assert rig.tally.polled <= 16 + 3
         assert not task.done()
         assert log.position == "00000002"
+        handled = set(",".join(rig.handler.batches).split(","))
+        waiting = set(DIGITS[: rig.tally.polled]) - handled
+        assert {keys[int(name)] for name in waiting} == {"key5"}, "it shares the strand of the poison"
         rig.handler.behave = None
         assert (await task).how is End.ENDED
     assert log.finished
