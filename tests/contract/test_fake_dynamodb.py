@@ -46,8 +46,7 @@ def troubles(chance: random.Random) -> Any:
 async def test_a_fleet_reads_everything_in_order_through_rollovers_and_troubles(seed: int) -> None:
     """Three partitions, a new shard each every five minutes, late listings in short pages, refusals; a worker goes.
 
-    Catches: a child that begins before its parent has ended, an open shard taken for closed, a cut answer taken for the
-    end, a page of the listing that is not read.
+    Catches: an open shard taken for closed, a cut answer taken for the end, a page of the listing that is not read.
     """
     random.seed(seed)  # core's own jitter
     chance = random.Random(seed)

@@ -222,8 +222,7 @@ def _alone(letter: dict[str, Any], produced: Sequence[Produced], number: int) ->
 async def test_all_of_it_at_once(changing, valkey, books, run, tmp_path) -> None:
     """Kills, a record that kills its process, a SIGSTOP past the lease, a store that ends and is cut off, reshards.
 
-    Mutations: a lane that is never careful (the record is never given up), or ignores its deadline; a child that begins
-    before its parents have ended.
+    Mutations: a lane that is never careful (the record is never given up); a child begun before its parents ended.
     """
     stream, letters = await make_stream(changing, shards=2), tmp_path / "letters"
     producer, enough, chance = StreamProducer(changing, stream), asyncio.Event(), random.Random(3)

@@ -114,10 +114,14 @@ async def test_a_subscription_that_ends_is_followed_by_another(fake):
 
 @virtual
 async def test_a_continuation_is_never_a_position(fake):
-    """Catches: a heartbeat's number that is committed."""
+    """Where it is refused, the last record counts. Catches: a heartbeat's number that is read on from, or committed."""
     number = fake.put("k", "x")
     reader = pushed(fake).reader(SHARD)
-    assert {record.token for record in await soon(reader, 100)} == {number}
+    assert {record.token for record in await soon(reader, 290)} == {number}
+    fake.faults = [(SUBSCRIBE, AwsError("InvalidArgumentException", "no"))]
+    assert await soon(reader, 60) == []
+    assert reader.condition.state == "polling"
+    assert starts(fake)[-1] == {"Type": "AT_SEQUENCE_NUMBER", "SequenceNumber": number}
     await reader.close()
 
 
