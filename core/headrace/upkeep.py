@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -27,8 +26,10 @@ AUDIT = 60.0
 SOON = 5.0
 """The same while a shard has ended whose children are not known."""
 
-GONE = 3
-"""Listings in a row that must not show an ended shard before its row is removed: a listing may be stale."""
+GONE = 300.0
+"""Seconds in which no listing may show an ended shard before its row is removed. Listings are late by some of them;
+while shards change there are many.
+"""
 
 
 class Upkeep:
@@ -62,7 +63,7 @@ class Upkeep:
         self.found: list[Listed] = []
         self._listing: Listing | None = None  # of a first start, until its graph is written
         self._settled = self._audit_at = 0.0
-        self._unlisted: Counter[str] = Counter()
+        self._unlisted: dict[str, float] = {}  # ended shards, and since when no listing shows them
 
     def tell(self, children: Sequence[Listed]) -> None:
         """As `shards.Found`."""
@@ -177,10 +178,11 @@ class Upkeep:
         return bool(new)
 
     async def _forget(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
-        """Remove rows that nobody needs, once several listings agree that their shards are gone."""
+        """Remove rows that nobody needs, once listings have agreed for long that their shards are gone."""
+        now = self._clock.boot()
         gone = graph.outlived(listing, seen, self._shards.beginning)
-        self._unlisted = Counter({shard: self._unlisted[shard] + 1 for shard in gone})
-        if old := [shard for shard, times in self._unlisted.items() if times >= GONE]:
+        self._unlisted = {shard: self._unlisted.get(shard, now) for shard in gone}
+        if old := [shard for shard, since in self._unlisted.items() if now - since >= GONE]:
             await ledger.forget(self._mapping, old)
 
     async def _begin_anew(self, ledger: Ledger, seen: Graph, listing: Listing) -> None:
