@@ -15,6 +15,7 @@ from headrace.errors import ConfigError, LedgerError, LedgerUnavailable
 from headrace.ledger import Ledger, LedgerOpening, Shard
 from headrace.model import LaneLost
 from headrace.sqlite import SqliteLedger, open_sqlite
+from headrace.sqliteformat import FORMAT
 from headrace_connectors.catalog import catalog
 from support.handclock import HandClock
 
@@ -135,11 +136,11 @@ async def test_what_is_no_file_of_ours_is_left_as_it_is(tmp_path: Path):
         connection.execute("CREATE TABLE orders (id)")
     await (await opened(newer)).close()
     with closing(sqlite3.connect(newer)) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
     cases = {
         text: "is not an SQLite database; name another file",
         other: "is a database of something else; name another file",
-        newer: "is of format 3, written by a newer headrace; this one knows 2",
+        newer: f"is of format {FORMAT + 1}, written by a newer headrace; this one knows {FORMAT}",
         tmp_path / "none" / "state.db": "cannot be opened; is its folder there",
         tmp_path: "cannot be opened",
     }

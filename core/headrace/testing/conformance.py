@@ -109,7 +109,7 @@ class LaneConformance:
             assert len(again) == lane.traits.redelivers
         if not again:
             async with harness.open() as lane:
-                assert len(await gather(lane, 1, harness.promptly)) == 1
+                assert len(await gather(lane, 1, harness.patience)) == 1
 
     async def test_what_is_held_does_not_come_again(self, harness: Harness) -> None:
         """A slow handler is no second delivery. Catches: a renewal that is late or left out."""
