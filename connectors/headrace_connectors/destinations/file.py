@@ -9,31 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pydantic import Field
-
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
-from headrace.settings import Settings
 from headrace_connectors.destinations import folder
 from headrace_connectors.destinations.disk import Disk, sync_folder
+from headrace_connectors.destinations.fileoptions import FileOptions
 from headrace_connectors.destinations.rotation import Rotation, is_due, rotate
 
 MODE = 0o600
 """Of a file that is made here: it holds whole messages. One that is there keeps its own."""
-
-
-class FileOptions(Settings):
-    """`destination: {type: file, …}`."""
-
-    path: str = Field(
-        min_length=1,
-        description="JSON lines are appended; made, for its owner only, if it is missing. Relative to the config file. "
-        "As a claim check: a folder, with a file for each record.",
-    )
-    rotate: Rotation | None = Field(
-        None, description="When a new file is begun, and what becomes of the old ones. Default: never."
-    )
 
 
 class FileDestination:

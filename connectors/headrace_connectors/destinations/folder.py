@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from headrace.claims import Claim, Claims, object_name
 from headrace.destination import Message, Reply
 from headrace.errors import DestinationUnavailable, Fault
 from headrace.plugins import Opening, Probe
 from headrace_connectors.destinations.disk import Disk, sync_folder
-
-if TYPE_CHECKING:
-    from headrace_connectors.destinations.file import FileOptions
+from headrace_connectors.destinations.fileoptions import FileOptions
 
 MODE = 0o700
 """Of a folder that is made here; its files are their owner's alone, too."""
