@@ -15,7 +15,7 @@ from headrace.errors import SourceUnavailable
 from headrace.letters import Posted
 from headrace.mailbox import MailboxKind
 from headrace.plugins import Opening
-from headrace_connectors.destinations.file import FileOptions
+from headrace_connectors.destinations.fileoptions import FileOptions
 
 SCHEME: Final = "file:"
 
