@@ -8,11 +8,8 @@ all that is left of it.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
-
-import orjson
 
 from headrace.model import Event, Origin
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
@@ -128,14 +125,6 @@ def name_of(gone: Outgoing, *, apart: bool) -> str:
     first = gone.records[0]
     name = f"{first.id}-{gone.lane}"
     return name if apart else f"{name}-{gone.request_id}-{first.number}-{len(gone.records)}"
-
-
-def to_json(value: object) -> bytes:
-    """As JSON in UTF-8, on one line."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # half of a surrogate pair, which only escapes can write
-        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def iso(seconds: float) -> str:

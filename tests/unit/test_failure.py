@@ -7,7 +7,8 @@ import json
 import pytest
 
 from headrace.destination import CONFIRMED, Payload, Reply, Said
-from headrace.failure import LONGEST, failure_record, name_of, to_json
+from headrace.failure import LONGEST, failure_record, name_of
+from headrace.jsonbytes import to_json
 from headrace.model import Answer, Failure, Origin
 from headrace.outlet import Outlet
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
