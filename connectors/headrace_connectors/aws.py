@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, model_validator
 from headrace.errors import SourceUnavailable
 from headrace.late import Late
 from headrace.model import Condition
-from headrace.settings import Settings
+from headrace.settings import RoleArn, Settings
 
 READ_TIMEOUT = 30
 """Seconds; longer than the longest poll that SQS allows (20)."""
@@ -41,7 +41,7 @@ class AwsSettings(Settings):
 
     region: str | None = Field(None, description="AWS region; default: that of the URL or ARN, then AWS_REGION.")
     endpoint_url: str | None = Field(None, description="Another endpoint, for example an emulator's.")
-    role_arn: str | None = Field(None, description="Role assumed through STS; refreshed before it expires.")
+    role_arn: RoleArn | None = Field(None, description="Role assumed through STS; refreshed before it expires.")
     profile: str | None = Field(
         None, min_length=1, description="Profile of AWS's config files whose credentials are used."
     )

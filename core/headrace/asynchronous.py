@@ -50,7 +50,10 @@ def packed(id: str, event: object, *, hops: int = 0) -> Call:  # noqa: A002 - th
     Raises:
         ValueError: the event is larger than Lambda takes, or no JSON.
     """
-    text = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+    try:
+        text = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise ValueError("the event has NaN or Infinity in it, which are not JSON") from None
     size = len(text.encode(errors="surrogatepass"))
     if size > LIMIT:
         raise ValueError(f"the event has {size} bytes, above the {LIMIT} of an asynchronous invocation")

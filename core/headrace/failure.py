@@ -8,11 +8,8 @@ all that is left of it.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
-
-import orjson
 
 from headrace.model import Event, Origin
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
@@ -29,6 +26,8 @@ _CONDITIONS = {EXHAUSTED: "RetriesExhausted", EXPIRED: "EventAgeExceeded"}
 LONGEST = 1000
 """Characters of an error's text: handlers quote their input, and a record has a limit."""
 
+MOST_BYTES = 1024
+"""Of a dead letter's ErrorMessage in UTF-8: Lambda's first KB."""
 
 STACK = 10
 """Frames of an error that go with it: the last ones, which are those of the fault."""
@@ -100,7 +99,12 @@ def dead_letter_attributes(gone: Outgoing, request_id: str) -> dict[str, str]:
     """What stands beside the bare event in a function's dead-letter queue (lambda-semantics 8)."""
     failure = gone.outcome.answer.failure if gone.outcome else None
     why = failure.message if failure else _CONDITIONS.get(gone.reason, gone.reason)
-    return {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": why[:LONGEST] or "Unhandled"}
+    return {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": _cut(why) or "Unhandled"}
+
+
+def _cut(text: str) -> str:
+    """As much of it as a message's attribute takes; half of a surrogate pair, which none takes, is shown as `?`."""
+    return text.encode(errors="replace")[:MOST_BYTES].decode(errors="ignore")
 
 
 def _response(outcome: Outcome, reason: str, *, full: bool) -> dict[str, Any]:
@@ -128,14 +132,6 @@ def name_of(gone: Outgoing, *, apart: bool) -> str:
     first = gone.records[0]
     name = f"{first.id}-{gone.lane}"
     return name if apart else f"{name}-{gone.request_id}-{first.number}-{len(gone.records)}"
-
-
-def to_json(value: object) -> bytes:
-    """As JSON in UTF-8, on one line."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # half of a surrogate pair, which only escapes can write
-        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def iso(seconds: float) -> str:

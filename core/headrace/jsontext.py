@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
+
+from headrace.jsonbytes import no_constant
 
 Place: TypeAlias = tuple[int, int]
 """Where a value begins in the text, and where what follows it begins."""
@@ -13,11 +15,7 @@ Place: TypeAlias = tuple[int, int]
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def _no_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_json)
+_DECODER = json.JSONDecoder(parse_constant=no_constant)
 
 
 def parse(text: str) -> Any:

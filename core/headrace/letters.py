@@ -13,10 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import orjson
-
 from headrace.destination import SUCCESS
 from headrace.errors import HeadraceError
+from headrace.jsonbytes import from_json
 from headrace.model import Event
 
 REQUEST_ID: Final = "RequestID"
@@ -137,20 +136,20 @@ def parse(posted: Posted) -> Letter:
 
 def _json(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        return from_json(body)
+    except ValueError as error:
         raise NoLetter(f"it cannot be read as JSON: {error}") from None
 
 
 def record_in(body: bytes) -> dict[str, Any] | None:
     """The failure record that a body is, or that SNS or EventBridge has put into an envelope of theirs."""
     try:
-        found = orjson.loads(body)
+        found = from_json(body)
         if isinstance(found, dict) and found.get("Type") == "Notification" and "Message" in found:
-            found = orjson.loads(found["Message"])
+            found = from_json(found["Message"])
         elif isinstance(found, dict) and "detail-type" in found:
             found = found.get("detail")
-    except (orjson.JSONDecodeError, TypeError):
+    except (ValueError, TypeError):
         return None
     return found if isinstance(found, dict) and _is_record(found) else None
 

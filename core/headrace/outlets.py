@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from headrace.classes import FailureClass, classify
 from headrace.destination import CONFIRMED, SUCCESS, Reply, Said
@@ -31,7 +32,8 @@ class Way:
 class Outlets:
     """Tells each record to every outlet of its way; those that have confirmed one are not told of it again.
 
-    The last of *ways* takes every record.
+    The last of *ways* takes every record. A record about a log names a range, so where others go another way, each run
+    of neighbours is told by itself: no range has what is not its own.
     """
 
     ways: Sequence[Way]
@@ -43,20 +45,33 @@ class Outlets:
         for way in self.ways:
             some = [one for one in gone.records if id(one) not in replies and way.takes(one, failed)]
             if some:
-                told = await asyncio.gather(*[_tell(each, replace(gone, records=some)) for each in way.outlets])
+                told = await asyncio.gather(*[self._tell(each, some, gone) for each in way.outlets])
                 replies |= {id(one): _worst([each[id(one)] for each in told]) for one in some}
+        confirmed = [one for one in gone.records if replies[id(one)].said is Said.CONFIRMED]
+        gone.taken.update([(id(self), one.number) for one in confirmed])  # where the next try has a gap
         return [replies[id(one)] for one in gone.records]
 
+    async def _tell(self, outlet: Outlet, some: Sequence[Record], gone: Outgoing) -> dict[int, Reply]:
+        left = [one for one in some if (id(outlet), id(one)) not in gone.taken]
+        said = dict.fromkeys(map(id, some), CONFIRMED)
+        for piece in [left] if outlet.apart or outlet.whole or outlet.singly else self._runs(left, gone):
+            replies = await outlet(replace(gone, records=piece)) if piece else []
+            for record, reply in zip(piece, replies, strict=True):
+                said[id(record)] = reply
+                if reply.said is Said.CONFIRMED:
+                    gone.taken.add((id(outlet), id(record)))
+        return said
 
-async def _tell(outlet: Outlet, gone: Outgoing) -> dict[int, Reply]:
-    left = [one for one in gone.records if (id(outlet), id(one)) not in gone.taken]
-    replies = await outlet(replace(gone, records=left)) if left else []
-    said = dict.fromkeys(map(id, gone.records), CONFIRMED)
-    for record, reply in zip(left, replies, strict=True):
-        said[id(record)] = reply
-        if reply.said is Said.CONFIRMED:
-            gone.taken.add((id(outlet), id(record)))
-    return said
+    def _runs(self, some: Sequence[Record], gone: Outgoing) -> Sequence[Sequence[Record]]:
+        """*some* of a log's records, parted where another of them stands between, or stood at an earlier try."""
+        places = {id(one): place for place, one in enumerate(gone.records)}
+        runs = [[one] for one in some[:1]]
+        for before, one in pairwise(some):
+            gap = places[id(one)] - places[id(before)] > 1
+            if gap or any((id(self), number) in gone.taken for number in range(before.number + 1, one.number)):
+                runs.append([])
+            runs[-1].append(one)
+        return runs
 
 
 _RANK = {Said.CONFIRMED: 0, Said.FAILED: 1, Said.REFUSED: 2}

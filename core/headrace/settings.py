@@ -59,10 +59,14 @@ def _handler(handler: str) -> str:
     return handler
 
 
-def _role(arn: str | None) -> str | None:
-    if arn is not None and not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+", arn):
+def _role(arn: str) -> str:
+    if not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+", arn):
         raise ValueError("must be a role's ARN: arn:aws:iam::ACCOUNT:role/NAME")
     return arn
+
+
+RoleArn: TypeAlias = Annotated[str, AfterValidator(_role)]
+"""An IAM role, as it is written in a config."""
 
 
 def _moment(value: str | float | None) -> str | float | None:
@@ -228,7 +232,7 @@ class FunctionSettings(Settings):
     path: str | None = Field(None, description="Folder put on the import path; relative to the config file.")
     timeout: Seconds = Field(3, gt=0, le=900, description="Seconds one call may take; Lambda's default is 3.")
     environment: dict[str, str] = Field({}, repr=False, description="Environment variables; set for the whole process.")
-    role_arn: Annotated[str | None, AfterValidator(_role)] = Field(
+    role_arn: RoleArn | None = Field(
         None,
         description="Lambda's role: what the handler calls in AWS, it calls as this role, assumed by who the process "
         "is or by profile, and refreshed. The same for all functions of a service.",

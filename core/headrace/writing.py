@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from headrace import failure
 from headrace.classes import classify
 from headrace.destination import Message, Payload
+from headrace.jsonbytes import to_json
 from headrace.letters import REDACTED, REDACTED_ATTRIBUTE
 from headrace.masking import MASK
 from headrace.model import Event, Origin, Record
@@ -121,7 +122,7 @@ class FailureRecords:
             payload=_in_form(shown.event, payload) if shown else None,
             ours=self._ours(piece, shown),
         )
-        body = failure.to_json(self.form({**record, **instead}))
+        body = to_json(self.form({**record, **instead}))
         return self.about.message(piece, body, failure.name_of(piece, apart=apart), source_key=origin.key)
 
     def _origin(self, piece: Outgoing) -> Origin:
@@ -144,7 +145,7 @@ class FailureRecords:
 
 
 def _in_form(event: Event | str, form: Payload) -> Event | str:
-    return failure.to_json(event).decode() if form is Payload.TEXT else event
+    return to_json(event).decode() if form is Payload.TEXT else event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,7 @@ class InvocationRecords:
             record |= instead
         name = failure.name_of(piece, apart=apart)
         return self.about.message(
-            piece, failure.to_json(record), f"{name}-{piece.reason}", asynchronous=self.request_id is not None
+            piece, to_json(record), f"{name}-{piece.reason}", asynchronous=self.request_id is not None
         )
 
 
@@ -200,7 +201,7 @@ class DeadLetters:
         missing = {REDACTED_ATTRIBUTE: ", ".join(shown.paths)} if shown.paths else {}
         return self.about.message(
             piece,
-            failure.to_json(shown.event),
+            to_json(shown.event),
             f"{failure.name_of(piece, apart=apart)}-dead",
             asynchronous=True,
             attributes=failure.dead_letter_attributes(piece, request_id) | missing,

@@ -345,6 +345,18 @@ def test_invoke_async_accepts_an_event_where_there_is_a_queue(tmp_path: Path, ca
     assert "above the 1048576 of an asynchronous invocation" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity"])
+def test_what_is_no_json_is_accepted_nowhere(tmp_path: Path, capsys: Any, number: str) -> None:
+    """Mutation: a queue with what only Python can read, so that a handler is given another number, or none."""
+    load(tmp_path, f="event_invoke_config: {}")
+    (tmp_path / "event.json").write_text(f'{{"n": {number}}}')
+    for way in ([], ["--async"]):
+        assert main(["invoke", str(tmp_path / "c.yaml"), "f", *way, "--event", str(tmp_path / "event.json")]) == 2
+        assert f"event.json cannot be read as JSON: {number} is not JSON" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="NaN or Infinity in it, which are not JSON"):
+        packed("r", {"n": float(number)})
+
+
 def test_a_queue_is_a_mapping_to_the_commands(tmp_path: Path, capsys: Any) -> None:
     """Mutations: each that looks among the mappings only."""
     config_file = str(tmp_path / "c.yaml")

@@ -361,6 +361,7 @@ def test_windows_and_streams_of_tables_are_refused_where_they_cannot_be_honoured
 
 
 def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
+    """Mutation: kinds alone, of which nobody can choose."""
     config = yaml.safe_load((shop.folder / "c.yaml").read_text())
     config["destinations"] = {"audit": {"type": "file", "path": str(shop.letters)}}
     both = [{"type": "file", "path": "other.jsonl"}, "audit"]
@@ -369,7 +370,7 @@ def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
     shop.put(failure(message("m1", "a")))
     status, _, err = shop.run()
     assert status == 2
-    assert "orders sends to several places (file, file): write which one" in err
+    assert f"orders sends to several places (file {shop.folder}/other.jsonl, audit: file {shop.letters})" in err
     status, _, err = shop.run(source="audit")
     assert (status, shop.bodies()) == (0, ["a"]), err
 

@@ -178,7 +178,7 @@ def test_a_fault_of_a_mapping_has_its_place_and_mend(mapping, fault):
         ("tags: [[a]]", "tags[0]: must be a text, got a list"),
         ("login: {username: me}", "login.password: is required: a text"),
         ("login: {username: me, password: 12345}", "login.password: must be a text"),
-        ("login: []", "login: must be a mapping, got a list"),
+        ("login: []", "login: must be a mapping, got an empty list"),
         ("session_token: [12345]", "session_token: must be a text, got a list"),
         ("session_token: 12345", "session_token: must be a text, got a number; put it in quotes"),
         ("refused_token: abc12345", "refused_token: *** is not for queues"),
@@ -197,7 +197,7 @@ def test_a_fault_of_a_source(source, fault):
     [
         ("{type: log, stream: ''}", "stream: must be a text, not empty, of the form ^[a-z-]+$, got the text ''"),
         ("{type: log, stream: A}", "stream: must be a text, not empty, of the form ^[a-z-]+$, got the text 'A'"),
-        ("{type: log, stream: a, topics: []}", "topics: must be a list, not empty, got a list"),
+        ("{type: log, stream: a, topics: []}", "topics: must be a list, not empty, got an empty list"),
         ("{type: log}", "stream: is required: a text, not empty"),
         ("{type: lug, stream: a}", "type: there is no such source; did you mean log?"),
         ("{type: 5, stream: a}", "type: there is no such source; known are queue, log"),

@@ -39,6 +39,7 @@ ARN = "arn:aws:sqs:eu-central-1:123456789012:failed"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:failed.fifo"
 KINDS = " | ".join(kind.type for kind in catalog.destinations)
 FORMS = f"{{{{type: {KINDS}, …}}}} or " + " or ".join(one.text_form for one in catalog.destinations if one.text_form)
+FORMS += " or a name of destinations:"
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +103,10 @@ def test_a_path_is_relative_to_the_file_that_names_the_mapping(tmp_path) -> None
         ("arn:aws:states:eu-central-1:123456789012:stateMachine:f", "f.yaml:12: {}: no kind of destination takes this"),
         ("[a]", f"f.yaml:12: {{}}[0]: no kind of destination takes this text; write {FORMS}"),
         ("{type: sns}", "f.yaml:12: {}.topic_arn: is required"),
+        (
+            f"{{type: sqs, queue_arn: '{ARN}', role_arn: nope}}",
+            "f.yaml:12: {}.role_arn: must be a role's ARN: arn",
+        ),
         ("{type: sns, topic_arn: topic}", "f.yaml:12: {}.topic_arn: must be a topic's ARN: arn:aws:sns:REGION:"),
         ("{type: s3, bucket: 's3://bucket'}", "f.yaml:12: {}.bucket: "),
         ("{type: s3, bucket: b-1, prefx: x}", "f.yaml:12: {}.prefx: unknown option; did you mean prefix?"),

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from headrace.destination import CONFIRMED, Payload, Reply, Said
-from headrace.failure import LONGEST, failure_record, name_of, to_json
+from headrace.failure import LONGEST, dead_letter_attributes, failure_record, name_of
+from headrace.jsonbytes import to_json
 from headrace.model import Answer, Failure, Origin
 from headrace.outlet import Outlet
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
@@ -104,6 +105,23 @@ def test_a_handler_that_quotes_its_input_does_not_double_the_record():
     answer = Answer(request_id="r", duration=0, failure=Failure(type="E", message="x" * 100_000))
     record = made(gone(Outcome(answer, Verdict(Kind.ERROR, failure=answer.failure))))
     assert len(record["responsePayload"]["errorMessage"]) == LONGEST
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("x" * 2000, "x" * 1024),
+        ("x" + "é" * 600, "x" + "é" * 511),
+        ("€" * 400, "€" * 341),
+        ("a\ud800b", "a?b"),
+        ("", "Unhandled"),
+    ],
+)
+def test_a_dead_letter_has_a_kilobyte_of_the_errors_text(said, kept):
+    """In bytes, cut at a character. Mutations: characters; half a character; an attribute that no queue takes."""
+    answer = Answer(request_id="r", duration=0, failure=Failure(type="E", message=said))
+    outcome = Outcome(answer, Verdict(Kind.ERROR, failure=answer.failure))
+    assert dead_letter_attributes(gone(outcome), "id")["ErrorMessage"] == kept
 
 
 def test_the_message_is_one_line_of_json_under_an_id_that_stays_the_same():

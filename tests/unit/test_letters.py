@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headrace.jsonbytes import to_json
 from headrace.letters import Form, NoLetter, Posted, arn_in, function_in, parse
 from support.letters import QUEUE, click, failure, invocation, message
 
@@ -58,6 +59,23 @@ def test_the_class_of_one_that_does_not_say_it(condition: str, error: dict[str, 
     record = failure(message("m1", ""), responsePayload=error)
     record["requestContext"]["condition"] = condition
     assert parse(posted(record)).cls == cls
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_half_of_a_surrogate_pair_is_read_back(text: bool) -> None:
+    """Escapes write it, and so do our own records. Mutation: orjson alone, which refuses what it cannot hold."""
+    half = {**message("m1", "x"), "body": "x\ud800y"}
+    letter = parse(Posted(id="p", body=to_json(failure(half, text=text)), at=7.0))
+    assert letter.event == {"Records": [half]}
+    told = {"Type": "Notification", "Message": to_json(failure(half)).decode()}
+    assert parse(Posted(id="p", body=to_json(told), at=7.0)).event == {"Records": [half]}
+
+
+@pytest.mark.parametrize("body", [b"NaN", b'{"a": "\\ud800", "b": Infinity}', b"[" * 100_000, b"\xff", b"{"])
+def test_what_is_no_json_is_said_to_be_none(body: bytes) -> None:
+    """Mutations: constants that only Python knows; a depth that ends the replay."""
+    with pytest.raises(NoLetter, match="it cannot be read as JSON"):
+        parse(Posted(id="p", body=body, at=7.0))
 
 
 def test_without_a_payload_it_says_where_its_records_are() -> None:

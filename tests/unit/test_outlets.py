@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,12 +97,40 @@ async def test_the_first_rule_that_fits_takes_a_record() -> None:
         Way(outlets=[outlet(rest)]),
     ]
     assert await Outlets(ways)(gone("abcd", error())) == [CONFIRMED, AWAY_TO, CONFIRMED, AWAY_TO]
-    assert (slow.told, odd.told, rest.told) == ([], [["b", "d"]], [["a", "c"]])
+    assert (slow.told, odd.told, rest.told) == ([], [["b"], ["d"]], [["a"], ["c"]])
     await Outlets(ways)(gone("ab", failed("Sandbox.Timedout")))
     assert slow.told == [["a", "b"]]
 
 
 AWAY_TO = Reply(Said.FAILED, "to: away")
+
+
+@virtual
+async def test_a_record_about_a_log_never_names_a_range_with_what_is_not_its_own() -> None:
+    """A replay reads the whole range. Mutations: one record for b, c and e; one for b and e when c and d are gone."""
+    odd, other, rest = To(AWAY), To(), To()
+    both = [outlet(odd), outlet(other)]
+    outlets = Outlets([Way(outlets=both, wanted=lambda one: one.id in "bce"), Way(outlets=[outlet(rest)])])
+    out = gone("abcde", error())
+    for number, one in enumerate(out.records):
+        one.number = number
+    assert [one.said for one in await outlets(out)] == [
+        Said.CONFIRMED if one in "ad" else Said.FAILED for one in "abcde"
+    ]
+    assert (odd.told, other.told, rest.told) == ([["b", "c"], ["e"]], [["b", "c"], ["e"]], [["a"], ["d"]])
+    again = replace(out, records=[one for one in out.records if one.id in "bce"])
+    await outlets(again)
+    assert odd.told[2:] == [["b", "c"], ["e"]]
+    assert len(other.sent) == 2
+
+
+@virtual
+async def test_of_a_log_what_is_whole_or_told_one_by_one_is_sent_together() -> None:
+    """Mutation: a success that is told in pieces, though it was one invocation."""
+    done = To()
+    outlets = Outlets([Way(outlets=[success(done)], wanted=lambda one: one.id != "b"), Way(outlets=[outlet(To())])])
+    assert await outlets(gone("abc", ok(), SUCCESS)) == [CONFIRMED] * 3
+    assert len(done.sent) == 1
 
 
 @virtual

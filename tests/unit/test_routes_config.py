@@ -33,6 +33,7 @@ mappings:
       {end}: {{destination: {destination}}}
 """
 PATH = "mappings.orders.destination_config.on_failure.destination"
+QUEUE = "arn:aws:sqs:eu-central-1:123456789012:lost"
 RULES = (
     "[{when: {class: [timeout, expired]}, to: audit}, {when: {pattern: {body: {kind: [gold]}}}, to: [audit, both]}, "
     "{to: both}]"
@@ -148,3 +149,41 @@ def test_the_schema_takes_what_is_read() -> None:
         validator.validate(yaml.safe_load(BASE.format(destination=destination, end="on_failure")))
     for destination in ("[]", "[{when: {class: [slow]}, to: a}]", "{type: fil}"):
         assert list(validator.iter_errors(yaml.safe_load(BASE.format(destination=destination, end="on_failure"))))
+
+
+def test_what_a_text_means_stands_in_the_file() -> None:
+    """Mutations: defaults; what the text does not say; no place."""
+    found = {row.path: (row.origin, row.place) for row in explain.rows(load(f'["{QUEUE}", audit]'))}
+    for path, place in ((f"{PATH}[0]", "f.yaml:14"), ("destinations.both[1]", "f.yaml:7")):
+        assert found[f"{path}.type"] == found[f"{path}.queue_arn"] == ("file", place)
+        assert found[f"{path}.queue_url"] == ("default", "")
+    assert found["destinations.audit.type"] == ("file", "f.yaml:6")
+
+
+def test_what_a_function_says_of_its_queue_is_told_where_it_is_written() -> None:
+    """Mutations: a default of the source; all of them; where it is overridden."""
+    text = """\
+service: {name: shop}
+functions:
+  tick:
+    handler: a.b
+    event_invoke_config:
+      maximum_retry_attempts: 1
+      maximum_event_age_in_seconds: 60
+mappings:
+  sched:
+    source: {type: schedule, schedule_expression: "cron(0 12 * * ? *)"}
+    function: tick
+    maximum_record_age_in_seconds: 90
+"""
+    write(Path(), text, "f.yaml")
+    found = {row.path: row for row in explain.rows(config.load([Path("f.yaml")], catalog, {}))}
+
+    def said(name: str) -> tuple[object, str, str]:
+        row = found[f"mappings.sched.{name}"]
+        return row.value, row.origin, row.place
+
+    at = "functions.tick.event_invoke_config.maximum_retry_attempts"
+    assert said("maximum_retry_attempts") == (1, at, "f.yaml:6")
+    assert said("maximum_record_age_in_seconds") == (90, "file", "f.yaml:12")
+    assert said("retry_backoff.initial") == (60, "default of schedule", "")

@@ -147,7 +147,9 @@ def test_what_is_written_in_vain_is_told_and_nothing_else(tmp_path: Path) -> Non
         "unwrap": ["sns"],
         "endpoint_url": "http://h",
     }
-    config = config_of(tmp_path, source, sections={"aws": {"region": "eu-west-1", "role_arn": "arn:aws:iam::1:role/r"}})
+    config = config_of(
+        tmp_path, source, sections={"aws": {"region": "eu-west-1", "role_arn": "arn:aws:iam::000000000001:role/r"}}
+    )
     assert [one.path for one in meaningless(config)] == [
         "aws.role_arn",
         "mappings.m.source.endpoint_url",

@@ -65,8 +65,8 @@ def test_whose_connection_it_is() -> None:
 
 
 def test_the_source_topic_is_refused() -> None:
-    """Lambda, too: what failed would come again for ever. Mutations: any topic of that name; only where it inherits."""
-    told = "topic: must differ from the source topic: what failed would come again for ever; name another"
+    """Lambda, too: what is told would come again. Mutations: any topic of that name; only where it inherits."""
+    told = "topic: must differ from the source topic: what it is told would come again for ever; name another"
     assert wrong(opening(source()), topic="orders") == [told]
     assert wrong(opening(source(bootstrap_servers=["x:1", "source:1"])), topic="orders", bootstrap_servers="x:1") == [
         told

@@ -134,11 +134,13 @@ async def test_a_fifo_queue_gets_the_group_and_tells_repeats() -> None:
 
 def test_the_settings_of_aws_hold_for_it() -> None:
     by_arn, by_url = SqsDestinationOptions(queue_arn=ARN), SqsDestinationOptions(queue_url=URL)
-    section = opening(region="us-east-1", endpoint_url="http://localhost:4566", role_arn="arn:aws:iam::1:role/r")
+    section = opening(
+        region="us-east-1", endpoint_url="http://localhost:4566", role_arn="arn:aws:iam::000000000001:role/r"
+    )
     assert by_arn.aws(section).region == "eu-central-1"
     assert by_url.aws(section).region == "us-east-1"
     assert by_arn.aws(section).endpoint_url == "http://localhost:4566"
-    assert by_arn.aws(section).role_arn == "arn:aws:iam::1:role/r"
+    assert by_arn.aws(section).role_arn == "arn:aws:iam::000000000001:role/r"
     assert by_url.aws(opening()).region == "eu-central-1"
     assert SqsDestinationOptions(queue_arn=ARN, region="eu-west-1").aws(section).region == "eu-west-1"
 

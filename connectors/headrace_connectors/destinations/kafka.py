@@ -56,7 +56,7 @@ def _check(opening: Opening, options: KafkaDestinationOptions) -> Iterator[Fault
         theirs = source.connection(opening).servers
         if set(theirs) & set(reached.servers):
             yield Fault(
-                "topic", "must differ from the source topic: what failed would come again for ever; name another"
+                "topic", "must differ from the source topic: what it is told would come again for ever; name another"
             )
 
 

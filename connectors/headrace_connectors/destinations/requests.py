@@ -10,7 +10,8 @@ from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from headrace.destination import SUCCESS, Message
-from headrace.failure import iso, to_json
+from headrace.failure import iso
+from headrace.jsonbytes import to_json
 from headrace.plugins import Opening
 from headrace_connectors.attributes import texts
 from headrace_connectors.destinations.http import Format

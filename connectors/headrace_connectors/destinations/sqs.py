@@ -116,7 +116,7 @@ def _of_text(text: str) -> Mapping[str, Any] | None:
 def _check(opening: Opening, options: SqsDestinationOptions) -> Iterator[Fault]:
     source = opening.options
     if isinstance(source, SqsOptions) and source.address(opening) == options.address(opening):
-        yield Fault("", "is the queue that the mapping polls: what failed would come again for ever; name another")
+        yield Fault("", "is the queue that the mapping polls: what it is told would come again for ever; name another")
 
 
 async def _probe(opening: Opening, options: SqsDestinationOptions) -> Probe:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from headrace.failure import iso, to_json
+from headrace.failure import iso
+from headrace.jsonbytes import to_json
 from headrace.model import Origin, Record
 from headrace.policy import EXHAUSTED
 from headrace_connectors.attributes import HOPS, counted

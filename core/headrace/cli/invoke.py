@@ -17,6 +17,7 @@ from headrace.config import Config
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
 from headrace.functions.context import Delivery
+from headrace.jsonbytes import no_constant
 from headrace.model import Answer, Event
 from headrace.verdict import Kind, Rules, Verdict, judge
 
@@ -76,7 +77,8 @@ def _event(file: str | None) -> Any:
     if file is None:
         return {}
     try:
-        return json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+        return json.loads(text, parse_constant=no_constant)
     except OSError as error:
         raise ConfigError([Fault("--event", f"{file} cannot be read: {error.strerror}; name a file, or -")]) from None
     except (ValueError, RecursionError) as error:

@@ -112,7 +112,7 @@ class Places:
         kinds = {kind.type: kind for kind in self.config.catalog.mailboxes}
         found = [one for one in to if one.kind.type in kinds]
         if len(found) > 1:
-            words = ", ".join(one.kind.type for one in found)
+            words = ", ".join(_written(kinds[one.kind.type], opening, one) for one in found)
             raise ConfigError([Fault("--from", f"{name} sends to several places ({words}): write which one")])
         if not found:
             return None
@@ -132,8 +132,7 @@ class Places:
     def _place(self, kind: MailboxKind, opening: Opening, options: Any) -> Place:
         if self.delete and kind.no_delete:
             raise ConfigError([Fault("--delete", kind.no_delete)])
-        text = f"{kind.type} {kind.identity(opening, options)}"
-        return Place(text=text, open=lambda: kind.open(opening, options, self.delete))
+        return Place(text=_place_of(kind, opening, options), open=lambda: kind.open(opening, options, self.delete))
 
     def _range(self, known: Known, stretch: RangeOf) -> Place:
         name, recall = known.opening.mapping, known.connector.recall
@@ -159,6 +158,17 @@ def destinations(mapping: MappingConfig) -> list[Destined]:
     """Where a mapping sends what it gives up, by whatever rule; each once."""
     routes = mapping.on_failure.routes if mapping.on_failure else ()
     return list({destined.key: destined for route in routes for destined in route.to}.values())
+
+
+def _place_of(kind: MailboxKind, opening: Opening, options: Any) -> str:
+    return f"{kind.type} {kind.identity(opening, options)}"
+
+
+def _written(kind: MailboxKind, opening: Opening, to: Destined) -> str:
+    """Which of several it is: by its name, if it has one, and its place."""
+    top, _, rest = to.path.partition(".")
+    name = f"{rest.partition('.')[0]}: " if top == "destinations" else ""
+    return name + _place_of(kind, opening, to.options)
 
 
 def _same(kind: MailboxKind, opening: Opening, theirs: Any, written: Any) -> bool:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from headrace.cli import common
 from headrace.clock import SYSTEM
+from headrace.config.places import printable
 from headrace.letters import Letter
 from headrace.replaying.replay import Outcome, Replay, What
 
@@ -142,7 +143,7 @@ def _time(letter: Letter) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     return line if len(line) <= SHORT else f"{line[: SHORT - 1]}…"
 
 

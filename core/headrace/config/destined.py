@@ -31,17 +31,27 @@ class Target:
 
 
 def destined(
-    validator: Validator, kinds: Sequence[DestinationKind], value: Any, where: Where, path: str
+    validator: Validator,
+    kinds: Sequence[DestinationKind],
+    value: Any,
+    where: Where,
+    path: str,
+    *,
+    by_name: bool = False,
 ) -> Target | None:
-    """*value* as a destination, with its faults told; None if not even its kind is known."""
+    """*value* as a destination, with its faults told; None if not even its kind is known.
+
+    *by_name*: a name might have stood there, too.
+    """
+    forms = _forms(kinds, by_name=by_name)
     if isinstance(value, str):
         for taker in kinds:
             if (meant := taker.text(value)) is not None:
                 return Target(taker, validator.part(taker.options, dict(meant), where), path)
-        validator.fault(where, f"no kind of destination takes this text; write {_forms(kinds)}")
+        validator.fault(where, f"no kind of destination takes this text; write {forms}")
         return None
     if not isinstance(value, dict):
-        validator.fault(where, f"{not_a_mapping(value, 'must be a mapping')}: {_forms(kinds)}")
+        validator.fault(where, f"{not_a_mapping(value, 'must be a mapping')}: {forms}")
         return None
     word = value.get("type")
     kind = next((kind for kind in kinds if kind.type == word), None)
@@ -52,7 +62,7 @@ def destined(
     return Target(kind, validator.part(kind.options, options, where), path)
 
 
-def _forms(kinds: Sequence[DestinationKind]) -> str:
+def _forms(kinds: Sequence[DestinationKind], *, by_name: bool) -> str:
     """What may be written there."""
-    texts = [kind.text_form for kind in kinds if kind.text_form]
+    texts = [kind.text_form for kind in kinds if kind.text_form] + ["a name of destinations:"] * by_name
     return " or ".join([f"{{type: {' | '.join(kind.type for kind in kinds)}, …}}", *texts])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from headrace.plugins import Connector
@@ -11,9 +12,15 @@ from headrace.settings import LEAST_CAPACITY, MOST_CAPACITY, MappingSettings, Sc
 _BATCH_SIZE: Final = 10
 _BATCHES_HELD: Final = 10
 
+NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
 
-def effective(connector: Connector, written: MappingSettings) -> tuple[MappingSettings, dict[str, str]]:
+
+def effective(
+    connector: Connector, written: MappingSettings, elsewhere: Mapping[str, str] = NOWHERE
+) -> tuple[MappingSettings, dict[str, str]]:
     """The settings with no default left open, and the origin of each: `file`, `default`, `default of sqs`.
+
+    *elsewhere* says of the connector's defaults that somebody has written them, and where.
 
     Null counts as not written. A setting that the source refuses stays None.
     """
@@ -25,7 +32,7 @@ def effective(connector: Connector, written: MappingSettings) -> tuple[MappingSe
     for name, value in connector.defaults.items():
         if origin[name] == "default" and name not in connector.refuses:
             values[name] = value
-            origin[name] = f"default of {connector.type}"
+            origin[name] = elsewhere.get(name, f"default of {connector.type}")
     for name, value in _general(connector, values):
         if values[name] is None and name not in connector.refuses:
             values[name] = value

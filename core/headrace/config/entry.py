@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.config.configured import MappingConfig
-from headrace.config.effective import effective
+from headrace.config.effective import NOWHERE, effective
 from headrace.config.patterns import Patterns, sound_filters
 from headrace.config.places import dotted, printable
 from headrace.config.queues import Queue
@@ -86,8 +86,10 @@ class Entry:
         ends: Sequence[Routing | None],
     ) -> MappingConfig:
         function = self.value.get("function")
-        queue = self.around.queues.get(function) if connector.asynchronous and isinstance(function, str) else None
-        settings, origin = effective(queue.of(connector) if queue else connector, written)
+        name = function if isinstance(function, str) else ""
+        queue = self.around.queues.get(name) if connector.asynchronous else None
+        limited, elsewhere = (queue.of(connector), queue.elsewhere(name)) if queue else (connector, NOWHERE)
+        settings, origin = effective(limited, written, elsewhere)
         on_failure, on_success = ends
         if queue is not None:
             on_failure, on_success = on_failure or queue.on_failure, on_success or queue.on_success
@@ -95,7 +97,7 @@ class Entry:
             name=self.name,
             connector=connector,
             options=options,
-            function=function if isinstance(function, str) else "",
+            function=name,
             settings=settings,
             origin=origin,
             folder=self.folder,

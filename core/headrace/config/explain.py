@@ -42,7 +42,8 @@ class Row:
     Attributes:
         path: dotted, as in faults.
         value: as JSON would hold it; secrets are `***`, or the `${NAME}` that they come from.
-        origin: `file`, `default`, `default of sqs`, or what was asked: `queue`, `source`.
+        origin: `file`, `default`, `default of sqs`, the setting of its function that says it, or what was asked:
+            `queue`, `source`.
         place: FILE:LINE of what stands in the file.
     """
 
@@ -107,7 +108,8 @@ def _mapping(config: Config, mapping: MappingConfig) -> Iterator[Row]:
             if origin == "file":
                 yield _row(config, path, leaf, "default")
             else:
-                yield Row(path=dotted(path), value=_masked(config, path, leaf), origin=origin)
+                place = config.places.lines.get(tuple(origin.split(".")), "")
+                yield Row(path=dotted(path), value=_masked(config, path, leaf), origin=origin, place=place)
 
 
 def _filters(config: Config, where: Where, criteria: FilterCriteria) -> Iterator[Row]:
@@ -160,14 +162,19 @@ def _name(steps: Where) -> str:
 
 
 def _destination(config: Config, where: Where, to: Destined, source: BaseModel | None = None) -> Iterator[Row]:
-    """As its own options say: they know which of them are secrets."""
-    yield _row(config, (*where, "type"), to.kind.type, "default")
+    """As its own options say: they know which of them are secrets. What a text means stands where that is written."""
+    lines = config.places.lines
+    text = "" if (*where, "type") in lines else lines.get(where, "")
+    kind = _row(config, (*where, "type"), to.kind.type, "default")
+    yield replace(kind, origin="file", place=text) if text else kind
     inherited = to.kind.inherits(to.options, source) if source is not None else None
     for row in _plain(config, where, to.options):
         name = row.path.rpartition(".")[2]
         if row.value is None and (value := getattr(inherited, name, None)) is not None:
             beside = (*where[:2], "source", name)
             yield replace(_row(config, beside, value, "default"), path=row.path)
+        elif text and name in to.options.model_fields_set:
+            yield replace(row, origin="file", place=text)
         else:
             yield _inherited(config, to.options, row)
 

@@ -11,7 +11,7 @@ from headrace.asynchronous import NoOptions, invocations, queue_of
 from headrace.config.configured import MappingConfig
 from headrace.config.destined import Target
 from headrace.config.effective import effective
-from headrace.config.places import Where, child
+from headrace.config.places import Where, child, dotted
 from headrace.config.routes import Routes, Written
 from headrace.config.wording import Validator
 from headrace.plugins import Connector, Destined, Routing
@@ -19,6 +19,14 @@ from headrace.settings import EventInvokeConfig, FunctionSettings, MappingSettin
 
 INVOKING: Final = "event_invoke_config"
 DEAD: Final = ("dead_letter_config", "target_arn")
+
+_LIMITS: Final = {
+    "maximum_retry_attempts": "maximum_retry_attempts",
+    "maximum_event_age_in_seconds": "maximum_record_age_in_seconds",
+    "retry_backoff": "retry_backoff",
+    "redact": "redact",
+}
+"""What a function says of its queue, and what a mapping calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +40,14 @@ class Queue:
 
     def of(self, connector: Connector) -> Connector:
         """*connector*, which invokes the function asynchronously, with the function's limits as its defaults."""
-        given = self.settings
-        limits = {
-            "maximum_retry_attempts": given.maximum_retry_attempts,
-            "maximum_record_age_in_seconds": given.maximum_event_age_in_seconds,
-            "retry_backoff": given.retry_backoff,
-            **({} if given.redact is None else {"redact": given.redact}),
-        }
-        return replace(connector, defaults={**connector.defaults, **limits})
+        limits = {name: getattr(self.settings, own) for own, name in _LIMITS.items()}
+        given = {name: value for name, value in limits.items() if value is not None}
+        return replace(connector, defaults={**connector.defaults, **given})
+
+    def elsewhere(self, function: str) -> Mapping[str, str]:
+        """Where those of its limits stand that are written: with *function*, whose queue it is."""
+        written = self.settings.model_fields_set & _LIMITS.keys()
+        return {_LIMITS[own]: dotted(("functions", function, INVOKING, own)) for own in written}
 
 
 def queue_of_function(

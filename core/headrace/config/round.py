@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from headrace.asynchronous import invocations, queue_of
 from headrace.config.circles import circles, node
@@ -17,6 +17,8 @@ from headrace.config.redacted import REDACT, on_redaction
 from headrace.config.together import of_opening, steps_of
 from headrace.config.wording import Validator
 from headrace.errors import Fault
+
+STATE: Final = ("service", "state")
 
 
 def queue_mappings(
@@ -37,14 +39,14 @@ def queue_mappings(
 def look_round(validator: Validator, around: Around, running: Mapping[str, MappingConfig], value: Any) -> list[Fault]:
     """What is wrong with the destinations of functions, and with all destinations together; *value* is the config's.
 
-    Returns what is dangerous about functions.
+    Returns what is dangerous about functions, and about their store.
     """
     sections = {name: part.whole for name, part in around.sections.items() if part.whole is not None}
     if len(sections) < len(around.sections) or not around.service:
         return []
     functions = tuple(around.functions or ())
     openings = {name: one.opening(around.service, sections, 0.0, functions=functions) for name, one in running.items()}
-    warnings: list[Fault] = []
+    warnings = list(_forgotten(around, running, validator.places.place(STATE)))
     for name, one in running.items():
         if one.connector is invocations:
             at: Where = ("functions", one.function, INVOKING, REDACT)
@@ -61,3 +63,15 @@ def look_round(validator: Validator, around: Around, running: Mapping[str, Mappi
         names = " → ".join(way)
         validator.fault(where, f"closes a circle, in which records would go round for ever: {names}; break it")
     return warnings
+
+
+def _forgotten(around: Around, running: Mapping[str, MappingConfig], place: str) -> Iterator[Fault]:
+    """What is promised for longer than a process lives, where the store is its memory."""
+    if around.state != "memory:":
+        return
+    accepted = [one.function for one in running.values() if one.connector is invocations]
+    once = [name for name, one in running.items() if one.settings.idempotency is not None]
+    for names, what in ((accepted, "what is accepted for"), (once, "what idempotency knows of")):
+        if names:
+            why = f"{what} {', '.join(names)} is held by this process alone, and is gone with it"
+            yield Fault(dotted(STATE), f"{why}; use sqlite:, or redis:// for several copies", place)

@@ -200,7 +200,7 @@ class Routes:
                 mend = f"did you mean {meant}?" if meant else f"named are {', '.join(sorted(self._named))}"
                 self._validator.fault(where, f"is neither a destination's name nor an ARN; {mend}")
                 return [None]
-        return [destined(self._validator, self._kinds, value, where, path)]
+        return [destined(self._validator, self._kinds, value, where, path, by_name=self._named is not None)]
 
 
 def _is_rules(value: Any) -> bool:

@@ -110,7 +110,7 @@ class Validator:
                 short = not hidden and "://" not in value and len(value) <= _LONGEST
                 return f"the text {value!a}" if short else "a text"
             case list():
-                return "a list"
+                return "a list" if value else "an empty list"
         return "a mapping"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from headrace.filters import Pattern, keeper
+from headrace.filters import Pattern, compile_pattern, keeper
 from headrace.filters.view import View, read_payload
 from headrace.letters import Form, Letter, NoLetter, Posted, parse
 from headrace.mailbox import Recall, Recalled, Trimmed
@@ -206,7 +206,7 @@ async def reread(known: Known, letter: Letter) -> Event:
     """The event of a letter that says only where its records are: they are read again from there.
 
     Raises:
-        NoLetter: they are not there any more.
+        NoLetter: they are not there any more, or nothing says which of those in the range they were.
         SourceUnavailable: the source does not answer.
     """
     opens = known.recall.reread
@@ -218,10 +218,25 @@ async def reread(known: Known, letter: Letter) -> Event:
         for stretch in rereader.at(letter.info):
             async for some in rereader.read(stretch, sys.maxsize):
                 records += some
-        return rereader.render(records)
+        return rereader.render(_those_of(known, letter, records, rereader.render))
     except Trimmed as error:
         raise NoLetter(f"{NO_PAYLOAD}, and its position is trimmed: {error}") from None
     except ValueError as error:
         raise NoLetter(f"{NO_PAYLOAD}, and {error}") from None
     finally:
         await rereader.close()
+
+
+def _those_of(
+    known: Known, letter: Letter, records: Sequence[Record], render: Callable[[Sequence[Record]], Event]
+) -> Sequence[Record]:
+    """Those of a range that were given up: all, or all that the mapping's filters take. Raises ValueError."""
+    size = letter.info.get("batchSize")
+    if not isinstance(size, int) or size == len(records):
+        return records
+    criteria, view = known.opening.settings.filter_criteria, known.connector.view_of(known.opening.options)
+    if criteria and view:
+        taken = keeper([compile_pattern(one.pattern) for one in criteria.filters], view, render)
+        if len(wanted := [record for record in records if taken(record)]) == size:
+            return wanted
+    raise ValueError(f"its range holds {len(records)} records now, of which {size} were given up: nothing says which")

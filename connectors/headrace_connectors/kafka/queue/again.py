@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from headrace.failure import to_json
+from headrace.jsonbytes import to_json
 from headrace.model import Record
 from headrace_connectors.kafka import event
 from headrace_connectors.kafka.message import Message, PlainMessage
