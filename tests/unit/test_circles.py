@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headrace import config
 from headrace.config.circles import Node, Told, circles
@@ -78,11 +81,35 @@ def test_another_place_of_the_same_name_is_none(tmp_path: Path, places: dict[str
 
 
 def test_every_circle_is_found_once_and_a_way_into_it_is_none() -> None:
-    def node(reads: str, *tells: str) -> Node:
-        return Node(frozenset(reads), [Told(frozenset(one), f"to-{one}") for one in tells])
-
-    nodes = {"in": node("", "a"), "a": node("a", "b"), "b": node("b", "c", "b"), "c": node("c", "a", "out")}
+    nodes = {"in": reads("", "a"), "a": reads("a", "b"), "b": reads("b", "c", "b"), "c": reads("c", "a", "out")}
     assert list(circles(nodes)) == [("to-a", ["a", "b", "c", "a"]), ("to-b", ["b", "b"])]
+
+
+def reads(place: str, *tells: str) -> Node:
+    return Node(frozenset([place]), [Told(frozenset([one]), f"to-{one}") for one in tells])
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=4, unique=True)))
+def test_what_is_told_is_a_circle_and_one_is_told_where_there_is_any(tells: dict[str, list[str]]) -> None:
+    """Mutations: a way that was left is a way back; what was seen from another beginning is not looked at."""
+    nodes = {name: reads(name, *some) for name, some in tells.items()}
+    found = list(circles(nodes))
+    for path, way in found:
+        assert way[0] == way[-1] == path.removeprefix("to-") == min(way, key=list(nodes).index)
+        assert all(one in tells[before] for before, one in pairwise(way))
+    left = {name: set(some) & tells.keys() for name, some in tells.items()}
+    for _ in tells:  # what tells nobody is in no circle
+        left = {name: {one for one in some if left.get(one)} for name, some in left.items()}
+    assert bool(found) == any(left.values())
+
+
+def test_many_layers_are_seen_through() -> None:
+    """Mutation: every way is walked, of which there are 2**60, so that this never ends."""
+    layers = [(f"a{number}", f"b{number}") for number in range(60)]
+    nodes = {name: reads(name, *layers[(number + 1) % 60]) for number, layer in enumerate(layers) for name in layer}
+    found = [way for _, way in circles(nodes)]
+    assert found
+    assert len(found) <= 240, "one a destination at most"
 
 
 @pytest.mark.parametrize(("value", "count"), [("3", 3), ("0", 0), ("-1", 0), ("x", 0), ("9" * 40, 0)])
