@@ -360,6 +360,16 @@ def test_windows_and_streams_of_tables_are_refused_where_they_cannot_be_honoured
     assert "tumbling windows, whose state is gone" in err
 
 
+def test_all_that_was_written_wrong_is_told_together(shop: Shop) -> None:
+    """Mutation: one at a time."""
+    wrong = ["--rate", "x", "--max", "-1", "--since", "foo", "--class", "bar", "--edit", ".a ="]
+    status, _, err = shop.run(*wrong)
+    assert status == 2
+    said = [line.partition(":")[0] for line in err.splitlines()]
+    assert [one for one in said if one.startswith("--")] == ["--since", "--edit", "--max", "--rate"]
+    assert "'bar'" in err
+
+
 def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
     """Mutation: kinds alone, of which nobody can choose."""
     config = yaml.safe_load((shop.folder / "c.yaml").read_text())

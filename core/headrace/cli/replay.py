@@ -10,14 +10,14 @@ from collections.abc import Callable
 from contextlib import closing, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from headrace.cli import common
 from headrace.cli.accept import put_on_queue
 from headrace.cli.ledgers import opened
 from headrace.cli.places import Place, Places, RangeOf
 from headrace.cli.replayed import Report, Shown
-from headrace.cli.wanted import edit, limits, selection
+from headrace.cli.wanted import edit, gathered, limits, selection
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault, HeadraceError
 from headrace.plugins import Opening
@@ -98,12 +98,10 @@ def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str
     """The exit status. All that can be refused is refused before a letter is read."""
     known = {name: _known(config, name) for name in config.mappings}
     named = _named(arguments, config)
-    asked: dict[str, Any] = {
-        "selection": selection(arguments),
-        "edit": edit(arguments.edit),
-        "limits": limits(arguments),
-        "tickets": _tickets(config),
-    }
+    asked = gathered(
+        selection=lambda: selection(arguments), edit=lambda: edit(arguments.edit), limits=lambda: limits(arguments)
+    )
+    asked["tickets"] = _tickets(config)
     stretch = RangeOf(arguments.range, arguments.shard) if arguments.range or arguments.shard else None
     places = Places(config=config, known=known, mapping=named, delete=arguments.delete)
     place = asyncio.run(places.find(arguments.source, stretch))

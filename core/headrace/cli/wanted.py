@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Callable
+from typing import Any
 
 from headrace.cli import common
 from headrace.config.places import printable
@@ -16,16 +18,32 @@ from headrace.replaying.selection import CLASSES, Selection
 from headrace.times import unix
 
 
+def gathered(**parts: Callable[[], Any]) -> dict[str, Any]:
+    """What each of *parts* makes.
+
+    Raises:
+        ConfigError: with the faults of them all.
+    """
+    made: dict[str, Any] = {}
+    found: list[Fault] = []
+    for name, make in parts.items():
+        try:
+            made[name] = make()
+        except ConfigError as error:
+            found += error.faults
+    if found:
+        raise ConfigError(found)
+    return made
+
+
 def selection(arguments: argparse.Namespace) -> Selection:
     """Raises ConfigError."""
-    for one in arguments.classes:
-        common.one_of("class of failure", one, CLASSES)
-    return Selection(
-        mapping=arguments.mapping or "",
-        classes=arguments.classes,
-        since=None if arguments.since is None else _moment(arguments.since),
-        patterns=[_pattern(one) for one in arguments.filter],
+    found = gathered(
+        classes=lambda: [common.one_of("class of failure", one, CLASSES) for one in arguments.classes],
+        since=lambda: None if arguments.since is None else _moment(arguments.since),
+        patterns=lambda: [_pattern(one) for one in arguments.filter],
     )
+    return Selection(mapping=arguments.mapping or "", **found)
 
 
 def _pattern(text: str) -> Pattern:
@@ -53,7 +71,7 @@ def edit(expression: str | None) -> Edit | None:
 
 def limits(arguments: argparse.Namespace) -> Limits:
     """Raises ConfigError."""
-    return Limits(most=_most(arguments.max), rate=_rate(arguments.rate))
+    return Limits(**gathered(most=lambda: _most(arguments.max), rate=lambda: _rate(arguments.rate)))
 
 
 def _most(text: str | None) -> int | None:
