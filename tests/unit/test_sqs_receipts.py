@@ -106,13 +106,14 @@ async def test_a_failed_renewal_call_is_tried_again_and_the_clock_runs_on() -> N
 @virtual
 async def test_a_renewal_that_is_denied_says_so_until_one_is_not() -> None:
     """Mutations: only the log tells of it; it is told for ever."""
-    turns = iter([AwsError("AccessDenied", "no", mend="allow it")])
-    kept = receipts(ScriptedClient(lambda _, params: next(turns, None) or all_done(params)))
+    denial = [AwsError("AccessDenied", "no", mend="allow it")]
+    kept = receipts(ScriptedClient(lambda _, params: denial[0] if denial else all_done(params)))
     receive(kept, range(1))
     tending = asyncio.ensure_future(kept.tend())
     await asyncio.sleep(19)
     denied: Any = kept.denied
     assert (denied.state, denied.reason) == ("denied", "AccessDenied: no; allow it")
+    denial.clear()
     await asyncio.sleep(5)
     assert kept.denied is None
     tending.cancel()
