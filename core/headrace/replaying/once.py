@@ -8,9 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Final
 from uuid import uuid4
 
-from headrace.functions.invocation import GRACE
-from headrace.jmes import compiled
-from headrace.keying import keyer
+from headrace.idempotency import idempotency_by
 from headrace.ledger import Ledger
 from headrace.model import Order, Record
 from headrace.once import Idempotency, Once
@@ -36,9 +34,9 @@ class OncePerKey:
 
     async def send(self, found: Found, records: Sequence[Record]) -> Mapping[str, str]:
         known = found.known
-        if known is None or known.opening.settings.idempotency is None:
+        shared = None if known is None else await self._shared_of(known)
+        if known is None or shared is None:
             return await self._inner.send(found, records)
-        shared = await self._shared_of(known)
         key_of, lane = shared.keyer(found.recalled.render), found.letter.lane or "replay"
         order = known.connector.traits.order
         once = Once(shared, key_of, lane, order, self._stopping)
@@ -72,24 +70,15 @@ class OncePerKey:
         await once.release([record for record in records if record.id in told])
         return told
 
-    async def _shared_of(self, known: Known) -> Idempotency:
-        name, settings = known.opening.mapping, known.opening.settings.idempotency
+    async def _shared_of(self, known: Known) -> Idempotency | None:
+        """The mapping's, kept until the end; None where it has no idempotency."""
+        name = known.opening.mapping
         if name not in self._shared:
-            view = known.connector.view_of(known.opening.options)
-            assert settings is not None, "send() has seen to it"  # noqa: S101
-            assert view is not None, "idempotency is refused without"  # noqa: S101
-            search = compiled(settings.key)
-            shared = self._shared[name] = Idempotency(
-                mapping=name,
-                keyer=lambda render: keyer(search, view, render),
-                verdicts=self._store,
-                owner=f"replay {uuid4()}",
-                lasts=known.opening.function_timeout + GRACE,
-                expires_after=settings.remembered,
-                clock=known.opening.clock,
-                log=known.opening.log,
-            )
+            shared = idempotency_by(known.connector, known.opening, self._store, f"replay {uuid4()}")
+            if shared is None:
+                return None
             await self._stack.enter_async_context(shared.holds.kept())
+            self._shared[name] = shared
         return self._shared[name]
 
     async def _store(self) -> Ledger:
