@@ -6,7 +6,6 @@ so that what was put or put back first is due first in all of them; else time pa
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,15 +15,11 @@ from pathlib import Path
 import pytest
 
 from headrace.calls import Call, Taken, Waiting
-from headrace.ledger import Lease, Ledger, LedgerOpening, Shard
-from headrace.memory import MemoryLedger
+from headrace.ledger import Lease, Ledger, Shard
 from headrace.model import LaneLost
-from headrace.sqlite import open_sqlite
-from headrace_connectors.redis.ledger import open_redis
-from support.handclock import HandClock
 from support.redis import Valkey
+from support.walks import over_memory, over_redis, over_sqlite
 
-SEEDS = int(os.environ.get("HEADRACE_SEEDS", "150"))
 STEPS = 60
 IDS = [f"c{number}" for number in range(9)]
 GROUPS = ("", "g", "h")
@@ -182,35 +177,17 @@ class Walk:
 
 async def test_memory_agrees_with_the_model():
     """Catches: any fence, any order and any count that is left out of `calling`."""
-    for seed in range(SEEDS):
-        clock = HandClock()
-        await Walk(MemoryLedger(clock), _passes(clock), seed).run()
+    await over_memory(Walk)
 
 
 async def test_sqlite_agrees_with_the_model(tmp_path: Path):
     """Catches: a column that is not written, or read back as something else."""
-    for seed in range(max(SEEDS // 30, 3)):
-        clock = HandClock()
-        ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{tmp_path}/{seed}.db", service="shop", clock=clock))
-        await Walk(ledger, _passes(clock), seed).run()
-        await ledger.close()
+    await over_sqlite(Walk, tmp_path)
 
 
 async def test_redis_agrees_with_the_model():
     """Its clock is its own: time passes by moving every due and every expiry. Catches: Lua that differs."""
-    with Valkey() as server:
-        for seed in range(max(SEEDS // 3, 20)):
-            service = secrets.token_hex(4)
-            ledger = await open_redis(LedgerOpening(url=server.url, service=service))
-            await Walk(ledger, _moves_times(server, f"headrace:{{{service}/m}}"), seed).run()
-            await ledger.close()
-
-
-def _passes(clock: HandClock) -> Callable[[float], Awaitable[None]]:
-    async def passes(seconds: float) -> None:
-        clock.now += seconds
-
-    return passes
+    await over_redis(Walk, _moves_times)
 
 
 _MOVE = """

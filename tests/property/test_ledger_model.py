@@ -6,9 +6,7 @@ rise; that none is given out twice, whatever becomes of rows and graphs, is seen
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +14,11 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import GraphChanged
-from headrace.ledger import Lease, Ledger, LedgerOpening, Mark, Row, Shard
-from headrace.memory import MemoryLedger
+from headrace.ledger import Lease, Ledger, Mark, Row, Shard
 from headrace.model import KEEP, LaneLost
-from headrace.sqlite import open_sqlite
-from headrace_connectors.redis.ledger import open_redis
-from support.handclock import HandClock
 from support.redis import Valkey
+from support.walks import over_memory, over_redis, over_sqlite
 
-SEEDS = int(os.environ.get("HEADRACE_SEEDS", "150"))
 STEPS = 60
 SHARDS = ("a", "b")
 OWNERS = ("w1", "w2", "w3")
@@ -223,36 +217,17 @@ class Walk:
 
 async def test_memory_agrees_with_the_model():
     """Catches: any fence, any clearing and any clock that is left out of `leasing`."""
-    for seed in range(SEEDS):
-        clock = HandClock()
-        await Walk(MemoryLedger(clock), _passes(clock), seed).run()
+    await over_memory(Walk)
 
 
 async def test_sqlite_agrees_with_the_model(tmp_path: Path):
     """Catches: a column that is not written, or read back as something else."""
-    for seed in range(max(SEEDS // 30, 3)):
-        clock = HandClock()
-        url = f"sqlite:{tmp_path}/{seed}.db"
-        ledger = await open_sqlite(LedgerOpening(url=url, service="shop", clock=clock))
-        await Walk(ledger, _passes(clock), seed).run()
-        await ledger.close()
+    await over_sqlite(Walk, tmp_path)
 
 
 async def test_redis_agrees_with_the_model():
     """Its clock is its own: time passes by moving every expiry back. Catches: Lua that differs from `leasing`."""
-    with Valkey() as server:
-        for seed in range(max(SEEDS // 3, 20)):
-            service = secrets.token_hex(4)
-            ledger = await open_redis(LedgerOpening(url=server.url, service=service))
-            await Walk(ledger, _moves_expiries(server, f"headrace:{{{service}/m}}"), seed).run()
-            await ledger.close()
-
-
-def _passes(clock: HandClock) -> Callable[[float], Awaitable[None]]:
-    async def passes(seconds: float) -> None:
-        clock.now += seconds
-
-    return passes
+    await over_redis(Walk, _moves_expiries)
 
 
 def _moves_expiries(server: Valkey, key: str) -> Callable[[float], Awaitable[None]]:

@@ -6,22 +6,16 @@ the stores do; else time passes in strides that no hair bridges.
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.ledger import Ledger, LedgerOpening
-from headrace.memory import MemoryLedger
-from headrace.sqlite import open_sqlite
+from headrace.ledger import Ledger
 from headrace.verdicts import State
-from headrace_connectors.redis.ledger import open_redis
-from support.handclock import HandClock
 from support.redis import Valkey
+from support.walks import over_memory, over_redis, over_sqlite
 
-SEEDS = int(os.environ.get("HEADRACE_SEEDS", "150"))
 STEPS = 60
 KEYS = [f"k{number}" for number in range(7)]
 STRIDES = (0, 500, 2000)
@@ -106,35 +100,17 @@ class Walk:
 
 async def test_memory_agrees_with_the_model():
     """Catches: any fence that is left out of `remembering`."""
-    for seed in range(SEEDS):
-        clock = HandClock()
-        await Walk(MemoryLedger(clock), _passes(clock), seed).run()
+    await over_memory(Walk)
 
 
 async def test_sqlite_agrees_with_the_model(tmp_path: Path):
     """Catches: a column that is not written, or read back as something else."""
-    for seed in range(max(SEEDS // 30, 3)):
-        clock = HandClock()
-        ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{tmp_path}/{seed}.db", service="shop", clock=clock))
-        await Walk(ledger, _passes(clock), seed).run()
-        await ledger.close()
+    await over_sqlite(Walk, tmp_path)
 
 
 async def test_redis_agrees_with_the_model():
     """Its clock is its own: time passes by moving every end. Catches: Lua that differs."""
-    with Valkey() as server:
-        for seed in range(max(SEEDS // 3, 20)):
-            service = secrets.token_hex(4)
-            ledger = await open_redis(LedgerOpening(url=server.url, service=service))
-            await Walk(ledger, _moves_ends(server, f"headrace:{{{service}/m}}:ends"), seed).run()
-            await ledger.close()
-
-
-def _passes(clock: HandClock) -> Callable[[float], Awaitable[None]]:
-    async def passes(seconds: float) -> None:
-        clock.now += seconds
-
-    return passes
+    await over_redis(Walk, _moves_ends)
 
 
 _MOVE = """
@@ -142,9 +118,9 @@ for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZINCRB
 """
 
 
-def _moves_ends(server: Valkey, ends: str) -> Callable[[float], Awaitable[None]]:
+def _moves_ends(server: Valkey, key: str) -> Callable[[float], Awaitable[None]]:
     async def passes(seconds: float) -> None:
         if seconds >= 1:  # a hair passes there by itself
-            server.ask("EVAL", _MOVE, "1", ends, str(seconds))
+            server.ask("EVAL", _MOVE, "1", f"{key}:ends", str(seconds))
 
     return passes
