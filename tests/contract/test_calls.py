@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,42 +10,24 @@ from headrace.calls import Waiting
 from headrace.ledger import Ledger, LedgerOpening
 from headrace.memory import MemoryLedger
 from headrace.sqlite import open_sqlite
-from headrace.testing import FakeClock, on_virtual_time
+from headrace.testing import on_virtual_time
 from headrace.testing.calls import CallsConformance
 from headrace.testing.calls_steps import call, ids
-from headrace_connectors.redis.ledger import open_redis
 from support.handclock import HandClock
-from support.redis import RedisServer, servers
+from support.stores import InMemory, InRedis, InSqlite
 
 
 @on_virtual_time
-class TestMemoryCalls(CallsConformance):
-    @pytest.fixture
-    def ledger(self) -> Ledger:
-        return MemoryLedger(FakeClock())
+class TestMemoryCalls(InMemory, CallsConformance):
+    pass
 
 
-class TestSqliteCalls(CallsConformance):
-    @pytest.fixture
-    async def ledger(self, tmp_path: Path) -> AsyncIterator[Ledger]:
-        ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{tmp_path / 'state.db'}", service="shop"))
-        yield ledger
-        await ledger.close()
+class TestSqliteCalls(InSqlite, CallsConformance):
+    pass
 
 
-@pytest.fixture(scope="module", params=servers(), ids=lambda kind: kind.name)
-def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    kind: type[RedisServer] = request.param
-    with kind() as server:
-        yield server
-
-
-class TestRedisCalls(CallsConformance):
-    @pytest.fixture
-    async def ledger(self, server: RedisServer) -> AsyncIterator[Ledger]:
-        ledger = await open_redis(LedgerOpening(url=server.url, service=secrets.token_hex(4)))
-        yield ledger
-        await ledger.close()
+class TestRedisCalls(InRedis, CallsConformance):
+    pass
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])

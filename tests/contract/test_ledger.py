@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Self
 
 import pytest
 
-from headrace.ledger import Ledger, LedgerOpening
-from headrace.memory import MemoryLedger
-from headrace.sqlite import open_sqlite
-from headrace.testing import FakeClock, on_virtual_time
+from headrace.testing import on_virtual_time
 from headrace.testing.ledger import LedgerConformance
-from headrace_connectors.redis.ledger import open_redis
 from support.failover import Promoted
 from support.redis import Cluster, Valkey, servers
+from support.stores import InMemory, InRedis, InSqlite
 
 
 @on_virtual_time
-class TestMemoryLedger(LedgerConformance):
-    @pytest.fixture
-    def ledger(self) -> Ledger:
-        return MemoryLedger(FakeClock())
+class TestMemoryLedger(InMemory, LedgerConformance):
+    pass
 
 
-class TestSqliteLedger(LedgerConformance):
-    @pytest.fixture
-    async def ledger(self, tmp_path: Path) -> AsyncIterator[Ledger]:
-        ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{tmp_path / 'state.db'}", service="shop"))
-        yield ledger
-        await ledger.close()
+class TestSqliteLedger(InSqlite, LedgerConformance):
+    pass
 
 
 class FailedOver(Promoted):
@@ -44,17 +33,14 @@ class FailedOver(Promoted):
 
 
 @pytest.fixture(scope="module", params=[*servers(), Cluster, FailedOver], ids=lambda kind: kind.__name__)
-def redis(request: pytest.FixtureRequest) -> Iterator[str]:
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Also a cluster, and one that has failed over."""
     with request.param() as server:
         yield server.url
 
 
-class TestRedisLedger(LedgerConformance):
-    @pytest.fixture
-    async def ledger(self, redis: str) -> AsyncIterator[Ledger]:
-        ledger = await open_redis(LedgerOpening(url=redis, service=secrets.token_hex(4)))
-        yield ledger
-        await ledger.close()
+class TestRedisLedger(InRedis, LedgerConformance):
+    pass
 
 
 def test_valkey_is_always_among_the_servers():

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,42 +12,26 @@ import pytest
 from headrace.ledger import Ledger, LedgerOpening
 from headrace.memory import MemoryLedger
 from headrace.sqlite import open_sqlite
-from headrace.testing import FakeClock, on_virtual_time
+from headrace.testing import on_virtual_time
 from headrace.testing.verdicts import VerdictsConformance
 from headrace.verdicts import State
 from headrace_connectors.redis.ledger import open_redis
 from support.handclock import HandClock
-from support.redis import Cluster, RedisServer, Valkey, servers
+from support.redis import Cluster, Valkey
+from support.stores import InMemory, InRedis, InSqlite
 
 
 @on_virtual_time
-class TestMemoryVerdicts(VerdictsConformance):
-    @pytest.fixture
-    def ledger(self) -> Ledger:
-        return MemoryLedger(FakeClock())
+class TestMemoryVerdicts(InMemory, VerdictsConformance):
+    pass
 
 
-class TestSqliteVerdicts(VerdictsConformance):
-    @pytest.fixture
-    async def ledger(self, tmp_path: Path) -> AsyncIterator[Ledger]:
-        ledger = await open_sqlite(LedgerOpening(url=f"sqlite:{tmp_path / 'state.db'}", service="shop"))
-        yield ledger
-        await ledger.close()
+class TestSqliteVerdicts(InSqlite, VerdictsConformance):
+    pass
 
 
-@pytest.fixture(scope="module", params=servers(), ids=lambda kind: kind.name)
-def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    kind: type[RedisServer] = request.param
-    with kind() as server:
-        yield server
-
-
-class TestRedisVerdicts(VerdictsConformance):
-    @pytest.fixture
-    async def ledger(self, server: RedisServer) -> AsyncIterator[Ledger]:
-        ledger = await open_redis(LedgerOpening(url=server.url, service=secrets.token_hex(4)))
-        yield ledger
-        await ledger.close()
+class TestRedisVerdicts(InRedis, VerdictsConformance):
+    pass
 
 
 async def test_in_a_cluster_all_lies_in_one_slot():
