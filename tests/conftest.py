@@ -175,6 +175,13 @@ def aws_env(ministack: Ministack, account: str) -> dict[str, str]:
 
 
 @pytest.fixture
+def in_aws(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process, too, finds the server and its credentials in its environment."""
+    for name, value in aws_env.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 async def sqs(ministack: Ministack, account: str) -> AsyncIterator[Any]:
     async with sqs_client(ministack.url, account) as client:
         yield client

@@ -24,10 +24,7 @@ AT_ONCE = {"initial": 0, "maximum": 0}
 REPORT = ["ReportBatchItemFailures"]
 
 
-@pytest.fixture(autouse=True)
-def _environment(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in aws_env.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 @asynccontextmanager

@@ -77,10 +77,7 @@ async def http(word: str, stack: AsyncExitStack, *_: Any) -> Away:
     return Away({"type": word, "url": server.url}, up, records)
 
 
-@pytest.fixture(autouse=True)
-def _environment(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in aws_env.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,7 @@ from support.traces import exposes
 NewQueue = Callable[..., Awaitable[str]]
 
 
-@pytest.fixture(autouse=True)
-def _environment(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in aws_env.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 @pytest.fixture

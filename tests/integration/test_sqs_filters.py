@@ -10,7 +10,6 @@ import pytest
 
 from headrace_connectors import SqsPoller
 from support.queues import counts, send_all
-from support.servers import Ministack
 
 NewQueue = Callable[..., Awaitable[str]]
 
@@ -29,10 +28,7 @@ BODIES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _environment(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch, ministack: Ministack) -> None:
-    for name, value in aws_env.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 async def handled(url: str, patterns: list[Any]) -> tuple[list[str], Any]:

@@ -26,10 +26,7 @@ ATTRIBUTES = {
 SAME = ("body", "messageAttributes", "md5OfMessageAttributes", "md5OfBody", "eventSource", "awsRegion")
 
 
-@pytest.fixture(autouse=True)
-def _environment(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in aws_env.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 @pytest.fixture

@@ -29,10 +29,7 @@ def account() -> str:
     return PRODUCER["AWS_ACCESS_KEY_ID"]
 
 
-@pytest.fixture(autouse=True)
-def _environment(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in aws_env.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 class Away:

@@ -31,10 +31,7 @@ from support.servers import Microburst, Ministack
 NewQueue = Callable[..., Awaitable[str]]
 
 
-@pytest.fixture(autouse=True)
-def _environment(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in aws_env.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 @pytest.fixture
