@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
 
+from headrace.destination import FailureClass
 from headrace.policy import EXPIRED, UNREADABLE
 from headrace.settling import Outgoing
 from headrace.verdict import Kind
-
-
-class FailureClass(StrEnum):
-    """One of each that is given up."""
-
-    HANDLER_ERROR = "handler_error"
-    """The handler raised, ended its process, or named the record as failed."""
-    TIMEOUT = "timeout"
-    BAD_ANSWER = "bad_answer"
-    """What it returned cannot be read as an answer."""
-    EXPIRED = "expired"
-    TOO_LARGE = "too_large"
-    """What it returned is larger than Lambda allows."""
-    UNDECODABLE = "undecodable"
-    """No event can show the record."""
-
 
 _OF_TYPE: Final = {
     "Sandbox.Timedout": FailureClass.TIMEOUT,

@@ -55,6 +55,21 @@ class Message:
     hops: int = 0
 
 
+class FailureClass(StrEnum):
+    """One of each that is given up."""
+
+    HANDLER_ERROR = "handler_error"
+    """The handler raised, ended its process, or named the record as failed."""
+    TIMEOUT = "timeout"
+    BAD_ANSWER = "bad_answer"
+    """What it returned cannot be read as an answer."""
+    EXPIRED = "expired"
+    TOO_LARGE = "too_large"
+    """What it returned is larger than Lambda allows."""
+    UNDECODABLE = "undecodable"
+    """No event can show the record."""
+
+
 class Payload(StrEnum):
     """How the records themselves go with a failure record: as the event of their source."""
 

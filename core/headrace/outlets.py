@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from headrace.classes import FailureClass, classify
-from headrace.destination import CONFIRMED, SUCCESS, Reply, Said
+from headrace.classes import classify
+from headrace.destination import CONFIRMED, SUCCESS, FailureClass, Reply, Said
 from headrace.model import Keep, Record
 from headrace.outlet import Outlet
 from headrace.settling import Outgoing

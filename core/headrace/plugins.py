@@ -13,9 +13,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from pydantic import BaseModel
 
 from headrace.claims import Claims
-from headrace.classes import FailureClass
 from headrace.clock import SYSTEM, Clock
-from headrace.destination import Destination, Payload
+from headrace.destination import Destination, FailureClass, Payload
 from headrace.errors import ConfigError, Fault
 from headrace.filters import View
 from headrace.leases import Leases

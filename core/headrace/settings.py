@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from headrace.destination import FailureClass
 from headrace.jmes import compiled
 from headrace.masking import read_path
 from headrace.times import duration, unix
@@ -19,9 +20,6 @@ from headrace.times import duration, unix
 Count = Annotated[int, Field(strict=True)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
-
-FailureWord: TypeAlias = Literal["handler_error", "timeout", "bad_answer", "expired", "too_large", "undecodable"]
-"""The values of `classes.FailureClass`."""
 
 LEAST_CAPACITY = 1000
 """Records that one lane may hold at least, unless less is written."""
@@ -154,7 +152,7 @@ class FilterCriteria(Settings):
 class When(Settings):
     """What a rule of a destination fits."""
 
-    classes: list[FailureWord] | None = Field(
+    classes: list[FailureClass] | None = Field(
         None, alias="class", min_length=1, description="Kinds of failure; any of them fits. Only of on_failure."
     )
     pattern: dict[str, Any] | Annotated[str, Field(max_length=4096)] | None = Field(

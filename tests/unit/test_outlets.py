@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from headrace.classes import FailureClass, classify
-from headrace.destination import CONFIRMED, MOST_HOPS, SUCCESS, Message, Payload, Reply, Said
+from headrace.classes import classify
+from headrace.destination import CONFIRMED, MOST_HOPS, SUCCESS, FailureClass, Message, Payload, Reply, Said
 from headrace.model import Answer, Failure, Origin
 from headrace.outlet import Outlet
 from headrace.outlets import Outlets, Way

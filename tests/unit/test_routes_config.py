@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from headrace import config
-from headrace.classes import FailureClass
 from headrace.config import Config, explain
 from headrace.config.schema import schema
+from headrace.destination import FailureClass
 from headrace.errors import ConfigError
 from headrace_connectors.catalog import catalog
 from support.fake_catalog import write

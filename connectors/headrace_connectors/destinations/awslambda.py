@@ -10,12 +10,11 @@ from typing import Any, Final
 from pydantic import Field, field_validator
 
 from headrace.destination import CONFIRMED, Message, Reply, Said
-from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace.right import Need, Right
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
-from headrace_connectors.destinations.connection import settings_of
+from headrace_connectors.destinations.connection import not_said, settings_of
 from headrace_connectors.destinations.singly import singly
 from headrace_connectors.limits import LAMBDA, too_large
 from headrace_connectors.needs import needed
@@ -98,8 +97,7 @@ async def _probe(opening: Opening, options: LambdaDestinationOptions) -> Probe:
         async with aws_client("lambda", options.aws(opening)) as client:
             await client.call("GetFunctionConfiguration", FunctionName=options.function_arn)
     except AwsError as error:
-        fault = Fault("function_arn", str(error))
-        return Probe(warnings=[fault]) if error.denied else Probe(faults=[fault])
+        return not_said("function_arn", error)
     return Probe(values={"function_arn": options.function_arn})
 
 

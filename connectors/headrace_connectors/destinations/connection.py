@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from headrace.plugins import Opening
-from headrace_connectors.aws import AwsSettings
+from headrace.errors import Fault
+from headrace.plugins import Opening, Probe
+from headrace_connectors.aws import AwsError, AwsSettings
 
 
 def settings_of(
@@ -14,3 +15,9 @@ def settings_of(
     section = opening.sections.get("aws")
     merged = own.over(section if isinstance(section, AwsSettings) else AwsSettings())
     return merged if merged.region else merged.model_copy(update={"region": otherwise})
+
+
+def not_said(path: str, error: AwsError, *, needed: bool = False) -> Probe:
+    """What a failed probe says: a denial is a warning, as sending needs less rights, unless the answer is *needed*."""
+    fault = Fault(path, str(error))
+    return Probe(warnings=[fault]) if error.denied and not needed else Probe(faults=[fault])

@@ -10,12 +10,11 @@ from typing import Any, Final
 from pydantic import Field, field_validator, model_validator
 
 from headrace.destination import SUCCESS, Message, Reply
-from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace.right import Need, Right
 from headrace_connectors.aws import DENIED, AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
-from headrace_connectors.destinations.connection import settings_of
+from headrace_connectors.destinations.connection import not_said, settings_of
 from headrace_connectors.destinations.tens import Batch, Tens
 from headrace_connectors.limits import EVENTBRIDGE
 from headrace_connectors.needs import needed, thing
@@ -172,8 +171,7 @@ async def _probe(opening: Opening, options: EventBridgeDestinationOptions) -> Pr
         async with aws_client("events", options.aws(opening)) as client:
             return Probe(values={"event_bus_arn": await arn_of(client, options)})
     except AwsError as error:
-        fault = Fault(path, str(error))
-        return Probe(warnings=[fault]) if error.denied else Probe(faults=[fault])
+        return not_said(path, error)
 
 
 def _rights(opening: Opening, options: EventBridgeDestinationOptions) -> Iterator[Right]:

@@ -16,7 +16,7 @@ from headrace.right import Need, Right
 from headrace_connectors.attributes import entry_of, weight
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
-from headrace_connectors.destinations.connection import settings_of
+from headrace_connectors.destinations.connection import not_said, settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
 from headrace_connectors.limits import SNS
 from headrace_connectors.needs import needed
@@ -89,8 +89,7 @@ async def _probe(opening: Opening, options: SnsDestinationOptions) -> Probe:
         async with aws_client("sns", options.aws(opening)) as client:
             answer = await client.call("GetTopicAttributes", TopicArn=options.topic_arn)
     except AwsError as error:
-        fault = Fault("topic_arn", str(error))
-        return Probe(warnings=[fault]) if error.denied else Probe(faults=[fault])
+        return not_said("topic_arn", error)
     values = {"topic_arn": options.topic_arn}
     if (answer.get("Attributes") or {}).get("SubscriptionsConfirmed") == "0":
         unheard = "has no subscription: what is sent to it is gone; subscribe a queue to it"

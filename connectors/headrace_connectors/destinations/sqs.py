@@ -16,7 +16,7 @@ from headrace.right import Need, Right
 from headrace_connectors.attributes import entry_of, weight
 from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
-from headrace_connectors.destinations.connection import settings_of
+from headrace_connectors.destinations.connection import not_said, settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
 from headrace_connectors.limits import SQS
 from headrace_connectors.needs import needed, thing
@@ -125,8 +125,7 @@ async def _probe(opening: Opening, options: SqsDestinationOptions) -> Probe:
         async with aws_client("sqs", options.aws(opening)) as client:
             queue = await Queue.describe(client, await options.url(client))
     except AwsError as error:
-        fault = Fault("queue_url" if options.queue_url else "", str(error))
-        return Probe(warnings=[fault]) if error.denied and options.queue_url else Probe(faults=[fault])
+        return not_said("queue_url" if options.queue_url else "", error, needed=not options.queue_url)
     return Probe(values={"queue_arn": queue.arn, "queue_url": queue.url})
 
 

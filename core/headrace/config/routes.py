@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Final, TypeAlias
 
-from headrace.classes import FailureClass
 from headrace.config.destined import Target, destined
 from headrace.config.patterns import Patterns
 from headrace.config.places import Where, child
@@ -75,7 +74,7 @@ class Written:
 def _route(rule: Rule, to: Sequence[Destined]) -> Route:
     if rule.when is None:
         return Route(to=to)
-    classes = None if rule.when.classes is None else frozenset(map(FailureClass, rule.when.classes))
+    classes = None if rule.when.classes is None else frozenset(rule.when.classes)
     return Route(to=to, classes=classes, pattern=rule.when.pattern)
 
 

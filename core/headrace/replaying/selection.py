@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headrace.classes import FailureClass
+from headrace.destination import FailureClass
 from headrace.filters import Pattern
 from headrace.letters import Letter
 from headrace.model import Record
