@@ -3,67 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from headrace.attempting import attempt_of, redaction_of
-from headrace.claims import ClaimStore
-from headrace.delivery import Work
-from headrace.destination import Destination
-from headrace.doing import Words
 from headrace.ending import cancelled
+from headrace.equipment import Equipment
 from headrace.errors import HeadraceError
-from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
-from headrace.idempotency import idempotency_of, once_in
-from headrace.model import Condition, Keep, Lane, LooksAhead, Record, Source, Unreadable
+from headrace.model import Condition, LooksAhead, Source
 from headrace.observe import Discreet, Tally
 from headrace.pausing import FINISHING, Pause
-from headrace.pipeline import End, Ending, Pipeline
-from headrace.plan import plan_of
+from headrace.pipeline import End, Ending
 from headrace.plugins import Connector, Opening
 from headrace.retry import again
+from headrace.runninglane import RunningLane
 from headrace.sharded import ShardedSource
 from headrace.sharing import LEFT_ALONE, PAUSED
-from headrace.slots import Slots
-from headrace.telling import Telling
-from headrace.windows import Tumbling
 
 STEADY = 60.0
 """Seconds after which a failure counts as the first of its kind."""
-
-
-@dataclass(slots=True)
-class RunningLane:
-    """A lane that is being carried, and where it is counted."""
-
-    lane: Lane
-    pipeline: Pipeline
-    work: Work
-
-    @property
-    def condition(self) -> Condition:
-        """The lane's own, but for one whose places are held by calls that timed out, or whose failures nobody takes."""
-        slots, own = self.work.slots, self.lane.condition
-        if slots.hung >= slots.most:
-            why = f"all {slots.most} places are held by calls that timed out and still run"
-            return Condition("stuck", why, own.since)
-        return (self._held_up if own.ready else None) or own
-
-    @property
-    def _held_up(self) -> Condition | None:
-        """By a store that is away, or a destination."""
-        once = self.work.once.condition if self.work.once is not None else None
-        return once or self.work.unsent.condition(self.work.clock.boot())
-
-    @property
-    def words(self) -> Words:
-        """Its condition while it does not poll, else what it is at."""
-        condition = self.condition
-        now = (self.work.doing.condition if condition.ready else None) or condition
-        lane = self.lane
-        return Words(state=now.state, reason=now.reason, since=now.since, behind=lane.behind, held=lane.held.records)
 
 
 @dataclass(slots=True)
@@ -93,11 +51,8 @@ class Mapping:
         self._connector, self._log = connector, Discreet(opening.log) if redacts else opening.log
         still_runs = partial(function.still_runs, self.name)
         self._opening = replace(opening, log=self._log, tally=self._tally, words=self._words, still_runs=still_runs)
-        self._wanted = connector.keep(opening)
-        self._idempotency = idempotency_of(connector, self._opening)
+        self._equipment = Equipment(connector, self._opening, function)
         self._source: Source | None = None
-        self._destinations: dict[object, Destination] = {}
-        self._claims: dict[object, ClaimStore] = {}
         self._stopping = asyncio.Event()
         self._pause = Pause(opening.clock)
         self._drain_by = 0.0
@@ -147,24 +102,12 @@ class Mapping:
 
         Destinations are opened before the first lane, and closed after the last.
         """
-        async with AsyncExitStack() as stack:
-            self._open_destinations(stack)
-            if self._idempotency is not None:
-                await stack.enter_async_context(self._idempotency.holds.kept())
+        async with self._equipment.open():
             done = False
             while not done and not self._stopping.is_set():
                 async for attempt in again(self._log, "mapping.failing", waking=self._stopping):
                     with attempt:
                         done = self._stopping.is_set() or await self._run_once()
-
-    def _open_destinations(self, stack: AsyncExitStack) -> None:
-        for to in self._opening.destinations:
-            destination = self._destinations[to.key] = to.kind.open(self._opening, to.options)
-            stack.push_async_callback(destination.close)
-        for to in self._opening.claim_checks:
-            assert to.kind.claims is not None, "the config has seen to it"  # noqa: S101 - for the types
-            store = self._claims[to.key] = to.kind.claims.open(self._opening, to.options)
-            stack.push_async_callback(store.close)
 
     async def idle(self) -> bool:
         """True when nothing is left to do, here or at the source."""
@@ -241,37 +184,7 @@ class Mapping:
 
     async def _open_lanes(self, source: Source, group: asyncio.TaskGroup) -> None:
         async for lane in source.lanes():
-            plan = plan_of(self._opening.settings, lane.traits)
-            plan = plan if lane.care is None else plan.careful()
-            redaction = redaction_of(self._connector, self._opening, source.render)
-            telling = Telling(
-                connector=self._connector,
-                opening=self._opening,
-                function=self.function,
-                source=source,
-                lane=lane,
-                opened=self._destinations,
-                claims=self._claims,
-                redaction=redaction,
-            )
-            stopping = asyncio.Event()
-            once = once_in(self._idempotency, source, lane, stopping)
-            work = Work(
-                lane=lane,
-                plan=plan,
-                attempt=attempt_of(self._opening, self.function, source, lane, once, redaction=redaction),
-                once=once,
-                stopping=stopping,
-                tumbling=self._tumbling(source, lane),
-                slots=Slots(plan.concurrency),
-                discard=telling.of_failure(),
-                announce=telling.of_success(),
-                keeps_refused=self._connector.asynchronous,
-                tally=self._tally(lane.name),
-                clock=self._opening.clock,
-                log=self._log,
-            )
-            running = self.lanes[lane.name] = RunningLane(lane, Pipeline(work, self._keep(source)), work)
+            running = self.lanes[lane.name] = self._equipment.running(source, lane)
             group.create_task(self._carry(running))
 
     async def _carry(self, running: RunningLane) -> None:
@@ -298,27 +211,6 @@ class Mapping:
                 self.report.lost.append(lane)
         elif self._stopping.is_set():
             self.report.left += ending.left
-
-    def _keep(self, source: Source) -> Keep | None:
-        """What the connector and the user's filters want. One that fails, which none should, keeps its record."""
-        criteria, view = self._opening.settings.filter_criteria, self._connector.view_of(self._opening.options)
-        tests = [self._wanted] if self._wanted else []
-        if criteria is not None and criteria.filters and view is not None:
-            tests.append(keeper([compile_pattern(one.pattern) for one in criteria.filters], view, source.render))
-
-        def keep(record: Record) -> bool:
-            try:
-                return all(test(record) for test in tests)
-            except Exception:  # noqa: BLE001 - a record is never lost to a filter
-                if not isinstance(record, Unreadable):  # no filter can read it, and what comes next gives it up
-                    self._log.exception("filter.failed", ids=[record.id])
-                return True
-
-        return keep if tests else None
-
-    def _tumbling(self, source: Source, lane: Lane) -> Tumbling | None:
-        seconds = self._opening.settings.tumbling_window_in_seconds
-        return source.tumbling(lane.name, seconds) if seconds and isinstance(source, ShardedSource) else None
 
     def _abandon(self) -> None:
         """What was in hand when a lane failed comes again from its source."""

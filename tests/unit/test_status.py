@@ -7,10 +7,11 @@ import orjson
 
 from headrace.clock import SYSTEM
 from headrace.functions import Function
-from headrace.mapping import Mapping, RunningLane
+from headrace.mapping import Mapping
 from headrace.model import Condition
 from headrace.observe import SECONDS, Histogram, Tally, log
 from headrace.plugins import Opening
+from headrace.runninglane import RunningLane
 from headrace.service import metrics, status
 from headrace.settings import MappingSettings
 from support import memory

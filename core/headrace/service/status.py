@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from headrace.mapping import Mapping, RunningLane
+from headrace.mapping import Mapping
 from headrace.model import Condition
 from headrace.observe import Histogram, Tally
+from headrace.runninglane import RunningLane
 
 COUNTS = (
     "polled",
