@@ -19,7 +19,8 @@ from support.queues import counts, drain, send_all
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL))
+SHOWN = re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL)
+FILES = dict(SHOWN)
 HEADRACE = Path(sys.executable).with_name("headrace")
 
 
@@ -59,6 +60,11 @@ def test_it_names_the_five_commands() -> None:
     assert "make test " in README
 
 
+def test_no_file_of_it_takes_the_place_of_another() -> None:
+    """Who follows the page would lose the first. Mutation, tried: two examples of one name."""
+    assert len(SHOWN) == len(FILES)
+
+
 @pytest.mark.parametrize("line", re.findall(r"^\.venv/bin/headrace (check .*?)\s*#", README, re.MULTILINE))
 async def test_check(run: Any, line: str) -> None:
     status, said = await ended(await run(HEADRACE, *line.split()))
@@ -86,10 +92,10 @@ async def test_an_order_that_came_twice_is_recorded_once(run: Any, sqs: Any) -> 
 async def test_a_card_that_cannot_be_charged_is_in_no_file_and_no_log(run: Any, folder: Path, sqs: Any) -> None:
     body = '{"card": {"number": "4111222233334444"}, "customer": {"home": {"email": "bob@example.com"}, "id": 7.10}}'
     await send_all(sqs, run.url, [body])
-    status, said = await ended(await run(HEADRACE, "run", "payments.yaml", "--exit-when-idle", "1"))
+    status, said = await ended(await run(HEADRACE, "run", "cards.yaml", "--exit-when-idle", "1"))
     assert status == 0, said
     assert "cannot charge ***" in said
-    failed = (folder / "failed-payments.jsonl").read_text()
+    failed = (folder / "failed-cards.jsonl").read_text()
     for secret in ("4111222233334444", "bob@example.com"):
         assert secret not in said + failed
     assert '\\"customer\\": {\\"home\\": {\\"email\\": \\"***\\"}, \\"id\\": 7.10}' in failed
