@@ -17,9 +17,10 @@ from headrace_connectors import KinesisPoller, SqsPoller
 from headrace_connectors.destinations.s3 import s3
 from support.kinesis import PRODUCER, KinesisLocal, kinesis_client, make_stream, put
 from support.messages import opening
-from support.places import Place
+from support.places import Down, down
 from support.queues import counts, drain, queue_arn, send_all
 from support.servers import REGION, Ministack
+from support.service import until
 
 NewQueue = Callable[..., Awaitable[str]]
 
@@ -33,19 +34,19 @@ def account() -> str:
     return PRODUCER["AWS_ACCESS_KEY_ID"]
 
 
+WITHIN = 60.0
+"""Seconds."""
+
 pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 class Bucket:
-    """On a server of its own, which is down; `up` starts it."""
+    """Its server is down until `up`."""
 
-    def __init__(self, server: Ministack, place: Place) -> None:
-        self._server, self._place = server, place
-        self.block = {"type": "s3", "bucket": f"failed-{place.account}", "prefix": "p/", "endpoint_url": server.url}
-
-    async def up(self) -> None:
-        await asyncio.to_thread(self._server.start)
-        await self._place.make()
+    def __init__(self, down: Down) -> None:
+        self.up, self._place = down.up, down.place
+        name = f"failed-{down.place.account}"
+        self.block = {"type": "s3", "bucket": name, "prefix": "p/", "endpoint_url": down.server.url}
 
     async def fetched(self, record: Any) -> Any:
         """What the ticket of *record* stands for, as a replay gets it."""
@@ -63,19 +64,8 @@ class Bucket:
 
 @pytest.fixture
 async def bucket(account: str, tmp_path: Path) -> AsyncIterator[Bucket]:
-    server = await asyncio.to_thread(Ministack().start)
-    await asyncio.to_thread(server.stop)
-    try:
-        async with Place("s3", server.url, account, tmp_path) as place:
-            yield Bucket(server, place)
-    finally:
-        await asyncio.to_thread(server.__exit__)
-
-
-async def until(said: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not said():
-            await asyncio.sleep(0.05)
+    async with down("s3", account, tmp_path) as away:
+        yield Bucket(away)
 
 
 async def records_in(sqs: Any, url: str) -> list[Any]:
@@ -104,15 +94,15 @@ async def test_a_queues_message_near_the_limit(*, new_queue: NewQueue, sqs: Any,
     )
     async with poller:
         running = asyncio.ensure_future(poller.run())
-        await until(lambda: poller.condition.state == "holding")
+        await until(lambda: poller.condition.state == "holding", WITHIN)
         assert "held until the destination takes them: sqs " not in poller.condition.reason
         assert f"s3 {bucket.block['bucket']}: EndpointConnectionError" in poller.condition.reason
-        await until(lambda: sum(one.deleted for one in poller.tally.values()) == 1)
+        await until(lambda: sum(one.deleted for one in poller.tally.values()) == 1, WITHIN)
         assert sum(await counts(sqs, url)) == 1
         (small,) = await records_in(sqs, failed)
         assert small["payload"]["Records"][0]["body"] == "small"
         await bucket.up()
-        await until(lambda: sum(one.deleted for one in poller.tally.values()) == len(tries))
+        await until(lambda: sum(one.deleted for one in poller.tally.values()) == len(tries), WITHIN)
         poller.stop()
         await running
     assert await counts(sqs, url) == (0, 0, 0)
@@ -158,7 +148,7 @@ async def test_a_logs_record_above_the_limit(
     )
     async with poller:
         running = asyncio.ensure_future(poller.run())
-        await until(lambda: sum(one.delivered for one in poller.tally.values()) == len(data))
+        await until(lambda: sum(one.delivered for one in poller.tally.values()) == len(data), WITHIN)
         poller.stop()
         await running
     told_of = await records_in(sqs, failed)

@@ -16,9 +16,10 @@ from headrace.ledger import LedgerOpening
 from headrace.sqlite import open_sqlite
 from headrace_connectors import KinesisPoller, SqsPoller
 from support.kinesis import PRODUCER, KinesisLocal, kinesis_client, make_stream, put
-from support.places import Place
+from support.places import Down, down
 from support.queues import counts, send_all
-from support.servers import REGION, Ministack
+from support.servers import REGION
+from support.service import until
 
 NewQueue = Callable[..., Awaitable[str]]
 
@@ -29,39 +30,24 @@ def account() -> str:
     return PRODUCER["AWS_ACCESS_KEY_ID"]
 
 
+WITHIN = 60.0
+"""Seconds."""
+
 pytestmark = pytest.mark.usefixtures("in_aws")
 
 
 class Away:
-    """A queue whose server is down, as a destination; `up` starts it."""
+    """A queue as a destination, whose server is down until `up`."""
 
-    def __init__(self, server: Ministack, place: Place) -> None:
-        self._server, self._place = server, place
-        self.block = {"type": "sqs", "queue_arn": place.arn, "endpoint_url": server.url}
-
-    async def up(self) -> None:
-        await asyncio.to_thread(self._server.start)
-        await self._place.make()
-
-    async def records(self) -> list[Any]:
-        return await self._place.arrived()
+    def __init__(self, down: Down) -> None:
+        self.up, self.records = down.up, down.place.arrived
+        self.block = {"type": "sqs", "queue_arn": down.place.arn, "endpoint_url": down.server.url}
 
 
 @pytest.fixture
 async def away(account: str, tmp_path: Path) -> AsyncIterator[Away]:
-    server = await asyncio.to_thread(Ministack().start)
-    await asyncio.to_thread(server.stop)
-    try:
-        async with Place("sqs", server.url, account, tmp_path) as place:
-            yield Away(server, place)
-    finally:
-        await asyncio.to_thread(server.__exit__)
-
-
-async def until(said: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not said():
-            await asyncio.sleep(0.05)
+    async with down("sqs", account, tmp_path) as server:
+        yield Away(server)
 
 
 async def test_messages_are_deleted_when_both_destinations_have_them(
@@ -89,13 +75,13 @@ async def test_messages_are_deleted_when_both_destinations_have_them(
     )
     async with poller:
         running = asyncio.ensure_future(poller.run())
-        await until(lambda: poller.condition.state == "holding")
+        await until(lambda: poller.condition.state == "holding", WITHIN)
         assert "held until the destination takes them: sqs failed" in poller.condition.reason
         await asyncio.sleep(7)  # longer than they are invisible
         assert sum(await counts(sqs, url)) == len("abcd")
         assert {tries[one] for one in "abd"} == {1}
         await away.up()
-        await until(lambda: sum(one.deleted for one in poller.tally.values()) == len("abcd"))
+        await until(lambda: sum(one.deleted for one in poller.tally.values()) == len("abcd"), WITHIN)
         poller.stop()
         await running
     assert await counts(sqs, url) == (0, 0, 0)
@@ -142,12 +128,12 @@ async def test_a_position_moves_when_the_destination_has_them(
     )
     async with poller:
         running = asyncio.ensure_future(poller.run())
-        await until(lambda: poller.condition.state == "holding")
+        await until(lambda: poller.condition.state == "holding", WITHIN)
         await asyncio.sleep(3)  # longer than between two commits
         assert await position(state) == "TRIM_HORIZON"
         assert tries == Counter("abcd")
         await away.up()
-        await until(lambda: sum(one.succeeded for one in poller.tally.values()) == len("abcd"))
+        await until(lambda: sum(one.succeeded for one in poller.tally.values()) == len("abcd"), WITHIN)
         poller.stop()
         await running
     assert await position(state) == numbers[-1]

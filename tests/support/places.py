@@ -6,8 +6,8 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ from headrace_connectors.destinations.s3 import s3
 from headrace_connectors.destinations.sns import sns
 from headrace_connectors.destinations.sqs import sqs
 from support.queues import client_of, drain, make_queue, queue_arn
-from support.servers import REGION
+from support.servers import REGION, Ministack
 
 _HANDLER = """
 import json
@@ -161,3 +161,26 @@ class Place:
 
     async def _queue_arn(self) -> str:
         return await queue_arn(await self.client("sqs"), self._queue)
+
+
+class Down:
+    """A place on a server of its own, which is down; `up` starts it."""
+
+    def __init__(self, server: Ministack, place: Place) -> None:
+        self.server, self.place = server, place
+
+    async def up(self) -> None:
+        await asyncio.to_thread(self.server.start)
+        await self.place.make()
+
+
+@asynccontextmanager
+async def down(word: str, account: str, folder: Path) -> AsyncIterator[Down]:
+    """A place of the kind *word*, whose server was there before and is gone."""
+    server = await asyncio.to_thread(Ministack().start)
+    await asyncio.to_thread(server.stop)
+    try:
+        async with Place(word, server.url, account, folder) as place:
+            yield Down(server, place)
+    finally:
+        await asyncio.to_thread(server.__exit__)
