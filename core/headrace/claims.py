@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID, uuid5
 
 from headrace.destination import Message, Reply
 from headrace.errors import Fault
+from headrace.opening import Opening, Probe
 from headrace.right import Right
-
-if TYPE_CHECKING:
-    from headrace.plugins import Opening, Probe
 
 TICKET: Final = "claimCheck"
 """The key that a record has in place of its payload."""

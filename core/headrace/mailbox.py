@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from headrace.destination import Reply
 from headrace.errors import HeadraceError
 from headrace.letters import Posted
 from headrace.model import Event, Record
+from headrace.opening import Opening
 from headrace.seeking import Target
-
-if TYPE_CHECKING:
-    from headrace.plugins import Opening, OptionsModel
+from headrace.settings import OptionsModel
 
 
 class Trimmed(HeadraceError):  # noqa: N818 - what a reader says

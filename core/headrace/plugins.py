@@ -6,31 +6,45 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Any, TypeAlias
-from uuid import NAMESPACE_URL, UUID, uuid5
+from typing import Any
 
 from pydantic import BaseModel
 
 from headrace.claims import Claims
-from headrace.clock import SYSTEM, Clock
-from headrace.destination import Destination, FailureClass, Payload
+from headrace.destination import Destination, Payload
 from headrace.errors import ConfigError, Fault
 from headrace.filters import View
-from headrace.leases import Leases
 from headrace.ledger import Ledger, LedgerKind, LedgerOpening
 from headrace.mailbox import MailboxKind, Recall
 from headrace.masking import Masking
 from headrace.memory import open_memory
 from headrace.model import Keep, Record, Source, Traits
-from headrace.observe import Log, Tally
+from headrace.opening import Opening, Probe, mapping_uuid
 from headrace.right import Right
+from headrace.routing import Destined, Route, Routing
 from headrace.seeking import Moved, Target
-from headrace.settings import MappingSettings, Settings
+from headrace.settings import OptionsModel
 from headrace.shards import Shards
 from headrace.sqlite import open_sqlite, path_of
 
-OptionsModel: TypeAlias = type[Settings]
+__all__ = [
+    "GROUP",
+    "NO_MASKING",
+    "NO_VIEW",
+    "Catalog",
+    "Command",
+    "Connector",
+    "DestinationKind",
+    "Destined",
+    "Limit",
+    "Opening",
+    "OptionsModel",
+    "Probe",
+    "Route",
+    "Routing",
+    "discover",
+    "mapping_uuid",
+]
 
 _LEDGERS: Mapping[str, LedgerKind] = {
     "memory": LedgerKind(open=open_memory),
@@ -44,76 +58,6 @@ GROUP = "headrace.catalogs"
 NO_MASKING = "this source's events are not known well enough to hide a part of them"
 
 NO_VIEW = "this source shows nothing of its records to filters and keys"
-
-
-def mapping_uuid(service: str, mapping: str) -> UUID:
-    """What stands for a mapping's UUID: keys of S3, the default consumer group. A promise: it never changes."""
-    return uuid5(uuid5(NAMESPACE_URL, f"headrace:{service}"), mapping)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """All that a connector is told when a mapping opens it.
-
-    `settings` are effective: what the user wrote, with the source's defaults filled in. `options` is the source block
-    as the connector's own model. `sections` are the catalog's top-level blocks of the config, by name. `folder` is what
-    relative paths are relative to; `section_folders` has the sections' own. `on_failure` and `on_success` say where
-    what was given up, and what succeeded, is told of; `dead_letter` is the function's own, for asynchronous
-    invocations. `functions` are the names of all functions. `tally` gives the counts of a lane by its name, `words`
-    what it is doing, for people, and `still_runs` whether a call runs that a lane of that name has left behind.
-    `leases` are the process's own, for sharded sources; `shared` is one dictionary for all mappings of a process, for
-    what they must share (a rate that a source allows once). `commit_interval` is in seconds. `state` is the URL of the
-    store, empty where it is not known.
-    """
-
-    service: str
-    mapping: str
-    settings: MappingSettings
-    options: Any
-    sections: Mapping[str, BaseModel]
-    function_timeout: float
-    log: Log
-    folder: Path = Path()
-    section_folders: Mapping[str, Path] = field(default_factory=dict)
-    on_failure: Routing | None = None
-    on_success: Routing | None = None
-    dead_letter: Destined | None = None
-    functions: Collection[str] = ()
-    clock: Clock = SYSTEM
-    tally: Callable[[str], Tally] = lambda _: Tally()
-    words: Callable[[str], str] = lambda _: ""
-    still_runs: Callable[[str], bool] = lambda _: False
-    leases: Leases | None = None
-    commit_interval: float = 1.0
-    state: str = ""
-    shared: dict[object, Any] = field(default_factory=dict)
-
-    @property
-    def uuid(self) -> UUID:
-        """The mapping's, as Lambda gives each one: here the same for ever, of the service's name and its own."""
-        return mapping_uuid(self.service, self.mapping)
-
-    @property
-    def destinations(self) -> list[Destined]:
-        """Every destination of the mapping, once."""
-        routed = [route for routing in (self.on_failure, self.on_success) if routing for route in routing.routes]
-        several = [one for route in routed for one in route.to] + ([self.dead_letter] if self.dead_letter else [])
-        return list({one.key: one for one in several}.values())
-
-    @property
-    def claim_checks(self) -> list[Destined]:
-        """Every place where records are kept that are too large, once."""
-        routings = [routing for routing in (self.on_failure, self.on_success) if routing]
-        return list({one.key: one for routing in routings if (one := routing.claim_check)}.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """What a server says about a mapping: effective values that come from it, and what is wrong or dangerous."""
-
-    values: Mapping[str, object] = field(default_factory=dict)
-    faults: Sequence[Fault] = ()
-    warnings: Sequence[Fault] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,51 +207,6 @@ class DestinationKind:
     limit: Limit | None = None
     claims: Claims | None = None
     rights: Callable[[Opening, Any], Iterable[Right]] = lambda *_: ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destined:
-    """One destination as it was configured: its kind, and its options as that kind's model.
-
-    `path` is where it was written: relative to its mapping, or whole where it stands elsewhere.
-    """
-
-    kind: DestinationKind
-    options: Any
-    path: str = ""
-
-    @property
-    def key(self) -> object:
-        """Which of a mapping's it is: one that has a name is opened once, wherever it is used."""
-        return self.path or id(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Where what fits is told: to all of *to*.
-
-    `classes` of failure, None: any; `pattern` is an event pattern on the record, None: any record.
-    """
-
-    to: Sequence[Destined]
-    classes: frozenset[FailureClass] | None = None
-    pattern: str | Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """The rules of one of a mapping's destinations: the first that fits is the one; the last fits everything.
-
-    `claim_check` keeps what is too large for one of them; its kind has `claims`.
-    """
-
-    routes: Sequence[Route]
-    claim_check: Destined | None = None
-
-    @classmethod
-    def to(cls, *destinations: Destined) -> Routing:
-        """To all of these, whatever it is."""
-        return cls([Route(to=destinations)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+OptionsModel: TypeAlias = type[Settings]
+"""Of a source block, a destination block, or a section of the config."""
+
+
 def host_and_port(listen: str) -> tuple[str, int]:
     """The parts of HOST:PORT; an IPv6 host is written in brackets, and returned without.
 

@@ -156,8 +156,7 @@ class Places:
 
 def destinations(mapping: MappingConfig) -> list[Destined]:
     """Where a mapping sends what it gives up, by whatever rule; each once."""
-    routes = mapping.on_failure.routes if mapping.on_failure else ()
-    return list({destined.key: destined for route in routes for destined in route.to}.values())
+    return mapping.on_failure.destinations if mapping.on_failure else []
 
 
 def _place_of(kind: MailboxKind, opening: Opening, options: Any) -> str:
