@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import Generic, TypeVar
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -21,6 +21,11 @@ class Connection(Generic[T]):
         self._stack = AsyncExitStack()
         self._connecting = asyncio.Lock()
         self._made: T | None = None
+
+    @classmethod
+    def of(cls, opens: Callable[[], AbstractAsyncContextManager[T]]) -> Self:
+        """To what a block of *opens* gives."""
+        return cls(lambda stack: stack.enter_async_context(opens()))
 
     async def get(self) -> T:
         async with self._connecting:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from pydantic import Field, field_validator
@@ -12,7 +11,7 @@ from pydantic import Field, field_validator
 from headrace.destination import CONFIRMED, Message, Reply, Said
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace.right import Need, Right
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
+from headrace_connectors.aws import AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import not_said, settings_of
 from headrace_connectors.destinations.singly import singly
@@ -53,15 +52,12 @@ class LambdaDestination:
 
     def __init__(self, opening: Opening, options: LambdaDestinationOptions) -> None:
         self.name = f"lambda {options.function_arn.partition(':function:')[2]}"
-        self._opening, self._options = opening, options
-        self._connection = Connection(self._connect)
+        self._options = options
+        self._connection = Connection.of(lambda: aws_client("lambda", options.aws(opening)))
         make_ready()
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         return await singly(messages, self._invoke)
-
-    async def _connect(self, stack: AsyncExitStack) -> AwsClient:
-        return await stack.enter_async_context(aws_client("lambda", self._options.aws(self._opening)))
 
     async def _invoke(self, message: Message) -> Reply:
         if refused := too_large(message, len(message.body), LAMBDA, "Lambda"):

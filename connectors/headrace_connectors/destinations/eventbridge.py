@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
@@ -77,16 +76,13 @@ class EventBridgeDestination:
     def __init__(self, opening: Opening, options: EventBridgeDestinationOptions) -> None:
         self.name = f"eventbridge {options.names[0]}"
         self._opening, self._options = opening, options
-        self._connection = Connection(self._connect)
+        self._connection = Connection.of(lambda: aws_client("events", options.aws(opening)))
         self._arn, self._until = options.event_bus_arn or "", 0.0
         make_ready()
         self._tens = Tens(call=self._call, limit=EVENTBRIDGE, taker="EventBridge", weight=self._weight)
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         return await self._tens.send(messages)
-
-    async def _connect(self, stack: AsyncExitStack) -> AwsClient:
-        return await stack.enter_async_context(aws_client("events", self._options.aws(self._opening)))
 
     async def _call(self, batch: Batch) -> dict[str, Any]:
         client = await self._connection.get()

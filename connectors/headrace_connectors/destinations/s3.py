@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -16,7 +15,7 @@ from headrace.destination import CONFIRMED, Message, Payload, Reply, Said
 from headrace.errors import DestinationUnavailable, Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace.right import Need, Right
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
+from headrace_connectors.aws import AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.singly import singly
@@ -62,7 +61,7 @@ class S3Destination:
     def __init__(self, opening: Opening, options: S3DestinationOptions) -> None:
         self.name = f"s3 {options.bucket}"
         self._opening, self._options = opening, options
-        self._connection = Connection(self._connect)
+        self._connection = Connection.of(lambda: aws_client("s3", options.aws(opening)))
         make_ready()
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
@@ -71,9 +70,6 @@ class S3Destination:
     def key(self, message: Message) -> str:
         """Of the object that *message* becomes."""
         return self._options.prefix + key_of(self._opening.uuid, message)
-
-    async def _connect(self, stack: AsyncExitStack) -> AwsClient:
-        return await stack.enter_async_context(aws_client("s3", self._options.aws(self._opening)))
 
     async def _put(self, message: Message) -> Reply:
         """Confirmed is what S3 has answered with 200: anything else is an error of the client's."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -14,7 +13,7 @@ from headrace.errors import Fault
 from headrace.plugins import DestinationKind, Opening, Probe
 from headrace.right import Need, Right
 from headrace_connectors.attributes import entry_of, weight
-from headrace_connectors.aws import AwsClient, AwsError, AwsSettings, aws_client, make_ready
+from headrace_connectors.aws import AwsError, AwsSettings, aws_client, make_ready
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.connection import not_said, settings_of
 from headrace_connectors.destinations.tens import Batch, Number, Tens, of_group
@@ -55,15 +54,12 @@ class SnsDestination:
         self.name = f"sns {options.topic_name}"
         self._opening, self._options = opening, options
         self._fifo = options.topic_name.endswith(".fifo")
-        self._connection = Connection(self._connect)
+        self._connection = Connection.of(lambda: aws_client("sns", options.aws(opening)))
         make_ready()
         self._tens = Tens(call=self._call, limit=SNS, taker="SNS", weight=weight)
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Reply]:
         return await self._tens.send(messages)
-
-    async def _connect(self, stack: AsyncExitStack) -> AwsClient:
-        return await stack.enter_async_context(aws_client("sns", self._options.aws(self._opening)))
 
     async def _call(self, batch: Batch) -> dict[str, Any]:
         client = await self._connection.get()

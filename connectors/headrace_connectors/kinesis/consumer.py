@@ -36,7 +36,7 @@ class Consumer:
         self._given, self._stream = given, stream
         self._is_named = not given.startswith("arn:")
         self._found = not self._is_named
-        self._connection = Connection(lambda stack: stack.enter_async_context(connect()))
+        self._connection = Connection.of(connect)
         self.arn: str | None = None if self._is_named else given
 
     async def known(self) -> str:

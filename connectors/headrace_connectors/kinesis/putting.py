@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
 from headrace.destination import CONFIRMED, Reply, Said
 from headrace.model import Record
 from headrace.plugins import Opening
-from headrace_connectors.aws import AwsClient, AwsError, aws_client
+from headrace_connectors.aws import AwsError, aws_client
 from headrace_connectors.connection import Connection
 from headrace_connectors.kinesis.options import KinesisOptions
 
@@ -21,11 +20,7 @@ class PutBackToStream:
     def __init__(self, opening: Opening) -> None:
         options: KinesisOptions = opening.options
         self._named: dict[str, Any] = {"StreamARN": options.arn} if options.arn else {"StreamName": options.name}
-        self._aws = options.aws(opening)
-        self._connection = Connection(self._connect)
-
-    async def _connect(self, stack: AsyncExitStack) -> AwsClient:
-        return await stack.enter_async_context(aws_client("kinesis", self._aws))
+        self._connection = Connection.of(lambda: aws_client("kinesis", options.aws(opening)))
 
     async def send(self, records: Sequence[Record]) -> Sequence[Reply]:
         """One by one, so that the order of a key stays: PutRecords promises none."""

@@ -61,7 +61,7 @@ class Stream:
         self._named = {"StreamARN": options.arn} if options.arn else {"StreamName": options.name}
         self._by_arn = {"StreamARN": options.arn} if options.arn else {}
         self._made_up = options.arn or f"arn:aws:kinesis:{aws.region or _REGION}:{_ACCOUNT}:stream/{options.name}"
-        self._connection = Connection(lambda stack: stack.enter_async_context(connect()))
+        self._connection = Connection.of(connect)
         self._clock = clock
         self._listed: dict[str, dict[str, Any]] = {}
         self.about: About | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,12 +26,8 @@ class S3Mailbox:
     def __init__(self, opening: Opening, options: S3DestinationOptions, delete: bool) -> None:  # noqa: FBT001
         self.name = f"s3 {options.bucket}/{options.prefix}"
         self._bucket, self._prefix, self._delete = options.bucket, options.prefix, delete
-        self._aws = options.aws(opening)
-        self._connection = Connection(self._connect)
+        self._connection = Connection.of(lambda: aws_client("s3", options.aws(opening)))
         self.keeps = not delete
-
-    async def _connect(self, stack: AsyncExitStack) -> AwsClient:
-        return await stack.enter_async_context(aws_client("s3", self._aws))
 
     async def letters(self) -> AsyncIterator[Posted]:
         client = await self._connection.get()

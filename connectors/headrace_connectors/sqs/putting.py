@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from headrace.destination import CONFIRMED, Reply, Said, plain
 from headrace.model import Record
 from headrace.plugins import Opening
-from headrace_connectors.aws import AwsClient, AwsError, aws_client
+from headrace_connectors.aws import AwsError, aws_client
 from headrace_connectors.connection import Connection
 from headrace_connectors.sqs.options import SqsOptions
 from headrace_connectors.sqs.unwrap import ORIGINAL
@@ -27,11 +26,8 @@ class PutBackToQueue:
 
     def __init__(self, opening: Opening) -> None:
         options: SqsOptions = opening.options
-        self._url, self._fifo, self._aws = options.queue_url, options.fifo, options.aws(opening)
-        self._connection = Connection(self._connect)
-
-    async def _connect(self, stack: AsyncExitStack) -> AwsClient:
-        return await stack.enter_async_context(aws_client("sqs", self._aws))
+        self._url, self._fifo = options.queue_url, options.fifo
+        self._connection = Connection.of(lambda: aws_client("sqs", options.aws(opening)))
 
     async def send(self, records: Sequence[Record]) -> Sequence[Reply]:
         return [await self._send(record) for record in records]
