@@ -37,12 +37,7 @@ def attempt_of(
     settings, log = opening.settings, opening.log
     calls = lane if isinstance(lane, InvocationLane) else None
     own_times = calls is not None or lane.traits.order is Order.KEY
-    rules = Rules(
-        report=bool(settings.function_response_types),
-        strict=settings.response_mode == "strict",
-        windowed=bool(settings.tumbling_window_in_seconds),
-        identify=source.identify,
-    )
+    rules = Rules.of(settings, source.identify)
 
     def until(records: Sequence[Record]) -> float:
         if lane.doubt is not None:

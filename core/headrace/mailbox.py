@@ -13,6 +13,7 @@ from headrace.model import Event, Record
 from headrace.opening import Opening
 from headrace.seeking import Target
 from headrace.settings import OptionsModel
+from headrace.verdict import Identify, a_text
 
 
 class Trimmed(HeadraceError):  # noqa: N818 - what a reader says
@@ -93,7 +94,7 @@ class Recalled:
     records: Sequence[Record]
     render: Callable[[Sequence[Record]], Event]
     rewritten: Callable[[Record, Any], Record]
-    identify: Callable[[object], str | None] = lambda identifier: identifier if isinstance(identifier, str) else None
+    identify: Identify = a_text
 
 
 class PutBack(Protocol):

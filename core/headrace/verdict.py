@@ -7,13 +7,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import Self, TypeAlias
 
 from headrace.model import Answer, Failure
+from headrace.settings import MappingSettings
 from headrace.windows import state_in
 
 KEY = "batchItemFailures"
 ITEM = "itemIdentifier"
 STATE = "state"
+
+Identify: TypeAlias = Callable[[object], str | None]
+"""The record id that an itemIdentifier means, None when it can mean none."""
 
 
 class Kind(StrEnum):
@@ -43,10 +48,20 @@ class Verdict:
         """Whether the record of this id failed."""
         return id in self.failed if self.kind is Kind.PARTIAL else self.kind in {Kind.BAD_ANSWER, Kind.ERROR}
 
+    @property
+    def all_well(self) -> bool:
+        """Whether every record was handled."""
+        return self.kind is Kind.SUCCESS or (self.kind is Kind.PARTIAL and not self.failed)
+
 
 SUCCESS = Verdict(Kind.SUCCESS)
 LAPSED = Verdict(Kind.LAPSED)
 UNREADABLE = Verdict(Kind.UNREADABLE)
+
+
+def a_text(identifier: object) -> str | None:
+    """What is a text is an id as it stands."""
+    return identifier if isinstance(identifier, str) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +72,23 @@ class Rules:
         report: ReportBatchItemFailures is on; without it an answer is ignored, as on Lambda.
         strict: refuse what AWS reads as success by accident.
         windowed: the mapping has tumbling windows, so every answer must carry their state.
-        identify: the record id that an itemIdentifier means, None when it can mean none.
+        identify: as the source's.
     """
 
     report: bool = False
     strict: bool = False
     windowed: bool = False
-    identify: Callable[[object], str | None] = lambda identifier: identifier if isinstance(identifier, str) else None
+    identify: Identify = a_text
+
+    @classmethod
+    def of(cls, settings: MappingSettings, identify: Identify = a_text) -> Self:
+        """Those of the mapping that has these settings."""
+        return cls(
+            report=bool(settings.function_response_types),
+            strict=settings.response_mode == "strict",
+            windowed=bool(settings.tumbling_window_in_seconds),
+            identify=identify,
+        )
 
 
 def judge(answer: Answer, ids: Iterable[str], rules: Rules) -> Verdict:  # noqa: PLR0911 - a table, row by row

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.jsonbytes import no_constant
 from headrace.model import Answer, Event
-from headrace.verdict import Kind, Rules, Verdict, judge
+from headrace.verdict import Rules, Verdict, judge
 
 DEPTH: Final = 2
 """How deep in a record its id may lie: `messageId`, `kinesis.sequenceNumber`."""
@@ -66,7 +67,7 @@ def carry_out(arguments: argparse.Namespace) -> int:
         answer = asyncio.run(_call(function, event, Delivery(mapping=mapping, lane="invoke", epoch=0, attempt=1)))
     verdict = judge(answer, ids, rules)
     print(json.dumps(_plain(answer, verdict), indent=2) if arguments.json else _lines(answer, verdict))
-    return 0 if verdict.kind is Kind.SUCCESS or (verdict.kind is Kind.PARTIAL and not verdict.failed) else 1
+    return 0 if verdict.all_well else 1
 
 
 async def _call(function: Function, event: Event, delivery: Delivery) -> Answer:
@@ -92,12 +93,10 @@ def _rules(config: Config, function: str) -> tuple[Rules, str]:
     users.sort(key=lambda one: not one.settings.enabled)
     if not users:
         return Rules(), ""
-    settings = users[0].settings
+    first = users[0]
     if len(users) > 1:
-        print(f"the answer is read as mapping {users[0].name} reads it", file=sys.stderr)
-    return Rules(report=bool(settings.function_response_types), strict=settings.response_mode == "strict"), users[
-        0
-    ].name
+        print(f"the answer is read as mapping {first.name} reads it", file=sys.stderr)
+    return replace(Rules.of(first.settings), windowed=False), first.name  # nobody asked about a window's state
 
 
 def _texts(value: object, depth: int) -> Iterator[str]:

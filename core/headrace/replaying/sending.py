@@ -78,9 +78,10 @@ class ToHandler:
             lingering(answer.lingering)
             if known and known.connector.traits.order is not Order.NONE:
                 await answer.lingering  # its thread still runs, and what comes next must not overtake it
-        rules = _rules(known, found)
+        # of an asynchronous invocation an answer means nothing
+        rules = Rules.of(known.opening.settings, found.recalled.identify) if known else Rules()
         verdict = judge(answer, [record.id for record in records], rules)
-        if verdict.kind is Kind.SUCCESS or (verdict.kind is Kind.PARTIAL and not verdict.failed):
+        if verdict.all_well:
             return {}
         if verdict.kind is not Kind.PARTIAL or known is None:
             said = self._said(found, records, Outcome(answer, verdict), rules)
@@ -100,18 +101,6 @@ class ToHandler:
     async def close(self) -> None:
         for function in self._functions.values():
             await function.close()
-
-
-def _rules(known: Known | None, found: Found) -> Rules:
-    """Of an asynchronous invocation an answer means nothing."""
-    if known is None:
-        return Rules()
-    settings = known.opening.settings
-    return Rules(
-        report=bool(settings.function_response_types),
-        strict=settings.response_mode == "strict",
-        identify=found.recalled.identify,
-    )
 
 
 class ToSource:
