@@ -51,6 +51,12 @@ class OwnThread:
         self.closed = True
         self._jobs.put(None)
 
+    async def end(self, last: Callable[[], object]) -> None:
+        """Do *last*, and close. May be called twice."""
+        if not self.closed:
+            await self.run(last)
+            self.close()
+
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             loop, future, work = job

@@ -60,9 +60,7 @@ class SqliteLedger(StoredLedger):
         return await self._thread.run(lambda: self._transaction("BEGIN DEFERRED", work))
 
     async def close(self) -> None:
-        if not self._thread.closed:
-            await self._thread.run(self._close)
-            self._thread.close()
+        await self._thread.end(self._close)
 
     def _transaction(self, begin: str, work: Callable[[Rows], T]) -> T:
         def once() -> T:

@@ -56,9 +56,7 @@ class PutBackToTopic:
         return replies
 
     async def close(self) -> None:
-        if not self._thread.closed:
-            await self._thread.run(self._producer.close)
-            self._thread.close()
+        await self._thread.end(self._producer.close)
 
 
 class _Producer:

@@ -1,8 +1,9 @@
-"""Partitions of topics, read from one offset to another, without a group. Blocks; for a thread of its own."""
+"""Partitions of topics, read from one offset to another, without a group."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from kafka import KafkaConsumer
@@ -10,6 +11,7 @@ from kafka import TopicPartition as Theirs
 from kafka.errors import KafkaError
 
 from headrace.errors import SourceUnavailable
+from headrace.ownthread import OwnThread
 from headrace_connectors.kafka.client import TopicPartition
 from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.connecting import KafkaSettings
@@ -28,56 +30,67 @@ SILENCE: Final = 60
 
 
 class Reading:
-    """Connects at its first use. Whatever the cluster says is raised as SourceUnavailable."""
+    """Connects at its first use, in a thread of its own. Whatever the cluster says is raised as SourceUnavailable."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, thread: str) -> None:
+        self._thread = OwnThread(thread)
         self._settings, self._watch = settings, Watch()
         self._made: KafkaConsumer | None = None
 
-    def parts(self, topic: str) -> Sequence[TopicPartition]:
+    async def parts(self, topic: str) -> Sequence[TopicPartition]:
         """The topic's, in their order."""
-        found = self._ask(lambda consumer: consumer.partitions_for_topic(topic))
+        found = await self._ask(lambda consumer: consumer.partitions_for_topic(topic))
         if not found:
             raise SourceUnavailable(f"there is no topic {topic}; correct its name")
         return [TopicPartition(topic, number) for number in sorted(found)]
 
-    def edges(self, part: TopicPartition) -> tuple[int, int]:
+    async def edges(self, part: TopicPartition) -> tuple[int, int]:
         """The first offset that is kept, and the one behind the last."""
         theirs = Theirs(*part)
-        first = self._ask(lambda consumer: consumer.beginning_offsets([theirs])[theirs])
-        return int(first), int(self._ask(lambda consumer: consumer.end_offsets([theirs])[theirs]))
+        first = await self._ask(lambda consumer: consumer.beginning_offsets([theirs])[theirs])
+        return int(first), int(await self._ask(lambda consumer: consumer.end_offsets([theirs])[theirs]))
 
-    def since(self, part: TopicPartition, time: float) -> int | None:
+    async def since(self, part: TopicPartition, time: float) -> int | None:
         """The first offset of a message of that Unix time or later; None: there is none."""
         theirs = Theirs(*part)
-        found = self._ask(lambda consumer: consumer.offsets_for_times({theirs: int(time * 1000)})[theirs])
+        found = await self._ask(lambda consumer: consumer.offsets_for_times({theirs: int(time * 1000)})[theirs])
         return None if found is None or found.offset < 0 else int(found.offset)
 
-    def seek(self, part: TopicPartition, offset: int) -> None:
-        """Read *part* alone, from there."""
+    async def between(self, part: TopicPartition, first: int, end: int) -> AsyncIterator[Sequence[Message]]:
+        """What *part* has from the offset *first* on and before *end*, as it comes. One part at a time."""
+        if first >= end:
+            return
 
         def move(consumer: KafkaConsumer) -> None:
             consumer.assign([Theirs(*part)])
-            consumer.seek(Theirs(*part), offset)
+            consumer.seek(Theirs(*part), first)
 
-        self._ask(move)
+        await self._ask(move)
+        while messages := await self._next(part, end):
+            yield messages
 
-    def poll(self, part: TopicPartition, end: int) -> Sequence[Message]:
-        """What comes next before the offset *end*; nothing where all of it was read."""
+    async def _next(self, part: TopicPartition, end: int) -> Sequence[Message]:
+        """Nothing where all of it was read."""
         for _ in range(SILENCE):
-            if self._ask(lambda consumer: consumer.position(Theirs(*part))) >= end:
+            if await self._ask(lambda consumer: consumer.position(Theirs(*part))) >= end:
                 return ()
-            found = self._ask(lambda consumer: consumer.poll(timeout_ms=POLL))
+            found = await self._ask(lambda consumer: consumer.poll(timeout_ms=POLL))
             if messages := [one for some in found.values() for one in some if one.offset < end]:
                 return messages
         raise SourceUnavailable(self._watch.last or f"no more of {part.name} came, though there is more")
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        await self._thread.end(self._close)
+
+    def _close(self) -> None:
         made, self._made = self._made, None
         if made is not None:
             made.close()
 
-    def _ask(self, question: Any) -> Any:
+    async def _ask(self, question: Any) -> Any:
+        return await self._thread.run(partial(self._answer, question))
+
+    def _answer(self, question: Any) -> Any:
         try:
             if self._made is None:
                 self._made = self._connected()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from headrace.errors import SourceUnavailable
 from headrace.mailbox import Stretch, Trimmed
 from headrace.model import Event, Record
-from headrace.ownthread import OwnThread
 from headrace.plugins import Opening
 from headrace.replaying.rereading import Batch
 from headrace.seeking import At, Edge, Target
@@ -26,8 +24,7 @@ class TopicRereader:
     def __init__(self, opening: Opening) -> None:
         options: KafkaOptions = opening.options
         self._topics, self._shape, self._clock = options.topics, shape_for(opening), opening.clock
-        self._reading = Reading(options.connection(opening))
-        self._thread = OwnThread(f"headrace-replay-{opening.mapping}")
+        self._reading = Reading(options.connection(opening), f"headrace-replay-{opening.mapping}")
 
     def at(self, info: Mapping[str, Any]) -> Sequence[Stretch]:
         """As the block of a Kafka failure record has it."""
@@ -40,7 +37,7 @@ class TopicRereader:
         ]
 
     async def between(self, first: Target, last: Target, lane: str | None) -> Sequence[Stretch]:
-        parts = [one for topic in self._topics for one in await self._thread.run(partial(self._reading.parts, topic))]
+        parts = [one for topic in self._topics for one in await self._reading.parts(topic)]
         if lane is not None and lane not in {part.name for part in parts}:
             raise SourceUnavailable(f"there is no partition {lane!r}; known are {', '.join(one.name for one in parts)}")
         until = None if last is Edge.LATEST else last
@@ -49,38 +46,35 @@ class TopicRereader:
     async def read(self, stretch: Stretch, size: int) -> AsyncIterator[Sequence[Record]]:
         topic, _, number = stretch.lane.rpartition("-")
         part = TopicPartition(topic, int(number))
-        begin, end = await self._thread.run(partial(self._offsets, part, stretch))
-        if begin >= end:
-            return
-        await self._thread.run(partial(self._reading.seek, part, begin))
+        begin, end = await self._offsets(part, stretch)
         batch = Batch(size)
-        while messages := await self._thread.run(partial(self._reading.poll, part, end)):
+        async for messages in self._reading.between(part, begin, end):
             for record in self._shape.records(messages, received=self._clock.wall()):
                 if full := batch.add(record):
                     yield full
         if batch.records:
             yield batch.records
 
-    def _offsets(self, part: TopicPartition, stretch: Stretch) -> tuple[int, int]:
+    async def _offsets(self, part: TopicPartition, stretch: Stretch) -> tuple[int, int]:
         """From which offset on, and before which."""
-        oldest, end = self._reading.edges(part)
-        begin = self._offset(part, stretch.first, oldest, end)
+        oldest, end = await self._reading.edges(part)
+        begin = await self._offset(part, stretch.first, oldest, end)
         if isinstance(stretch.first, Number) and begin < oldest:
             raise Trimmed(f"the oldest that {part.name} still has is at {oldest}, and {begin} is wanted")
         match stretch.last:
             case Number(number):
                 return begin, min(end, int(number) + 1)
             case At(time):
-                behind = self._reading.since(part, time + 0.001)
+                behind = await self._reading.since(part, time + 0.001)
                 return begin, end if behind is None else behind
         return begin, end
 
-    def _offset(self, part: TopicPartition, target: Target, oldest: int, end: int) -> int:
+    async def _offset(self, part: TopicPartition, target: Target, oldest: int, end: int) -> int:
         match target:
             case Number(number):
                 return int(number)
             case At(time):
-                found = self._reading.since(part, time)
+                found = await self._reading.since(part, time)
                 return end if found is None else found
         return oldest
 
@@ -88,6 +82,4 @@ class TopicRereader:
         return self._shape.render(records)
 
     async def close(self) -> None:
-        if not self._thread.closed:
-            await self._thread.run(self._reading.close)
-            self._thread.close()
+        await self._reading.close()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from functools import partial
 
 from headrace.letters import Posted
-from headrace.ownthread import OwnThread
 from headrace.plugins import Opening
 from headrace_connectors.destinations.kafka import KafkaDestinationOptions
 from headrace_connectors.kafka.reading import Reading
@@ -20,16 +18,12 @@ class TopicMailbox:
     def __init__(self, opening: Opening, options: KafkaDestinationOptions, _: bool) -> None:  # noqa: FBT001
         self.name = f"kafka {options.topic}"
         self._topic = options.topic
-        self._reading = Reading(options.reaching(opening))
-        self._thread = OwnThread("headrace-replay-topic")
+        self._reading = Reading(options.reaching(opening), "headrace-replay-topic")
 
     async def letters(self) -> AsyncIterator[Posted]:
-        for part in await self._thread.run(partial(self._reading.parts, self._topic)):
-            first, end = await self._thread.run(partial(self._reading.edges, part))
-            if first >= end:
-                continue
-            await self._thread.run(partial(self._reading.seek, part, first))
-            while messages := await self._thread.run(partial(self._reading.poll, part, end)):
+        for part in await self._reading.parts(self._topic):
+            first, end = await self._reading.edges(part)
+            async for messages in self._reading.between(part, first, end):
                 for one in messages:
                     yield Posted(
                         id=f"{part.name}:{one.offset}",
@@ -45,6 +39,4 @@ class TopicMailbox:
         """It stays."""
 
     async def close(self) -> None:
-        if not self._thread.closed:
-            await self._thread.run(self._reading.close)
-            self._thread.close()
+        await self._reading.close()
