@@ -11,10 +11,10 @@ from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.invocations import InvocationLane
 from headrace.masking import read_path
-from headrace.model import Answer, Event, Failure, Lane, Order, Record, Source, Unreadable
+from headrace.model import Answer, Event, Failure, Lane, Order, Record, Render, Source, Unreadable
 from headrace.once import Once
 from headrace.plugins import Connector, Opening
-from headrace.redaction import Redaction, Render
+from headrace.redaction import Redaction
 from headrace.settling import Outcome
 from headrace.verdict import UNREADABLE, Rules, judge
 

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from headrace.filters import View
 from headrace.filters.tree import Literal
-from headrace.filters.view import Render, View, read_payload
 from headrace.jmes import Search, is_missing
-from headrace.model import Record
+from headrace.model import Record, Render
 
 KeyOf: TypeAlias = Callable[[Record], str | None]
 """A record's key; None for one without. Raises what the expression's functions raise, and what rendering does."""
@@ -20,9 +20,7 @@ def keyer(search: Search, view: View, render: Render) -> KeyOf:
     """What *search* finds in a record as *view* shows it to filters, numbers with all their digits."""
 
     def key_of(record: Record) -> str | None:
-        event = view.fields(render, record)
-        _, event[view.payload] = read_payload(view.content(record), exact=True)
-        value = search(event)
+        value = search(view.shown(render, record, exact=True))
         return None if is_missing(value) else digest(value)
 
     return key_of

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from headrace.destination import Reply
 from headrace.errors import HeadraceError
 from headrace.letters import Posted
-from headrace.model import Event, Record
+from headrace.model import Event, Record, Render
 from headrace.opening import Opening
 from headrace.seeking import Target
 from headrace.settings import OptionsModel
@@ -92,7 +92,7 @@ class Recalled:
     """
 
     records: Sequence[Record]
-    render: Callable[[Sequence[Record]], Event]
+    render: Render
     rewritten: Callable[[Record, Any], Record]
     identify: Identify = a_text
 

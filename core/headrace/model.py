@@ -88,6 +88,9 @@ class Unreadable(Record):
 Keep: TypeAlias = Callable[[Record], bool]
 """Whether a record is for a handler; one that is not is settled at once."""
 
+Render: TypeAlias = Callable[[Sequence[Record]], Event]
+"""The event of some records, as their handler is given it; fresh at every call."""
+
 
 class Unchanged(Enum):
     """The type of `KEEP`."""

@@ -13,10 +13,9 @@ from typing import NamedTuple, TypeVar
 
 from headrace.clock import SYSTEM, Clock
 from headrace.errors import LedgerError
-from headrace.filters.view import Render
 from headrace.holds import Holds, Opened
 from headrace.keying import KeyOf
-from headrace.model import Condition, Order, Record, Unreadable
+from headrace.model import Condition, Order, Record, Render, Unreadable
 from headrace.observe import Log, log
 from headrace.parting import Parted, candidates, part
 from headrace.retry import again, capped

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from headrace.masking import ANY, MASK, Mask, Masking, Path, Secrets
-from headrace.model import Answer, Event, Failure, Record
+from headrace.model import Answer, Event, Failure, Record, Render
 from headrace.observe import Log
 from headrace.settling import Outcome, ids_of
 from headrace.verdict import STATE, Verdict
 
-Render: TypeAlias = Callable[[Sequence[Record]], Event]
 Judge: TypeAlias = Callable[[Answer], Verdict]
 
 _OURS: Final = {"requestId"}

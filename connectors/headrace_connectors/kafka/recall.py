@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from headrace.filters.view import write_payload
 from headrace.late import Late
 from headrace.letters import arn_in
 from headrace.mailbox import Recall, Recalled
@@ -80,7 +80,7 @@ def shape_for(opening: Opening) -> Shape:
 def _rewritten(shape: Shape, record: Record, value: Any) -> Record:
     if not isinstance(value, str) and shape.view.payload == "dynamodb":
         raise ValueError("a message that is shown as a change of a table cannot be edited")
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = write_payload(value)
     before = message_of(record)
     message = PlainMessage(
         before.topic,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from headrace.filters.view import write_payload
 from headrace.late import Late
 from headrace.letters import arn_in
 from headrace.mailbox import Recall, Recalled
@@ -26,8 +26,8 @@ def recalled(_: Opening, event: Event) -> Recalled:
         return record
 
     def rewritten(record: Record, data: Any) -> Record:
-        text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-        return made({**record.raw, "Data": base64.b64encode(text.encode(errors="surrogatepass")).decode()})
+        text = write_payload(data).encode(errors="surrogatepass")
+        return made({**record.raw, "Data": base64.b64encode(text).decode()})
 
     return Recalled(
         records=[made(_raw(one)) for one in shown],

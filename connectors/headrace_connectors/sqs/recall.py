@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
+from headrace.filters.view import write_payload
 from headrace.late import Late
 from headrace.letters import arn_in
 from headrace.mailbox import Recall, Recalled
@@ -45,7 +45,7 @@ def recalled_messages(event: Event, *, windowed: bool, kinds: Collection[Kind] =
 def _rewritten(record: Record, body: Any) -> Record:
     if ORIGINAL in record.raw:
         raise ValueError("its body came in an envelope (unwrap), and cannot be put back into it")
-    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    text = write_payload(body)
     digest = hashlib.md5(text.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()
     (made,) = records([{**record.raw, "Body": text, "MD5OfBody": digest}], None, math.inf)
     return made

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from headrace.errors import Fault
-from headrace.model import Condition, Event, Keep, Origin, Record
+from headrace.model import Condition, Event, Keep, Origin, Record, Render
 from headrace.plugins import Connector, Opening, Probe
 from headrace.retry import again
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
@@ -32,7 +32,7 @@ class SqsSource:
         self._client: AwsClient | None = None
         self._queue: Queue | None = None
         self._lane: SqsLane | None = None
-        self._render: Callable[[Sequence[Record]], Event]
+        self._render: Render
         self._origin: Callable[[Record], Origin]
         self.condition = Condition("connecting", since=opening.clock.wall())
 

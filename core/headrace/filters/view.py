@@ -6,6 +6,7 @@ name the payload asks for no format. AWS's tables differ by source only in what 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,10 +19,9 @@ import orjson
 from headrace.filters.pattern import Alternative, Pattern
 from headrace.filters.tree import read_event
 from headrace.masking import Masking
-from headrace.model import Event, Record
+from headrace.model import Record, Render
 
 Payload: TypeAlias = str | bytes | dict[str, Any] | None
-Render: TypeAlias = Callable[[Sequence[Record]], Event]
 
 _LONG_NUMBER: Final = re.compile(r"[0-9][0-9.]{15}|[eE][-+]?[0-9]{3}")
 """Where a double may not hold a number: 16 digits, or an exponent of three."""
@@ -66,6 +66,11 @@ class View:
     plain: bool = True
     masking: Masking | None = None
 
+    def shown(self, render: Render, record: Record, *, exact: bool) -> dict[str, Any]:
+        """All of a record, with its payload as `read_payload` has it."""
+        _, payload = read_payload(self.content(record), exact=exact)
+        return {**self.fields(render, record), self.payload: payload}
+
     def format(self, alternative: Alternative) -> Format | None:
         """What *alternative* asks the payload to be; None where it does not name it."""
         whole = any(one.path == self.payload for one in alternative.conditions)
@@ -98,6 +103,11 @@ def read_payload(payload: Payload, *, exact: bool) -> tuple[Format, Any]:
         with suppress(ValueError):
             return Format.JSON, _parsed(text, exact=exact)
     return Format.PLAIN, text
+
+
+def write_payload(value: Any) -> str:
+    """A payload of which `read_payload` makes *value*."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _parsed(text: str, *, exact: bool) -> Any:

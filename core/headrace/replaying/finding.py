@@ -12,7 +12,7 @@ from headrace.filters import Pattern, compile_pattern, keeper
 from headrace.filters.view import View, read_payload
 from headrace.letters import Form, Letter, NoLetter, Posted, parse
 from headrace.mailbox import Recall, Recalled, Trimmed
-from headrace.model import Event, Record
+from headrace.model import Event, Record, Render
 from headrace.plugins import Connector, Opening
 from headrace.replaying.editing import NotEdited
 
@@ -81,7 +81,7 @@ class OfMapping:
 
     def shown(self, record: Record) -> dict[str, Any]:
         """All that filters see."""
-        return {**self._view.fields(self.recalled.render, record), self._view.payload: self.payload(record)}
+        return self._view.shown(self.recalled.render, record, exact=False)
 
     def payload(self, record: Record) -> Any:
         """Parsed, where it is JSON."""
@@ -227,9 +227,7 @@ async def reread(known: Known, letter: Letter) -> Event:
         await rereader.close()
 
 
-def _those_of(
-    known: Known, letter: Letter, records: Sequence[Record], render: Callable[[Sequence[Record]], Event]
-) -> Sequence[Record]:
+def _those_of(known: Known, letter: Letter, records: Sequence[Record], render: Render) -> Sequence[Record]:
     """Those of a range that were given up: all, or all that the mapping's filters take. Raises ValueError."""
     size = letter.info.get("batchSize")
     if not isinstance(size, int) or size == len(records):
