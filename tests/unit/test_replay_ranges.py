@@ -12,7 +12,8 @@ from headrace.letters import Form, Letter, NoLetter
 from headrace.mailbox import Recalled, Stretch
 from headrace.model import Event, Record
 from headrace.plugins import Opening
-from headrace.replaying.finding import Known, reread
+from headrace.replaying.finding import Known
+from headrace.replaying.placed import reread
 from headrace.seeking import Edge, Target
 from headrace.settings import MappingSettings
 from headrace.testing import virtual

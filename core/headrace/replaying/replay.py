@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +17,8 @@ from headrace.mailbox import Mailbox
 from headrace.model import Record
 from headrace.replaying.claimed import Tickets
 from headrace.replaying.editing import Edit, NotEdited
-from headrace.replaying.finding import Finder, Found, reread
+from headrace.replaying.finding import Finder, Found
+from headrace.replaying.placed import reread
 from headrace.replaying.progress import WHOLE, Progress
 from headrace.replaying.selection import Selection
 from headrace.replaying.sending import Sending
@@ -133,18 +135,17 @@ class Replay:
                 return Outcome(id=posted.id, what=What.SKIPPED, letter=letter, mapping=letter.mapping, reason=why)
             letter = self.finder.find(await self.tickets.redeemed(posted))
             found = await self._found(letter)
-            outcome = await self._send(posted, found, done)
+            return await self._send(posted, found, done)
         except NoLetter as why:
             await self.mailbox.back(posted)
             return Outcome(id=posted.id, what=What.UNREADABLE, letter=letter, reason=str(why))
-        return outcome
 
     async def _found(self, letter: Letter) -> Found:
         if letter.form is Form.PLACE:
             return self.finder.made(letter, await reread(self.finder.whose(letter), letter))
         return self.finder.made(letter, letter.event)
 
-    async def _send(self, posted: Posted, found: Found, done: Any) -> Outcome:
+    async def _send(self, posted: Posted, found: Found, done: AbstractSet[str]) -> Outcome:
         about: dict[str, Any] = {
             "id": posted.id,
             "letter": found.letter,
@@ -172,7 +173,9 @@ class Replay:
         what = What.FAILED if failed else What.REPLAYED
         return Outcome(what=what, records=len(records), failed=list(failed), reason=reason, **about)
 
-    async def _remember(self, posted: Posted, records: Sequence[Record], failed: Any, *, whole: bool) -> None:
+    async def _remember(
+        self, posted: Posted, records: Sequence[Record], failed: Mapping[str, str], *, whole: bool
+    ) -> None:
         """Durable before anything else is done. A letter of which something is left goes back whole."""
         if whole and not failed:
             self.progress.note(posted.id, [WHOLE])
