@@ -100,21 +100,8 @@ class Producer:
 
     def _connected(self, until: float) -> KafkaProducer:
         if self._producer is None:
-            try:
-                self._producer = KafkaProducer(
-                    **of_kafka_python(self._settings),
-                    **WITHIN,
-                    kafka_client=self._watch.client,
-                    bootstrap_timeout_ms=int(min(CONNECTING, _left(until) - CLOSING) * 1000),
-                    acks="all",
-                    enable_idempotence=True,
-                    max_request_size=KAFKA.call,
-                    allow_auto_create_topics=False,
-                    compression_type="gzip",
-                )
-            except BaseException:
-                self._watch.abandon()
-                raise
+            seconds = min(CONNECTING, _left(until) - CLOSING)
+            self._producer = connected(self._settings, self._watch, seconds, compression_type="gzip")
         return self._producer
 
     def _handed_over(self, producer: KafkaProducer, messages: Sequence[Message]) -> list[Any]:
@@ -154,6 +141,25 @@ class Producer:
         if isinstance(error, _TOO_LARGE):
             return f"its failure record is larger than the topic {self._topic} takes (max.message.bytes)"
         return sentence(error, self._settings, self._watch.last)
+
+
+def connected(settings: KafkaSettings, watch: Watch, seconds: float = CONNECTING, **more: Any) -> KafkaProducer:
+    """One that is idempotent, and acknowledged by all replicas. The cluster has *seconds* to answer."""
+    try:
+        return KafkaProducer(
+            **of_kafka_python(settings),
+            **WITHIN,
+            kafka_client=watch.client,
+            bootstrap_timeout_ms=int(seconds * 1000),
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=KAFKA.call,
+            allow_auto_create_topics=False,
+            **more,
+        )
+    except BaseException:
+        watch.abandon()
+        raise
 
 
 def _runs(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:

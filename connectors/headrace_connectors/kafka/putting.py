@@ -14,17 +14,15 @@ from headrace.destination import CONFIRMED, Reply, Said
 from headrace.model import Record
 from headrace.ownthread import OwnThread
 from headrace.plugins import Opening
-from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.event import KafkaRecord
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
 from headrace_connectors.kafka.origin import message_of
 from headrace_connectors.kafka.present.shape import Presented
-from headrace_connectors.kafka.producer import WITHIN
+from headrace_connectors.kafka.producer import connected
 from headrace_connectors.kafka.refusals import sentence
 from headrace_connectors.kafka.watching import Watch
-from headrace_connectors.limits import KAFKA
 
 PATIENCE: Final = 10.0
 """Seconds for one message."""
@@ -69,7 +67,7 @@ class _Producer:
     def send(self, message: Message) -> Reply:
         try:
             if self._made is None:
-                self._made = self._connected()
+                self._made = connected(self._settings, self._watch)
             sent: Any = self._made.send(
                 message.topic, value=message.value, key=message.key, headers=[(n, v or b"") for n, v in message.headers]
             )
@@ -84,19 +82,3 @@ class _Producer:
         if made is not None:
             with suppress(KafkaError):
                 made.close(timeout=1)
-
-    def _connected(self) -> KafkaProducer:
-        try:
-            return KafkaProducer(
-                **of_kafka_python(self._settings),
-                **WITHIN,
-                kafka_client=self._watch.client,
-                bootstrap_timeout_ms=5000,
-                acks="all",
-                enable_idempotence=True,
-                max_request_size=KAFKA.call,
-                allow_auto_create_topics=False,
-            )
-        except BaseException:
-            self._watch.abandon()
-            raise
