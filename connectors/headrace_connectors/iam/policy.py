@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from headrace.right import Need, Right
 
 VERSION: Final = "2012-10-17"
 """Of the policy language, and not a date of ours."""
+
+_PRESSING: Final = list(Need)
+"""The most pressing first."""
+
+_Statement: TypeAlias = tuple[Need, str, tuple[str, ...]]
 
 
 def policy(rights: Iterable[Right]) -> dict[str, Any]:
@@ -32,12 +37,6 @@ def _once(rights: Iterable[Right]) -> dict[tuple[str, str], Need]:
         key = (right.action, right.resource)
         found[key] = min(found.get(key, right.need), right.need, key=_PRESSING.index)
     return found
-
-
-_PRESSING: Final = list(Need)
-
-
-_Statement = tuple[Need, str, tuple[str, ...]]
 
 
 def _statements(wanted: dict[tuple[str, str], Need]) -> dict[_Statement, list[str]]:

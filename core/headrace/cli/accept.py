@@ -27,12 +27,11 @@ def accept(config: Config, function: str, event: object, *, as_json: bool) -> in
         call = packed(request_id, event)
     except ValueError as error:
         raise ConfigError([Fault("--event", f"{error}; make it smaller")]) from None
-    return carried_out(lambda: _put(config, function, call, as_json=as_json))
+    return carried_out(lambda: _accepted(config, function, call, as_json=as_json))
 
 
-async def _put(config: Config, function: str, call: Call, *, as_json: bool) -> int:
-    async with opened(config) as ledger:
-        await ledger.put(queue_of(function), [call])
+async def _accepted(config: Config, function: str, call: Call, *, as_json: bool) -> int:
+    await _put(config, function, call)
     print(json.dumps({"StatusCode": 202, "RequestId": call.id}) if as_json else f"accepted: {call.id}")
     return 0
 
@@ -50,5 +49,9 @@ async def put_on_queue(config: Config, function: str, request_id: str, event: ob
         call = packed(request_id, event)
     except ValueError as error:
         raise NoLetter(str(error)) from None
+    await _put(config, function, call)
+
+
+async def _put(config: Config, function: str, call: Call) -> None:
     async with opened(config) as ledger:
         await ledger.put(queue_of(function), [call])
