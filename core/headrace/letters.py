@@ -64,7 +64,6 @@ class Posted:
         id: its name in this place, the same whenever it is read.
         body: what was sent there.
         at: when it came there, in Unix seconds.
-        token: how its mailbox finds it again.
         attributes: what went beside the body.
         event: the event of it, where it may be a source's own message.
         lane: of the source, where it is known.
@@ -73,7 +72,6 @@ class Posted:
     id: str
     body: bytes
     at: float
-    token: Any = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     event: Event | None = None
     lane: str = ""

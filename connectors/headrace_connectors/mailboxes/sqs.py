@@ -93,7 +93,6 @@ class SqsMailbox:
             id=message["MessageId"],
             body=message["Body"].encode(errors="surrogatepass"),
             at=int(message.get("Attributes", {}).get("SentTimestamp", 0)) / 1000,
-            token=message["MessageId"],
             attributes={name: one["StringValue"] for name, one in attributes.items() if "StringValue" in one},
             event=await self._own(message),
         )
