@@ -52,12 +52,10 @@ def _nobody_elses_aws() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _nobody_elses_witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What was begun in the stores of this run is remembered in its own folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("witness")))
-        yield
+@pytest.fixture(autouse=True)
+def _nobody_elses_witness(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun in the stores of a test is remembered for it alone: the next one's server may have its port."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("witness")))
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from headrace.delivery import Attempt
 from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.invocations import InvocationLane
@@ -16,6 +15,7 @@ from headrace.once import Once
 from headrace.plugins import Connector, Opening
 from headrace.redaction import Redaction
 from headrace.settling import Outcome
+from headrace.trying import Attempt
 from headrace.verdict import UNREADABLE, Rules, judge
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from headrace.model import KEEP, Answer, Event, Failure, Order, Record, Unchanged, Unreadable
+from headrace.model import KEEP, Answer, Failure, Order, Record, Unchanged, Unreadable
 from headrace.pages import cut
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE, Bisect, Discard, GiveBack, Retry, halves, part
-from headrace.settling import Outcome, Settling, ids_of
+from headrace.settling import Outcome, ids_of
+from headrace.trying import WORDS, Trying
 from headrace.verdict import Kind, Verdict
 from headrace.windows import Tumbling
-
-Attempt: TypeAlias = Callable[[Sequence[Record], int, Event], Awaitable[Outcome]]
-"""Calls the function once with these records, as attempt number N; the event also has these keys."""
 
 
 class Piece(NamedTuple):
@@ -35,16 +33,10 @@ class Piece(NamedTuple):
 LEAST_PAUSE = 0.1
 """Seconds between two attempts at the end of a window, whose number nothing limits."""
 
-WORDS = 200
-"""Characters of a reason that people read in a table."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work(Settling):
+class Work(Trying):
     """What every batch of a lane shares: the lane, how it is tried, and where it is counted."""
-
-    attempt: Attempt
-    tumbling: Tumbling | None = None
 
     async def carry(self, records: Sequence[Record], wake: Callable[[], None] = lambda: None) -> None:
         """Try *records* until each has its verdict, or the lane is to stop; *wake* says that places have changed.
@@ -67,29 +59,22 @@ class Work(Settling):
             if not await self.relieve():
                 continue
             piece, attempt, last = await self._next(pieces)
-            piece = await self._admit(piece, attempt, spoiled)
+            if spoiled:
+                piece = await self._without(spoiled, piece)
             if expired := self.plan.failure.expired(piece, self.clock.wall()):
                 await self.give_up(piece[:expired], EXPIRED, attempt, last)
                 # a destination takes its time: look at the rest anew
                 pieces.appendleft(Piece(piece[expired:], attempt, last))
                 continue
-            if not piece:
+            piece, outcome = await self.tried(piece, attempt, spoiled)
+            if outcome is None:
                 continue
-            outcome = await self._try(piece, attempt)
             if by_key:
                 spoiled |= {record.key for record in piece if outcome.verdict.fails(record.id)}
                 await self._linger(outcome.answer, wake)
             pieces.extendleft(reversed(await self._settle(piece, attempt, outcome)))
             if not by_key:
                 await self._linger(outcome.answer, wake)
-
-    async def _admit(self, records: Sequence[Record], attempt: int, spoiled: set[str | None]) -> Sequence[Record]:
-        """What of *records* may be tried now, marked where the lane goes carefully."""
-        if spoiled:
-            records = await self._without(spoiled, records)
-        if self.lane.care is not None and records:
-            await self.lane.care.mark(records[0], attempt)
-        return await self.still_ours(records, spoiled)
 
     async def _next(self, pieces: deque[Piece]) -> Piece:
         """The first of *pieces*, without what was run before, which is settled, and what waits for another of its key.
@@ -113,31 +98,6 @@ class Work(Settling):
         """Give back what follows a record of its key that failed or lapsed in an earlier piece of the same batch."""
         await self.give_back([record for record in records if record.key in spoiled], None)
         return [record for record in records if record.key not in spoiled]
-
-    async def _try(self, records: Sequence[Record], attempt: int) -> Outcome:
-        count, tally, wall = len(records), self.tally, self.clock.wall()
-        ticket = self.slots.ticket()
-        tally.invoked += count
-        with self.doing.now("handling", f"{count} records at the handler, attempt {attempt}", wall):
-            outcome = await self.attempt(records, attempt, self.tumbling.event() if self.tumbling else {})
-        if self.once is not None and outcome.answer.lingering is not None:
-            self.once.linger(records, outcome.answer.lingering)
-        if outcome.verdict.kind in {Kind.LAPSED, Kind.UNREADABLE}:
-            tally.invoked -= count
-            return outcome
-        if attempt > 1:
-            tally.retried += count
-        elif self.lane.traits.redelivers:
-            tally.retried += sum([record.attempt > 1 for record in records])
-        tally.batch_size.add(count)
-        ages = [wall - record.at for record in records]
-        tally.age.spread(min(ages), max(ages), ages)
-        tally.duration.add(outcome.answer.duration)
-        if outcome.verdict.kind in (Kind.ERROR, Kind.BAD_ANSWER):
-            self.slots.failed(ticket)
-        else:
-            self.slots.succeeded()
-        return outcome
 
     def _memo(self, outcome: Outcome) -> bytes | Unchanged:
         """The state of a tumbling window that came with the answer, for the records that it settled."""
@@ -169,12 +129,13 @@ class Work(Settling):
                 await self.lane.care.unmark()
             await self.still_ours([], set())
             with self.doing.now("handling", f"the end of a window, attempt {attempt}", self.clock.wall()):
-                outcome = await self.attempt([], attempt, tumbling.event(final=final, early=not final))
+                async with self.attempts.beside():
+                    outcome = await self.attempt([], attempt, tumbling.event(final=final, early=not final))
             self.tally.duration.add(outcome.answer.duration)
             await self._linger(outcome.answer, lambda: None)
             if outcome.verdict.kind is Kind.SUCCESS:
                 return True
-            self._report([], [], attempt, outcome)
+            self.report([], [], attempt, outcome)
             why = f"the end of a window, attempt {attempt + 1} next: {outcome.verdict.failure}"
             with self.doing.now("retrying", why[:WORDS], self.clock.wall()):
                 await self._pause(self.plan.failure.delay(attempt) or LEAST_PAUSE)
@@ -234,7 +195,7 @@ class Work(Settling):
             if verdict.kind is Kind.PARTIAL
             else ([], records)
         )
-        self._report(records, bad, attempt, outcome)
+        self.report(records, bad, attempt, outcome)
         if good:
             await self.succeed(good, self._memo(outcome), outcome, attempt)
         if self.once is not None:
@@ -259,22 +220,6 @@ class Work(Settling):
             case Discard(reason):
                 await self.give_up(bad, reason, attempt, outcome)
         return []
-
-    def _report(self, records: Sequence[Record], bad: Sequence[Record], attempt: int, outcome: Outcome) -> None:
-        self.tally.failed_invoke += len(records)
-        self.tally.failed += len(bad)
-        why = {"error": str(outcome.verdict.failure)} if outcome.verdict.failure else {}
-        self.log.warning(
-            "batch.failed",
-            lane=self.lane.name,
-            kind=outcome.verdict.kind.value,
-            **why,
-            records=len(records),
-            failed=len(bad),
-            ids=ids_of(bad),
-            attempt=max([attempt, *(record.attempt for record in bad)]),
-            request_id=outcome.answer.request_id,
-        )
 
     async def _pause(self, delay: float) -> None:
         """Wait *delay*, jittered, but no longer than until the lane is to stop."""

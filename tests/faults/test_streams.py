@@ -194,22 +194,24 @@ async def test_a_store_that_is_away_for_longer_than_a_lease(volume, valkey, book
     assert set(found.repeats) <= {"lease lost"}
 
 
-async def test_only_the_record_that_kills_its_process_pays(volume, valkey, books, run, tmp_path) -> None:
+@pytest.mark.parametrize(("shards", "records", "seconds"), [(1, 1000, 0), (3, 30, 1)])
+async def test_only_the_record_that_kills_its_process_pays(
+    volume, valkey, books, run, tmp_path, *, shards, records, seconds
+) -> None:
     """One of a batch of 1,000, `maximum_retry_attempts: 2`; its process is started again each time.
 
-    Mutation: a careful lane that is never careful (it dies for ever, and nothing is discarded).
+    Mutations: a careful lane that is never careful (it dies for ever, and nothing is discarded); a last chance beside
+    other shards (each of them has a record at the handler whenever the process ends, and it is given up too).
     """
-    stream = await make_stream(volume)
-    producer, letters = StreamProducer(volume, stream), tmp_path / "letters"
-    await producer.put(1000)
-    copies = Copies(
-        lambda: run(kinesis(stream), url(volume), valkey.url, handler="deadly", deadly=500, seconds=0, **care(letters)),
-        1,
-    )
+    stream = await make_stream(volume, shards=shards)
+    producer, letters, deadly = StreamProducer(volume, stream), tmp_path / "letters", records // 2
+    await producer.put(records)
+    how = {"handler": "deadly", "deadly": deadly, "seconds": seconds, **care(letters)}
+    copies = Copies(lambda: run(kinesis(stream), url(volume), valkey.url, **how), 1)
     async with watching(valkey.url) as watch:
-        letter, at = await given_up(books, copies, letters, 999)
-        found = await hold(books, producer.produced, watch, broken=copies.broken(), given_up={500: at})
-    _alone(letter, producer.produced, 500)
+        letter, at = await given_up(books, copies, letters, records - 1)
+        found = await hold(books, producer.produced, watch, broken=copies.broken(), given_up={deadly: at})
+    _alone(letter, producer.produced, deadly)
     print(f"{len(copies.killed)} deaths, {found}")  # noqa: T201 - the measurement
 
 
