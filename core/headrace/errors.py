@@ -10,6 +10,7 @@ HeadraceError
 └── LedgerError          a ledger cannot be used as it is: what is wrong with it, and the mend
     ├── LedgerUnavailable  its store cannot be reached now; says whether the write may have happened
     ├── PositionsLost      its store was emptied, and nobody knows the positions any more
+    ├── PositionsMissing   it has none, and a mapping may begin only where it is told
     ├── GraphChanged       it has another graph than was meant, or none
     └── UnknownShards      it has no rows for shards that were named
 
@@ -120,6 +121,17 @@ class PositionsLost(LedgerError):  # noqa: N818 - as above
             f"{store} has no positions of {mapping} any more, which was begun there ({since}): it was emptied, and no "
             f"copy runs that knows them. Say where to go on: headrace seek CONFIG {mapping} --to TRIM_HORIZON, or a "
             "time before the loss"
+        )
+
+
+class PositionsMissing(LedgerError):  # noqa: N818 - as above
+    """A store has no positions of a mapping that may begin only where it is told: `on_missing_positions: fail`."""
+
+    def __init__(self, mapping: str) -> None:
+        super().__init__(
+            f"the state store has no positions of {mapping}: it was never begun there, or the store was emptied. With "
+            f"on_missing_positions: fail it begins where it is told: headrace seek CONFIG {mapping} --to TRIM_HORIZON, "
+            "LATEST, or a time"
         )
 
 

@@ -330,6 +330,12 @@ class MappingSettings(Settings):
     starting_position_timestamp: Annotated[str | float | None, AfterValidator(_moment)] = Field(
         None, description="With AT_TIMESTAMP, and only with it: Unix seconds or an ISO 8601 time."
     )
+    on_missing_positions: Literal["begin", "fail"] | None = Field(
+        None,
+        description="When the state store has no positions of a stream: begin (the default) at starting_position; fail "
+        "stops the mapping, and says so, until headrace seek tells where to begin: an emptied store looks like a first "
+        "start to a machine that never saw it.",
+    )
     filter_criteria: FilterCriteria | None = Field(
         None,
         description="Which records are wanted: {filters: [{pattern: …}]}; {} is all. A queue's others are deleted.",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from headrace import graph
-from headrace.errors import GraphChanged, PositionsLost, SourceUnavailable
+from headrace.errors import GraphChanged, PositionsLost, PositionsMissing, SourceUnavailable
 from headrace.graph import Kept, Start
 from headrace.holding import Holding
 from headrace.leases import Leases
@@ -106,9 +106,12 @@ class Upkeep:
 
         Raises:
             PositionsLost: it is not the first, and who wrote that may be gone.
+            PositionsMissing: nobody knows whether it is, and the mapping is not to begin then.
         """
         if self._shards.seekable and (begun := self._leases.witness.begun(self._mapping)) is not None:
             raise PositionsLost(self._mapping, begun.store, begun.since)
+        if self._settings.on_missing_positions == "fail":
+            raise PositionsMissing(self._mapping)
         if self._listing is None:
             self._listing = await self._shards.list()
             patience = 0.0 if type(ledger) is MemoryLedger else 3 * self._leases.look_every  # nobody can empty that one

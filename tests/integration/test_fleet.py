@@ -231,6 +231,41 @@ def test_a_store_that_was_emptied_while_no_copy_ran_stops_the_mapping_until_a_se
         assert two.wait() == 0
 
 
+def test_on_another_machine_too_where_the_mapping_begins_only_as_it_is_told(
+    shop: Project,
+    kinesis_local: KinesisLocal,
+    capsys: Capsys,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`on_missing_positions: fail`, and no witness. Mutation: it is taken for a first start, at LATEST."""
+    with Valkey() as valkey:
+        fleet = Fleet(shop, kinesis_local, capsys, valkey.url)
+        latest = "starting_position: LATEST\n    on_missing_positions: fail"
+        shop.config.write_text(shop.config.read_text().replace("starting_position: TRIM_HORIZON", latest))
+
+        def begun(to: str) -> Running:
+            one = fleet.start()
+            wait_for(lambda: "With on_missing_positions: fail it begins where" in str(one.get("/readyz")), "no reason")
+            assert one.get("/readyz")[0] == 503
+            fleet.carry_out("seek", "clicks", "--to", to)
+            fleet.until(lambda shards: bool(shards) and all(shard["owner"] for shard in shards), "read")
+            return one
+
+        one = begun("LATEST")
+        fleet.put(FIRST)
+        fleet.until_done(Counter(FIRST))
+        one.signal(signal.SIGTERM)
+        assert one.wait() == 0
+        fleet.put(SECOND)
+        valkey.ask("FLUSHALL")
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("elsewhere")))
+        two = begun("TRIM_HORIZON")
+        fleet.until_done(Counter([*FIRST, *FIRST, *SECOND]))
+        two.signal(signal.SIGTERM)
+        assert two.wait() == 0
+
+
 def test_a_seek_leaves_what_was_read_to_its_end_and_is_gone(
     shop: Project, kinesis_local: KinesisLocal, capsys: Capsys
 ) -> None:

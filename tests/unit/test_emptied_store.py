@@ -11,7 +11,7 @@ from headrace.cli.beginning import begin
 from headrace.ledger import Shard
 from headrace.seeking import Edge
 from headrace.testing import virtual
-from headrace.witness import FileWitness
+from headrace.witness import FileWitness, NoWitness
 from support.engine import Lines
 from support.fleet import Fleet, Worker
 
@@ -106,6 +106,26 @@ async def test_a_seek_says_where_it_goes_on(tmp_path: Path, capsys: pytest.Captu
     assert two.mapping.condition.ready
     assert not two.told.of("graph.begun_anew"), "the seek has told the witness"
     await two.stop()
+
+
+@virtual
+async def test_a_machine_that_never_saw_the_store_begins_only_where_it_is_told_if_the_mapping_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A first start and an emptied store look the same to it. Mutation: only the witness is asked."""
+    fleet = Fleet(2, starting_position="LATEST")
+    fleet.stream.put(NAMES)
+    elsewhere = fleet.worker("a", on_missing_positions="fail").start()
+    await asyncio.sleep(600)
+    condition = elsewhere.mapping.condition
+    assert ((await fleet.graph()).generation, condition.state) == (None, "unavailable")
+    assert "on_missing_positions: fail" in condition.reason
+    assert "headrace seek CONFIG m --to" in condition.reason
+    assert await begin("m", Edge.TRIM_HORIZON, fleet.stream, fleet.ledger, NoWitness()) == 0
+    assert "begins at" in capsys.readouterr().out
+    await fleet.until(lambda: set(fleet.names()) == set(NAMES))
+    assert elsewhere.mapping.condition.ready
+    await elsewhere.stop()
 
 
 @virtual

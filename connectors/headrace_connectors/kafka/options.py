@@ -35,6 +35,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
 
 REFUSES: Final[Mapping[str, str]] = {
     "scaling_config": "a partition's batches go in order: set parallelization_factor for several at once",
+    "on_missing_positions": "the group keeps its positions in Kafka: no store of ours is emptied of them; take it out",
     "tumbling_window_in_seconds": "a window's state has no place beside an offset; AWS has windows for streams only",
 }
 

@@ -42,6 +42,7 @@ REFUSES: Mapping[str, str] = {
     "tumbling_window_in_seconds": _ALONE,
     "starting_position": "a schedule begins when it is first run; what comes of a missed occurrence: source.missed",
     "starting_position_timestamp": "a schedule begins when it is first run; source.start_date says when it may fire",
+    "on_missing_positions": "nobody can say where a schedule is to go on: a store without it begins anew, and says so",
     "failure_payload": "the record of an invocation always has its event",
     "idempotency": "an occurrence is queued once, and its event's id is the same at every attempt; take it out",
 }

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, object] = {"batch_size": 10, "maximum_batching_window_in_sec
 REFUSES: dict[str, str] = {
     "starting_position": NO_POSITION,
     "starting_position_timestamp": NO_POSITION,
+    "on_missing_positions": NO_POSITION,
     "parallelization_factor": "a queue has no shards: set scaling_config.maximum_concurrency",
     "bisect_batch_on_function_error": "a queue's failed messages return one by one: set "
     "function_response_types: [ReportBatchItemFailures]",

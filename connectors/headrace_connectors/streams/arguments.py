@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from headrace.poller import PollerOptions
 
 
@@ -12,3 +14,4 @@ class StreamPollerOptions(PollerOptions, total=False):
     bisect_batch_on_function_error: bool
     maximum_record_age_in_seconds: int
     tumbling_window_in_seconds: int
+    on_missing_positions: Literal["begin", "fail"]

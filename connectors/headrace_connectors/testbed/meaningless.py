@@ -68,6 +68,8 @@ def _of_mapping(one: MappingConfig) -> Iterator[tuple[str, str]]:
     settings = one.settings
     if settings.starting_position not in {None, "TRIM_HORIZON"}:
         yield "starting_position", "the topic is the testbed's, and read from its beginning"
+    if settings.on_missing_positions == "fail":
+        yield "on_missing_positions", "the group keeps the positions, and begins with the testbed"
     if settings.tumbling_window_in_seconds:
         yield "tumbling_window_in_seconds", "a window's state has no place beside a Kafka offset: there are no windows"
 

@@ -146,6 +146,7 @@ def changed(config: Config, wanted: Wanted) -> Config:
 def _mapping(config: Config, one: MappingConfig, topics: Topics, wanted: Wanted) -> MappingConfig:
     shown = presented(config, one)
     update: dict[str, Any] = {"starting_position": "TRIM_HORIZON", "starting_position_timestamp": None}
+    update["on_missing_positions"] = None
     update |= _of_queue(one.settings, wanted) if shown.queue else {"tumbling_window_in_seconds": 0}
     connector = _connector(shown)
     return replace(
