@@ -6,7 +6,6 @@ import asyncio
 import re
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,6 @@ from headrace.ledger import LedgerOpening, Shard
 from headrace.testing import FaultProxy
 from headrace_connectors.redis import callscripts, scripts
 from headrace_connectors.redis.ledger import RedisLedger, open_redis
-from support.calls_fleet import CallsFleet
 from support.redis import Cluster, RedisServer, Valkey, servers
 
 GRAPH = [Shard(name="a", position="0")]
@@ -208,19 +206,4 @@ async def test_a_cluster_of_three_keeps_queues_on_all_of_them():
         assert await ledger.settle(taken, {"a": "done"}) == set(taken[:6])
         assert [await ledger.notes(f"m{number}") for number in (0, 11)] == [{}, {"g": "done"}]
         assert await ledger.now() > 1e9
-        await ledger.close()
-
-
-async def test_workers_and_server_are_killed_and_no_call_is_lost(tmp_path: Path):
-    """Every write on disk before it is answered. Catches: a call or a settling that a restart takes back."""
-    with Valkey(persist=True) as server, CallsFleet(server.url, tmp_path) as fleet:
-
-        async def restart(turn: int) -> None:
-            if turn % 2:
-                await asyncio.to_thread(server.kill)
-                await asyncio.to_thread(server.start)
-
-        await fleet.torment(6, restart)
-        ledger = await opened(server.url, "shop")
-        await fleet.check(ledger)
         await ledger.close()

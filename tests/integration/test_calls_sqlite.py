@@ -15,7 +15,6 @@ from headrace.ledger import LedgerOpening, Mark
 from headrace.sqlite import SqliteLedger, open_sqlite
 from headrace.sqliteformat import FORMAT
 from headrace.verdicts import State
-from support.calls_fleet import CallsFleet
 
 OLD = Path(__file__).parents[1] / "support" / "ledger_format_1.sql"
 
@@ -140,13 +139,3 @@ class _Steps:
     def _step(self) -> int:
         self.made += 1
         return 0
-
-
-async def test_processes_that_are_killed_lose_no_call(tmp_path: Path):
-    """Catches: a verb of two transactions, calls that are not put in the write of their position."""
-    path = tmp_path / "state.db"
-    with CallsFleet(f"sqlite:{path}", tmp_path) as fleet:
-        await fleet.torment(8)
-        ledger = await opened(path)
-        await fleet.check(ledger)
-        await ledger.close()
