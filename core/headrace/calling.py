@@ -24,6 +24,7 @@ class Kept:
         number: of its last taking.
         owner: who has taken it, or had it until it expired; None while it waits.
         left: seconds until its taking expires.
+        was_alone: its last taking began alone in its process, and was not put back.
     """
 
     call: Call
@@ -33,6 +34,7 @@ class Kept:
     number: int = 0
     owner: str | None = None
     left: float = 0.0
+    was_alone: bool = False
 
     @property
     def held(self) -> bool:
@@ -75,7 +77,14 @@ def take(kept: Kept, owner: str, number: int, ttl: float) -> Kept:
 
 def taken(mapping: str, kept: Kept) -> Taken:
     """The right to a call that was just taken."""
-    return Taken(mapping=mapping, call=kept.call, number=kept.number, attempt=kept.attempt, accepted=kept.accepted)
+    return Taken(
+        mapping=mapping,
+        call=kept.call,
+        number=kept.number,
+        attempt=kept.attempt,
+        accepted=kept.accepted,
+        was_alone=kept.was_alone,
+    )
 
 
 def ours(kept: Kept | None, taken: Taken) -> Kept | None:
@@ -89,4 +98,4 @@ def free(kept: Kept) -> Kept:
 
 
 def put_back(kept: Kept, due: float, *, begun: bool) -> Kept:
-    return replace(free(kept), due=due, attempt=kept.attempt if begun else kept.attempt - 1)
+    return replace(free(kept), due=due, attempt=kept.attempt if begun else kept.attempt - 1, was_alone=False)

@@ -40,6 +40,7 @@ class Taken:
             nothing.
         attempt: how often it was taken and begun, this time included.
         accepted: when it was put, in Unix seconds by the store's clock.
+        was_alone: its taking before this began alone in its process, and has expired.
     """
 
     mapping: str
@@ -47,6 +48,7 @@ class Taken:
     number: int
     attempt: int = field(compare=False)
     accepted: float = field(compare=False)
+    was_alone: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,10 @@ class Calls(Protocol):
 
     async def hold(self, taken: Sequence[Taken], ttl: float) -> frozenset[Taken]:
         """Hold all these *ttl* longer, in one call for each mapping; those that are ours no more."""
+        ...
+
+    async def begin_alone(self, taken: Taken) -> bool:
+        """It begins alone in its process: if its taking expires, that was its doing. False where it is ours no more."""
         ...
 
     async def settle(self, taken: Sequence[Taken], notes: Mapping[str, str] | None = None) -> frozenset[Taken]:

@@ -32,6 +32,8 @@ def needed(crashes: int, mark: Mark | None) -> bool:
 class Careful:
     """What a careful lane knows of its records. `over` is set when its position has moved over *records* of them."""
 
+    one_by_one = True
+
     def __init__(self, left: Mark | None, write: WriteMark, records: int) -> None:
         self.over = asyncio.Event()
         self._left, self._write, self._records = left, write, records
@@ -61,6 +63,10 @@ class Careful:
     def tried(self, record: Record) -> int:
         """As `Care.tried`."""
         return self._suspects.get(self._places[record.number], 0) if record.token == self._first else 0
+
+    def at_stake(self, record: Record, attempt: int) -> int:  # noqa: ARG002 - as the protocol has it
+        """As `Care.at_stake`."""
+        return attempt
 
     async def mark(self, record: Record, attempt: int) -> None:
         """As `Care.mark`."""

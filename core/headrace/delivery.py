@@ -48,7 +48,8 @@ class Work(Trying):
         by_key, spoiled = self.lane.traits.order is Order.KEY, set[str | None]()
         tried = self.lane.care.tried(records[0]) if self.lane.care else 0
         if tried and self.plan.failure.exhausted(tried):
-            await self.give_up(records, EXHAUSTED, tried, _killed(tried))
+            late = self.plan.failure.expired(records, self.clock.wall())
+            await self.give_up(records, EXPIRED if late else EXHAUSTED, tried, _killed(tried))
             return
         parts = cut(records, self.plan.batch.nbytes) if by_key else [records]
         pieces = deque(Piece(part, tried + 1) for part in parts)

@@ -53,7 +53,7 @@ class Equipment:
     def running(self, source: Source, lane: Lane) -> RunningLane:
         """*lane*, ready to be carried."""
         plan = plan_of(self._opening.settings, lane.traits)
-        plan = plan if lane.care is None else plan.careful()
+        plan = plan.careful() if lane.care is not None and lane.care.one_by_one else plan
         redaction = redaction_of(self._connector, self._opening, source.render)
         telling = Telling(
             connector=self._connector,

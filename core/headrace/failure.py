@@ -73,7 +73,8 @@ def invocation_record(
     *function_arn* has its version.
     """
     first = gone.records[0]
-    made = max(first.attempt, gone.attempts) - (gone.outcome is None)  # the one that was not made does not count
+    called = gone.outcome is not None and gone.outcome.answer.request_id
+    made = max(first.attempt, gone.attempts) - (not called)  # the one that was not made does not count
     record = {
         "version": VERSION,
         "timestamp": iso(gone.at),

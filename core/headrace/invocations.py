@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from uuid import NAMESPACE_URL, uuid5
 
+from headrace.callcare import CallCare
 from headrace.calls import Calls, Taken
 from headrace.clock import Clock
 from headrace.ending import cancelled
@@ -62,7 +63,7 @@ class InvocationLane:
     deadline = math.inf
     epoch = 0
     behind = None
-    care = doubt = None
+    doubt = None
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class InvocationLane:
         self._mapping, self._queue, self._owner, self._ttl = mapping, queue, owner, ttl
         self._beside, self._tally, self._clock, self._log = beside, tally, clock, log
         self._condition = Condition("polling", since=clock.wall())
+        self.care = CallCare(queue)
         self._inbox: deque[Record] = deque()
         self._held: dict[Taken, Record] = {}
         self._out: dict[Taken, Record] = {}

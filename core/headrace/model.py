@@ -153,10 +153,19 @@ class Condition:
 
 
 class Care(Protocol):
-    """What a lane does whose owners were lost one after another: a record that kills its process must be found."""
+    """What a lane knows of records whose process was lost: one that kills it must be found, and only it pays."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """The lane has one record at the handler, and each attempt is marked; else only one that is made alone is."""
+        ...
 
     def tried(self, record: Record) -> int:
-        """How often *record* was alone at the handler of an owner that was lost there."""
+        """Attempts at *record* that were lost with their process, and are held against it: it was alone there."""
+        ...
+
+    def at_stake(self, record: Record, attempt: int) -> int:
+        """What `tried` will say if the process is lost with the *attempt*-th attempt at it here, which is marked."""
         ...
 
     async def mark(self, record: Record, attempt: int) -> None:
@@ -226,7 +235,7 @@ class Lane(Protocol):
 
     @property
     def care(self) -> Care | None:
-        """Set where the lane goes carefully: batches of one, one at a time, each attempt marked before it begins."""
+        """Set where it is known of its records, or is to be found out, whether they end their process."""
         ...
 
     async def tend(self) -> None:

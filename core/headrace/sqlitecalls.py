@@ -10,12 +10,12 @@ from headrace.calling import Kept
 from headrace.calls import Call, Waiting
 
 _OURS = "service = ? AND mapping = ?"
-_COLUMNS = 'id, event, put_due, "group", alone, accepted, due, attempt, number, owner, boot, expires'
+_COLUMNS = 'id, event, put_due, "group", alone, accepted, due, attempt, number, owner, boot, expires, was_alone'
+_CHANGE = ("due", "attempt", "number", "owner", "boot", "expires", "was_alone")
 _GET = f"SELECT {_COLUMNS} FROM calls WHERE {_OURS}"  # noqa: S608 - our own words, here and below
 _PUT = (
-    f"INSERT INTO calls (service, mapping, {_COLUMNS}) VALUES ({', '.join('?' * 14)})"  # noqa: S608
-    " ON CONFLICT (service, mapping, id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in ("due", "attempt", "number", "owner", "boot", "expires"))
+    f"INSERT INTO calls (service, mapping, {_COLUMNS}) VALUES ({', '.join('?' * 15)})"  # noqa: S608
+    " ON CONFLICT (service, mapping, id) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _CHANGE)
 )
 _DUE = f"{_GET} AND owner IS NULL AND due <= ? ORDER BY due, id"
 _EXPIRED = " UNION ALL ".join(
@@ -66,7 +66,7 @@ class SqliteCallRows:
             _PUT,
             (
                 *(self._service, mapping, call.id, call.event, call.due, call.group, call.alone),
-                *(kept.accepted, kept.due, kept.attempt, kept.number, *taking),
+                *(kept.accepted, kept.due, kept.attempt, kept.number, *taking, kept.was_alone),
             ),
         )
 
@@ -93,7 +93,7 @@ class SqliteCallRows:
         self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", (self._service, mapping, group, note))
 
     def _kept(self, found: tuple[Any, ...]) -> Kept:
-        id_, event, put_due, group, alone, accepted, due, attempt, number, owner, boot, expires = found
+        id_, event, put_due, group, alone, accepted, due, attempt, number, owner, boot, expires, was_alone = found
         return Kept(
             call=Call(id=id_, event=event, due=put_due, group=group, alone=bool(alone)),
             due=due,
@@ -102,4 +102,5 @@ class SqliteCallRows:
             number=number,
             owner=owner,
             left=expires - self._now if owner is not None and boot == self._boot else 0.0,
+            was_alone=bool(was_alone),
         )

@@ -49,6 +49,9 @@ CREATE TABLE verdicts (
 CREATE INDEX verdicts_that_are_done ON verdicts (service, mapping, expires) WHERE done;
 CREATE INDEX verdicts_that_are_held ON verdicts (service, mapping, boot, expires) WHERE NOT done;
 """,
+    """
+ALTER TABLE calls ADD COLUMN was_alone INTEGER NOT NULL DEFAULT 0;
+""",
 )
 """What each format adds to the one before it.
 

@@ -102,6 +102,9 @@ class StoredCalls(ABC):
     async def hold(self, taken: Sequence[Taken], ttl: float) -> frozenset[Taken]:
         return await self._fenced(taken, lambda kept, _: replace(kept, left=ttl))
 
+    async def begin_alone(self, taken: Taken) -> bool:
+        return not await self._fenced([taken], lambda kept, _: replace(kept, was_alone=True))
+
     async def settle(self, taken: Sequence[Taken], notes: Mapping[str, str] | None = None) -> frozenset[Taken]:
         told = notes or {}
 

@@ -44,17 +44,23 @@ class Trying(Settling):
     @asynccontextmanager
     async def _place(self, record: Record, attempt: int) -> AsyncIterator[None]:
         """At the handler, for *record* and what comes with it: alone where it is given up if the process ends there."""
-        alone = self.lane.care is not None and self.plan.failure.exhausted(attempt)
+        alone = self._is_last_chance(record, attempt)
         why = f"{record.id} is given up if its process ends with it again, and waits to be alone in it"
         async with AsyncExitStack() as stack:
             with self.doing.now("waiting", why[:WORDS], self.clock.wall()) if alone else nullcontext():
                 await stack.enter_async_context(self.attempts.alone() if alone else self.attempts.beside())
             yield
 
+    def _is_last_chance(self, record: Record, attempt: int) -> bool:
+        """Whether *record* is given up if its process ends with this attempt."""
+        care = self.lane.care
+        return care is not None and self.plan.failure.exhausted(care.at_stake(record, attempt))
+
     async def _admit(self, records: Sequence[Record], attempt: int, spoiled: set[str | None]) -> Sequence[Record]:
         """What of *records* may be tried now, marked where the lane goes carefully."""
-        if self.lane.care is not None:
-            await self.lane.care.mark(records[0], attempt)
+        care = self.lane.care
+        if care is not None and (care.one_by_one or self._is_last_chance(records[0], attempt)):
+            await care.mark(records[0], attempt)
         return await self.still_ours(records, spoiled)
 
     async def _try(self, records: Sequence[Record], attempt: int) -> Outcome:

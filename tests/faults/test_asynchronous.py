@@ -14,13 +14,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from headrace.asynchronous import packed, queue_of
 from headrace.ledger import LedgerOpening
 from headrace.testing.history import Cause, Kill, Outage, Stopped
 from headrace_connectors.catalog import catalog
-from support.events import Feeder, config, judge
+from support.events import ATTEMPTS, Feeder, config, judge, records
 from support.redis import Valkey
 from support.service import HANDLERS, Service, boot, until
 
@@ -109,6 +111,34 @@ async def test_the_store_is_away_for_a_while(*, store: Store, copies: list[Servi
             await store.away(1.5 * TTL)
             outages.append(Outage(begin, boot()))
             await asyncio.sleep(2)
+
+
+async def test_an_event_that_ends_its_process_is_given_up_and_no_other(
+    *, store: Store, copies: list[Service], tmp_path: Path
+) -> None:
+    """Of a burst that is at the handlers together, as often as it may be retried, and once more alone.
+
+    Mutations: begun again until it is too old; a last chance beside others, who are given up with it.
+    """
+    copy, ledger = copies[0], await catalog.ledger(LedgerOpening(url=store.url, service="faults"))
+    numbers, deadly, deaths = range(1, 25), 9, 0
+    events = [packed(str(uuid4()), {"n": n, "ends": ["died" if n == deadly else "done"]}) for n in numbers]
+    await ledger.put(queue_of("work"), events)
+    copy.start()
+    async with asyncio.timeout(120):
+        while (await ledger.waiting(queue_of("work"))).total:
+            await asyncio.sleep(0.1)
+            if not copy.alive:
+                deaths += 1
+                copy.start()
+    await ledger.close()
+    copy.terminate()
+    assert await copy.ended() == 0, copy.log_text()
+    ((number, (record,)),) = records(tmp_path / "on_failure").items()
+    assert (number, record["requestContext"]["condition"]) == (deadly, "RetriesExhausted")
+    assert record["requestContext"]["approximateInvokeCount"] == deaths == ATTEMPTS + 1
+    assert record["responsePayload"]["errorType"] == "Runtime.ExitError"
+    assert set(records(tmp_path / "on_success")) == {*numbers} - {deadly}
 
 
 @asynccontextmanager

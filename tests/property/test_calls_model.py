@@ -34,6 +34,7 @@ class Modelled:
     call: Call
     due: float
     attempt: int = 0
+    was_alone: bool = False
     taking: Taken | None = None
     until: float = 0.0
 
@@ -53,6 +54,7 @@ class Walk:
         await self.ledger.plan("m", "stream", [Shard(name="a", position="0")])
         self.lease = await self.leased("w")
         verbs = [self.put] * 3 + [self.take] * 5 + [self.settle, self.put_back, self.hold, self.pass_time] * 2
+        verbs += [self.begin_alone] * 2
         verbs += [self.commit, self.commit, self.move, self.pause]
         for _ in range(STEPS):
             self.now += HAIR
@@ -120,7 +122,7 @@ class Walk:
         assert [one.call for one in taken] == [m.call for m in chosen]
         for m, one in zip(chosen, taken, strict=True):
             m.attempt, m.taking, m.until = m.attempt + 1, one, self.now + ttl
-            assert one.attempt == m.attempt
+            assert (one.attempt, one.was_alone) == (m.attempt, m.was_alone)
             assert one not in self.takings, "an old taking came to life again"
         self.takings += taken
 
@@ -147,6 +149,14 @@ class Walk:
         for one in good:
             m = self.model[one.call.id]
             m.taking, m.due, m.attempt = None, self.now + delay, m.attempt if begun else m.attempt - 1
+            m.was_alone = False
+
+    async def begin_alone(self) -> None:
+        some, good = self.old_and_new()
+        for one in some:
+            assert await self.ledger.begin_alone(one) is (one in good)
+        for one in good:
+            self.model[one.call.id].was_alone = True
 
     async def hold(self) -> None:
         some, good = self.old_and_new()

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,45 @@ async def test_one_that_is_sent_again_waits_once() -> None:
     message = Message(id="m", key=None, body=b"{}", lane="l", at=0, hops=3)
     assert await to.send([message, message]) == [CONFIRMED] * 2
     assert (await copy.store.waiting(queue_of("g"))).total == 1
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+@virtual
+async def test_an_event_that_kills_its_process_is_given_up_and_no_other_is(retries: int) -> None:
+    """Three in company, as often as retries allow, and one more time alone; those that died beside it are handled.
+
+    Mutations: begun again for ever; given up for a death in company; the last chance beside others.
+    """
+    shelf, handled, deaths = Shelf(), list[int](), 0
+    copy = Copy()
+    ids = [ID[:-1] + str(number) for number in range(3)]
+    for number, id_ in enumerate(ids):
+        await copy.put({"n": number}, id_)
+    while await copy.left():
+        died = asyncio.Event()
+
+        async def behave(event: Any, _: Any, died: asyncio.Event = died) -> None:
+            await asyncio.sleep(1)
+            if event["n"] == 1:
+                died.set()
+                await asyncio.Event().wait()
+            await asyncio.sleep(1)
+            handled.append(event["n"])
+
+        more = {"maximum_retry_attempts": retries, "on_failure": Routing.to(shelf.destined())}
+        copy = Copy(behave, store=copy.store, clock=copy.clock, **more).start()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(died.wait(), 60)
+            deaths += 1
+            assert deaths < 10, "it is never given up"
+        await copy.kill()
+    assert deaths == retries + 2
+    assert sorted(set(handled)) == [0, 2]
+    (record,) = shelf.bodies
+    context = record["requestContext"]
+    assert (context["requestId"], context["condition"]) == (ids[1], "RetriesExhausted")
+    assert context["approximateInvokeCount"] == deaths
+    assert record["responsePayload"]["errorType"] == "Runtime.ExitError"
 
 
 class Refusing(Shelf):

@@ -36,6 +36,9 @@ class RedisCalls:
     async def hold(self, taken: Sequence[Taken], ttl: float) -> frozenset[Taken]:
         return await self._fenced("hold", taken, [ttl], _named)
 
+    async def begin_alone(self, taken: Taken) -> bool:
+        return not await self._fenced("begin_alone", [taken], [], _named)
+
     async def settle(self, taken: Sequence[Taken], notes: Mapping[str, str] | None = None) -> frozenset[Taken]:
         told = notes or {}
 
@@ -88,11 +91,12 @@ def _named(taken: Taken) -> list[Argument]:
 
 
 def _taken(mapping: str, answer: Sequence[bytes]) -> Taken:
-    id_, event, due, group, alone, accepted, number, attempt = (part.decode() for part in answer)
+    id_, event, due, group, alone, accepted, number, attempt, was_alone = (part.decode() for part in answer)
     return Taken(
         mapping=mapping,
         call=Call(id=id_, event=event, due=float(due), group=group, alone=alone == "1"),
         number=int(number),
         attempt=int(attempt),
         accepted=float(accepted),
+        was_alone=was_alone == "1",
     )

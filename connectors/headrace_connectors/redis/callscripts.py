@@ -3,7 +3,7 @@
 Beside a mapping's hash, in its slot:
 
     calls    a hash, FIELD:ID for event, put (when it was put to be due), group, alone, accepted, due, number, attempt,
-             owner
+             owner, was_alone
     due      a sorted set of the ids that are not taken, by when they are due
     taken    a sorted set of the ids that are taken, by when that expires
     groups   a hash: all:GROUP, taken:GROUP and begun:GROUP (that were begun, and wait), how many there are
@@ -74,7 +74,8 @@ return time
     "put": """
 return accept(1)
 """,
-    # owner, limit, ttl, first number; answers id, event, due, group, alone, accepted, number, attempt of each
+    # owner, limit, ttl, first number; answers id, event, due, group, alone, accepted, number, attempt,
+    # was_alone of each
     "take": """
 if redis.call('HGET', key, 'paused') == '1' then return {} end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', taken, '-inf', text(clock))) do
@@ -100,7 +101,9 @@ local function take(id, group, begun)
     redis.call('HINCRBY', calls, 'attempt:' .. id, 1)
     count('taken', group, 1)
     busy[group] = true
-    answer[#answer + 1] = {id, get(id, 'event', 'put', 'group', 'alone', 'accepted', 'number', 'attempt')}
+    local one = {id, get(id, 'event', 'put', 'group', 'alone', 'accepted', 'number', 'attempt')}
+    one[#one + 1] = get(id, 'was_alone') or '0'
+    answer[#answer + 1] = one
 end
 
 while #answer < limit do
@@ -125,9 +128,15 @@ for i = 2, #ARGV, 2 do
 end
 return answer
 """,
+    # id, number; answers as hold
+    "begin_alone": """
+local good = ours(ARGV[1], ARGV[2])
+if good then redis.call('HSET', calls, 'was_alone:' .. ARGV[1], '1') end
+return {good and 1 or 0}
+""",
     # id, number, note ('' for none, or = and the note) of each; answers as hold
     "settle": """
-local FIELDS = {'event', 'put', 'group', 'alone', 'accepted', 'due', 'number', 'attempt', 'owner'}
+local FIELDS = {'event', 'put', 'group', 'alone', 'accepted', 'due', 'number', 'attempt', 'owner', 'was_alone'}
 local answer = {}
 for i = 1, #ARGV, 3 do
     local id, number, note = unpack(ARGV, i, i + 2)
@@ -153,6 +162,7 @@ for i = 3, #ARGV, 2 do
         let_go(id)
         redis.call('ZADD', due, again, id)
         redis.call('HSET', calls, 'due:' .. id, again)
+        redis.call('HDEL', calls, 'was_alone:' .. id)
         if ARGV[2] == '0' then redis.call('HINCRBY', calls, 'attempt:' .. id, -1) end
         if tonumber(get(id, 'attempt')) > 0 then count('begun', get(id, 'group'), 1) end
     end

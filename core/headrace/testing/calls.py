@@ -207,6 +207,21 @@ class CallsConformance(CallsPutConformance):
             assert await ledger.put_back([taken], 0.0, begun=begun) == set()
         assert [*seen, (await self.one(ledger)).attempt] == [1, 2, 2, 2, 3, 4]
 
+    async def test_what_was_alone_when_its_taking_expired_is_known_and_not_what_was_put_back(
+        self, ledger: Ledger
+    ) -> None:
+        """Catches: a word that is lost with its taking, that outlives a return, or that is of another call."""
+        now = await ledger.now()
+        await ledger.put("orders", [call("a", due=now - 2), call("b", due=now - 1)])
+        alone, other = await self.one(ledger, ttl=SHORT), await self.one(ledger, ttl=SHORT)
+        assert await ledger.begin_alone(alone)
+        assert not alone.was_alone
+        await asyncio.sleep(SHORT + 0.1)
+        again, other = await self.take(ledger)
+        assert [(again.call.id, again.was_alone), (other.call.id, other.was_alone)] == [("a", True), ("b", False)]
+        await ledger.put_back([again], 0.0, begun=True)
+        assert not (await self.one(ledger)).was_alone
+
     async def test_what_was_put_back_waits_as_long_as_is_said(self, ledger: Ledger) -> None:
         """And then has the due and the accepted that it had. Catches: a delay that is dropped."""
         await ledger.put("orders", [call("a", due=1.0), call("b", due=2.0)])

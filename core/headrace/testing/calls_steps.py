@@ -8,9 +8,15 @@ from headrace.calls import Call, Calls, Taken
 from headrace.ledger import Ledger
 from headrace.testing.ledger_steps import LONG, LedgerSteps
 
+
+async def _begun_alone(calls: Calls, taken: Sequence[Taken]) -> frozenset[Taken]:
+    return frozenset([one for one in taken if not await calls.begin_alone(one)])
+
+
 FENCED: dict[str, Callable[[Calls, Sequence[Taken]], Awaitable[frozenset[Taken]]]] = {
     "hold": lambda calls, taken: calls.hold(taken, LONG),
     "settle": lambda calls, taken: calls.settle(taken, {one.call.id: "theirs" for one in taken}),
+    "begin_alone": _begun_alone,
     "put_back": lambda calls, taken: calls.put_back(taken, 0.0, begun=False),
 }
 """The verbs that need a taking."""
