@@ -17,10 +17,10 @@ from headrace.calls import Calls, Taken
 from headrace.clock import Clock
 from headrace.ending import cancelled
 from headrace.errors import LedgerError
-from headrace.ledger import deadline
 from headrace.model import KEEP, Answer, Condition, Held, Order, Record, Traits, Unchanged
 from headrace.observe import Log, Tally
 from headrace.retry import again, capped
+from headrace.takings import HOLDS, Takings
 
 TRAITS = Traits(Order.NONE, redelivers=True)
 
@@ -28,12 +28,6 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 POLL = 1.0
 """Seconds between two looks at a queue of which nobody here knows that anything was put."""
-
-HOLDS = 4
-"""Times that a taking is prolonged within one ttl."""
-
-MARGIN = 0.1
-"""Of the ttl: nothing is begun that much before the store lets others take it."""
 
 COMPARED = 5.0
 """Seconds between two looks at the store's clock."""
@@ -63,7 +57,6 @@ class InvocationLane:
     deadline = math.inf
     epoch = 0
     behind = None
-    doubt = None
 
     def __init__(
         self,
@@ -73,6 +66,7 @@ class InvocationLane:
         *,
         owner: str,
         ttl: float,
+        settled: Callable[[], bool],
         beside: Callable[[], Awaitable[None]],
         tally: Tally,
         clock: Clock,
@@ -80,11 +74,11 @@ class InvocationLane:
     ) -> None:
         self.name = name
         self._mapping, self._queue, self._owner, self._ttl = mapping, queue, owner, ttl
+        self._takings = Takings(name, queue, ttl=ttl, settled=settled, clock=clock, log=log)
         self._beside, self._tally, self._clock, self._log = beside, tally, clock, log
         self._condition = Condition("polling", since=clock.wall())
         self.care = CallCare(queue)
         self._inbox: deque[Record] = deque()
-        self._held: dict[Taken, Record] = {}
         self._out: dict[Taken, Record] = {}
         self._runs: dict[Taken, Run] = {}
         self._settled: list[Taken] = []
@@ -105,7 +99,15 @@ class InvocationLane:
     @property
     def idle(self) -> bool:
         """Nothing of it is here."""
-        return not self._held
+        return not self._takings
+
+    @property
+    def doubt(self) -> asyncio.Event | None:
+        return self._takings.doubt
+
+    def suspect(self) -> None:
+        """The store may be another."""
+        self._takings.suspect()
 
     def wake(self) -> None:
         """Something was put."""
@@ -133,7 +135,7 @@ class InvocationLane:
 
     async def tend(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._hold())
+            group.create_task(self._takings.hold())
             group.create_task(self._write())
             group.create_task(_run(self._beside))
 
@@ -157,40 +159,36 @@ class InvocationLane:
         async for attempt in again(self._log, "calls.not_taken", wait=capped(self._ttl / HOLDS), lane=self.name):
             with attempt:
                 try:
-                    queue, sent = await self._queue(), self._clock.boot()
-                    taken = await queue.take(self._mapping, self._owner, limit, self._ttl)
+                    taken = await self._takings.take(self._mapping, self._owner, limit)
                     if taken:
-                        await self._compare_clocks(queue)
+                        await self._compare_clocks(await self._queue())
                 except LedgerError as error:
                     self._say("unavailable", str(error))
                     raise
         self._say("polling")
         at_work = {one.call.id: one for one in self._out}
-        for one in taken:
+        for one, until in taken.items():
             if former := at_work.get(one.call.id):
-                self._go_on(former, one, sent)
+                self._go_on(former, one, until)
                 continue
             at = max(one.accepted, one.call.due) - self._ahead  # one that was put to come later is no older for that
             record = Record(one.call.id, one, at, len(one.call.event), token=one, attempt=one.attempt)
-            record.until = self._until(sent)
-            self._held[one] = record
+            record.until = until
+            self._takings.add(one, record)
             self._inbox.append(record)
 
-    def _go_on(self, former: Taken, taken: Taken, sent: float) -> None:
+    def _go_on(self, former: Taken, taken: Taken, until: float) -> None:
         """A call that the store gives out anew, as it lost who had it, is at work here: it goes on under *taken*."""
-        record = self._out.pop(former)
-        del self._held[former]
-        record.token, record.until = taken, self._until(sent)
-        self._out[taken] = self._held[taken] = record
+        record = self._out[taken] = self._out.pop(former)
+        self._takings.forget(former)
+        record.token, record.until = taken, until
+        self._takings.add(taken, record)
 
     async def _compare_clocks(self, queue: Calls) -> None:
         """How far the store's clock is ahead of ours, by which ages are reckoned; asked seldom, for both go on."""
         if self._clock.boot() - self._compared > COMPARED:
             self._ahead = await queue.now() - self._clock.wall()
             self._compared = self._clock.boot()
-
-    def _until(self, sent: float) -> float:
-        return deadline(sent=sent, ttl=self._ttl, margin=self._ttl * MARGIN)
 
     def _say(self, state: str, reason: str = "") -> None:
         if (self._condition.state, self._condition.reason) != (state, reason):
@@ -215,7 +213,7 @@ class InvocationLane:
             del self._out[record.token]
 
     def _forget(self, taken: Taken) -> None:
-        self._held.pop(taken, None)
+        self._takings.forget(taken)
         self._runs.pop(taken, None)
 
     async def leave(self) -> float:
@@ -251,23 +249,6 @@ class InvocationLane:
                     ids=[one.call.id for one in self._settled[:10]],
                     error=str(error),
                 )
-
-    async def _hold(self) -> None:
-        """Prolong everything that is here, until cancelled."""
-        while True:
-            await asyncio.sleep(self._ttl / HOLDS)
-            if self._held:
-                async for attempt in again(self._log, "calls.not_held", wait=capped(self._ttl / HOLDS), lane=self.name):
-                    with attempt:
-                        await self._hold_once()
-
-    async def _hold_once(self) -> None:
-        sent, held = self._clock.boot(), list(self._held)
-        async with asyncio.timeout(self._ttl / 2):
-            lost = await (await self._queue()).hold(held, self._ttl)
-        for taken in held:
-            if record := self._held.get(taken):
-                record.until = -math.inf if taken in lost else self._until(sent)
 
     async def _write(self) -> None:
         """Settle and give back what was decided, as it comes, until cancelled."""

@@ -9,6 +9,8 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Protocol
+from weakref import WeakSet
 
 from headrace.clock import SYSTEM, Clock
 from headrace.holding import Holding
@@ -30,6 +32,14 @@ MARGIN = 0.1
 def new_owner() -> str:
     """A name for this start of this process, and for no other."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+class Suspecting(Protocol):
+    """What holds something in the store besides a lease."""
+
+    def suspect(self) -> None:
+        """The store may be another: what it knows it has to say itself."""
+        ...
 
 
 class Leases:
@@ -61,6 +71,7 @@ class Leases:
         self._held: dict[Lease, Holding] = {}
         self._opened, self._taken, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._stores = 0  # how often it became another
+        self._others: WeakSet[Suspecting] = WeakSet()
         self._changed = -math.inf
 
     @property
@@ -101,8 +112,8 @@ class Leases:
         """The store may be another: what it knows of our leases it has to say itself."""
         self._stores += 1
         self._changed = self._clock.boot()
-        for holding in self._held.values():
-            holding.suspect()
+        for one in (*self._held.values(), *self._others):
+            one.suspect()
         if self._held:
             self._log.warning("leases.in_doubt", leases=len(self._held), why="the store may be another")
         self._hurry.set()
@@ -146,6 +157,10 @@ class Leases:
                 holding.ask("the mapping is paused")
         if confirmed:
             self._log.info("leases.confirmed", leases=confirmed, seconds=self._clock.boot() - self._changed)
+
+    def told_of_doubt(self, other: Suspecting) -> None:
+        """*other*, as long as it lives, is told too when the store may be another."""
+        self._others.add(other)
 
     def _deadline(self, sent: float) -> float:
         return deadline(sent=sent, ttl=self.ttl, margin=self.ttl * MARGIN)

@@ -30,11 +30,13 @@ class Queued:
             self._leases.ledger,
             owner=self._leases.owner,
             ttl=self._leases.ttl,
+            settled=lambda: self._leases.settled,
             beside=beside,
             tally=opening.tally(LANE),
             clock=opening.clock,
             log=opening.log,
         )
+        self._leases.told_of_doubt(self._lane)
         opening.shared[queue_key(opening.mapping)] = self._lane.wake
 
     async def lanes(self) -> AsyncIterator[InvocationLane]:

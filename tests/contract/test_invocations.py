@@ -47,6 +47,7 @@ class Invocations:
             ledger,
             owner=secrets.token_hex(4),
             ttl=2.0,
+            settled=lambda: True,
             beside=nothing,
             tally=Tally(),
             clock=self.clock,
