@@ -13,6 +13,8 @@ from support.servers import REGION, Microburst, Ministack
 
 NewQueue = Callable[..., Awaitable[str]]
 
+pytestmark = pytest.mark.usefixtures("soon_again")
+
 
 @pytest.fixture
 def credentials(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
