@@ -13,6 +13,7 @@
 | token_endpoint | session | where OAUTHBEARER's tokens for it come from |
 | account | test | twelve digits: the access key that keeps this test's queues apart |
 | aws_env | test | the environment variables with which a process of ours reaches the server as this account |
+| soon_again | test | botocore's tries follow each other quickly, in this process |
 | sqs | test | an aiobotocore client for it |
 | dynamodb | test | the same for DynamoDB |
 | new_queue | test | `await new_queue(visibility_timeout=…, dead_letter=url, max_receive_count=…, fifo=…)` -> URL |
@@ -28,6 +29,7 @@ from typing import Any
 
 import pytest
 import structlog
+from botocore.retries.standard import ExponentialBackoff
 
 from support import kafka as brokers
 from support import kafka_secured
@@ -177,6 +179,12 @@ def in_aws(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """This process, too, finds the server and its credentials in its environment."""
     for name, value in aws_env.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore rests for a moment between its tries: how often it tries is ours to test, how long it rests is not."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.02)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Final
 from headrace.destination import Message
 
 HOPS: Final = "headrace-hops"
-"""How many functions a message's content has come through; where none has counted yet it is not there."""
+"""How many functions a message's content has come through; where none has counted yet, and beside a bare event, it is
+not there."""
 
 _DIGITS: Final = 6
 
@@ -26,7 +27,7 @@ def counted(value: str | bytes | None) -> int:
 
 def texts(message: Message) -> dict[str, str]:
     """All of them by name, each one in text; empty ones are left out, for AWS refuses them."""
-    hops = {HOPS: str(message.hops)} if message.hops else {}
+    hops = {HOPS: str(message.hops)} if message.hops and not message.bare else {}
     return {name: value for name, value in {**message.attributes, **hops}.items() if value}
 
 

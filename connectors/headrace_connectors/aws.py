@@ -147,8 +147,10 @@ class Watch(Protocol):
 class AwsClient(Protocol):
     """One service. Its calls take and return what boto3's do, but for binary values, which may stay base64 text."""
 
-    async def call(self, operation: str, watch: Watch | None = None, **params: Any) -> dict[str, Any]:
-        """One call.
+    async def call(
+        self, operation: str, watch: Watch | None = None, *, trace: str = "", **params: Any
+    ) -> dict[str, Any]:
+        """One call, as a part of *trace*, which is a tracing header of X-Ray's, where it is of any.
 
         Raises:
             AwsError: AWS refused, or could not be asked after botocore's own retries.

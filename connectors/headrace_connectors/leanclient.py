@@ -62,6 +62,7 @@ _FILES = {
 """As botocore has them."""
 
 _watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
+_tracing: ContextVar[str] = ContextVar("tracing", default="")
 
 
 class LeanClient:
@@ -72,7 +73,13 @@ class LeanClient:
     ) -> None:
         self._client, self._dated, self._final, self._role_arn = client, dated, final, role_arn
         self._templates: dict[str, _Template] = {}
-        client.meta.events.register(f"before-send.{client.meta.service_model.service_id.hyphenize()}", self._learn)
+        service = client.meta.service_model.service_id.hyphenize()
+        client.meta.events.register(f"before-call.{service}", self._trace)
+        client.meta.events.register(f"before-send.{service}", self._learn)
+
+    def _trace(self, params: dict[str, Any], **_: Any) -> None:
+        if trace := _tracing.get():
+            params["headers"]["X-Amzn-Trace-Id"] = trace
 
     def _learn(self, request: Any, event_name: str, **_: Any) -> None:
         """Before every try in full: remember how it is called, where it is signed in the way that we can repeat."""
@@ -90,11 +97,16 @@ class LeanClient:
             own = {n: v for n, v in headers.items() if n.lower() not in _OWN_HEADERS and not _PER_CALL.match(n)}
             self._templates[operation] = _Template(request.url, Signer(request.url, own, *scope.groups()))
 
-    async def call(self, operation: str, watch: Watch | None = None, **params: Any) -> dict[str, Any]:
+    async def call(
+        self, operation: str, watch: Watch | None = None, *, trace: str = "", **params: Any
+    ) -> dict[str, Any]:
+        tracing = _tracing.set(trace)
         try:
             return await self._called(operation, watch, params)
         except AwsError as error:
             raise self._with_the_right(error, operation, params) from error
+        finally:
+            _tracing.reset(tracing)
 
     def _with_the_right(self, error: AwsError, operation: str, params: dict[str, Any]) -> AwsError:
         """A denial says which right is missing: of the call, or of the role that was to be assumed for it."""
@@ -106,7 +118,7 @@ class LeanClient:
         return error.mended_by(rights.lacking(service, operation, params, self._client.meta.region_name))
 
     async def _called(self, operation: str, watch: Watch | None, params: dict[str, Any]) -> dict[str, Any]:
-        template = self._templates.get(operation)
+        template = None if _tracing.get() else self._templates.get(operation)
         if template is not None:
             try:
                 answer = await self._lean(template, params, watch)

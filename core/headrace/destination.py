@@ -39,6 +39,7 @@ class Message:
         attributes: what goes beside the body, where the destination has a place for it: a dead letter's RequestID,
             ErrorCode and ErrorMessage.
         hops: how many functions its content has come through by way of destinations, this one included.
+        bare: it is an event as Lambda sends it: among what goes beside it there is nothing of ours, the hops neither.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Message:
     asynchronous: bool = False
     attributes: Mapping[str, str] = field(default_factory=dict)
     hops: int = 0
+    bare: bool = False
 
 
 class FailureClass(StrEnum):

@@ -93,7 +93,8 @@ class About:
             condition=gone.reason,
             function=self.function,
             function_arn=self.qualified,
-            **{"hops": self.hops(gone.records) + 1, **more},
+            hops=self.hops(gone.records) + 1,
+            **more,
         )
 
 
@@ -204,5 +205,5 @@ class DeadLetters:
             f"{failure.name_of(piece, apart=apart)}-dead",
             asynchronous=True,
             attributes=failure.dead_letter_attributes(piece, request_id) | missing,
-            hops=0,  # Lambda's three attributes, and none of ours: a bare event counts for nobody
+            bare=True,
         )

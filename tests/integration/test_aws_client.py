@@ -13,6 +13,8 @@ from support.servers import REGION, Microburst, Ministack
 
 NewQueue = Callable[..., Awaitable[str]]
 
+pytestmark = pytest.mark.usefixtures("soon_again")
+
 
 @pytest.fixture
 def credentials(aws_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +47,25 @@ async def test_the_second_call_is_lean_and_says_the_same(client: AwsClient, new_
     lean = await client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
     assert "ResponseMetadata" not in lean
     assert lean["Attributes"] == full["Attributes"]
+
+
+async def test_a_call_that_is_of_a_trace_says_so(client: AwsClient, new_queue: NewQueue) -> None:
+    """Mutations: a lean call, which has not its header; a header that stays with the calls after it."""
+    sent: list[str | None] = []
+    inner: Any = client
+    inner._client.meta.events.register("before-send.sqs", lambda request, **_: sent.append(_trace(request)))
+    asked = {"QueueUrl": await new_queue(), "AttributeNames": ["All"]}
+    for trace in ("Root=1-0-1", "", "Root=1-0-2"):
+        await client.call("GetQueueAttributes", trace=trace, **asked)
+    assert sent == ["Root=1-0-1", "Root=1-0-2"], "the one between is lean"
+    assert "ResponseMetadata" not in await client.call("GetQueueAttributes", **asked)
+    await client.call("ListQueues")
+    assert sent[2:] == [None]
+
+
+def _trace(request: Any) -> str | None:
+    value = request.headers.get("X-Amzn-Trace-Id")
+    return value.decode() if isinstance(value, bytes) else value
 
 
 async def test_messages_come_the_same_both_ways(client: AwsClient, new_queue: NewQueue, sqs: Any) -> None:

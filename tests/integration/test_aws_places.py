@@ -32,7 +32,7 @@ pytestmark = pytest.mark.parametrize("word", list(KINDS))
 
 
 @pytest.fixture(autouse=True)
-def _environment(account: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _environment(account: str, soon_again: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in aws_environment("http://127.0.0.1:1", account).items():
         monkeypatch.setenv(name, value)
 

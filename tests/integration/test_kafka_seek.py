@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 
 from headrace.cli.main import main
 from headrace_connectors import KafkaPoller
+from headrace_connectors.kafka import orders
 from support.kafka import Cluster
 
 HANDLER = "def handler(event, context):\n    pass\n"
@@ -70,8 +71,11 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_who_owns_a_partition_moves_it_and_once(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_who_owns_a_partition_moves_it_and_once(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Mutation: a request that is not remembered as carried out, and is carried out again and again."""
+    monkeypatch.setattr(orders, "EVERY", 0.3)
     shop.produce(20)
     async with shop.poller() as poller:
         running = asyncio.ensure_future(poller.run())
@@ -84,13 +88,14 @@ async def test_who_owns_a_partition_moves_it_and_once(shop: Shop, capsys: pytest
         assert f"payments: {one}: from 10 to 7\n" in capsys.readouterr().out
         await until(lambda: len(shop.seen) == 3)
         assert shop.seen == [(one, 7), (one, 8), (one, 9)]
-        await asyncio.sleep(5)
+        await asyncio.sleep(2)
         assert len(shop.seen) == 3
         poller.stop()
         await running
     async with shop.poller() as poller:
         running = asyncio.ensure_future(poller.run())
-        await asyncio.sleep(5)
+        await until(lambda: poller.condition.state == "polling")
+        await asyncio.sleep(2)
         assert len(shop.seen) == 3, "the next owner carries it out no more"
         poller.stop()
         await running

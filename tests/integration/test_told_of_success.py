@@ -33,7 +33,7 @@ def account() -> str:
 WITHIN = 60.0
 """Seconds."""
 
-pytestmark = pytest.mark.usefixtures("in_aws")
+pytestmark = pytest.mark.usefixtures("in_aws", "soon_again")
 
 
 class Away:

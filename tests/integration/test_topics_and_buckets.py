@@ -31,7 +31,7 @@ from support.servers import Microburst, Ministack
 NewQueue = Callable[..., Awaitable[str]]
 
 
-pytestmark = pytest.mark.usefixtures("in_aws")
+pytestmark = pytest.mark.usefixtures("in_aws", "soon_again")
 
 
 @pytest.fixture

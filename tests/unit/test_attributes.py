@@ -10,6 +10,7 @@ from headrace_connectors.attributes import attributes, weight
 from headrace_connectors.destinations.sns import SnsDestination, SnsDestinationOptions
 from headrace_connectors.destinations.sqs import SqsDestination, SqsDestinationOptions
 from headrace_connectors.kafka.producer import _headers
+from headrace_connectors.tracing import trace_of
 from support.messages import message, opening
 from support.scripted import ScriptedClient
 
@@ -61,6 +62,19 @@ async def test_queues_and_topics_get_them(kind: str) -> None:
     ((_, _, params),) = client.calls
     (entry,) = params.get("Entries") or params["PublishBatchRequestEntries"]
     assert entry["MessageAttributes"] == {**TYPED, **HOPS}
+
+
+async def test_beside_a_dead_letter_is_nothing_of_ours_but_its_trace() -> None:
+    """Mutations: a fourth attribute; no count at all, so that a circle of dead letters never ends."""
+    client = ScriptedClient(lambda *_: {"Successful": [{"Id": "0"}]})
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/failed"
+    destination = SqsDestination(opening(), SqsDestinationOptions(queue_url=url))
+    destination._connection._made = client, url
+    dead = message("m", b"{}", attributes=DEAD, hops=2, bare=True)
+    await destination.send([dead])
+    ((entry,),) = [params["Entries"] for params in client.named("SendMessageBatch")]
+    assert entry["MessageAttributes"] == TYPED
+    assert entry["MessageSystemAttributes"] == {"AWSTraceHeader": {"DataType": "String", "StringValue": trace_of(dead)}}
 
 
 def test_a_topic_of_kafka_gets_them_as_headers() -> None:

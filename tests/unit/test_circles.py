@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,8 +18,11 @@ from headrace.errors import ConfigError
 from headrace.model import Record
 from headrace_connectors.attributes import HOPS, attributes
 from headrace_connectors.catalog import catalog
-from headrace_connectors.sqs.event import hops
 from headrace_connectors.sqs.event import records as sqs_records
+from headrace_connectors.sqs.event import unwrapped_records
+from headrace_connectors.sqs.hops import hops
+from headrace_connectors.sqs.unwrap import Kind
+from headrace_connectors.tracing import hops_in, trace_of
 from support.messages import message
 from support.scripted import message as received
 
@@ -123,3 +129,35 @@ def test_a_queues_message_says_how_far_it_has_come(value: str, count: int) -> No
     assert hops(made({})) == 0
     sent = attributes(message("m", b"{}"))
     assert HOPS not in sent
+
+
+@pytest.mark.parametrize("unwrap", [(), ("sns",)])
+def test_in_a_topics_envelope_too(unwrap: Sequence[Kind]) -> None:
+    """A topic delivers no raw messages unless it is told to. Mutations: read where it was unwrapped alone; a record
+    within the message is taken for its envelope."""
+
+    def envelope(count: str, content: str) -> str:
+        counted = {HOPS: {"Type": "Number", "Value": count}}
+        topic = {"Type": "Notification", "MessageId": "i", "TopicArn": "arn:aws:sns:r:0:t"}
+        return json.dumps({**topic, "Message": content, "MessageAttributes": counted})
+
+    within = json.dumps({"body": envelope("9", "x")})
+    told = received(1, body=envelope("3", within))
+    plain = {**received(2, body=within), "MessageAttributes": {HOPS: {"DataType": "Number", "StringValue": "2"}}}
+    assert hops(unwrapped_records([told], None, 0.0, kinds=unwrap)) == 3
+    assert hops(unwrapped_records([told, plain], None, 0.0, kinds=unwrap)) == 3
+    assert hops(unwrapped_records([plain], None, 0.0, kinds=unwrap)) == 2
+
+
+def test_a_tracing_header_says_it() -> None:
+    """Of a bus, a bucket or a dead letter. Mutation: what a service has added to it hides the count."""
+    sent = message("m", b"", hops=3)
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};HeadraceHops=3", trace_of(sent))
+    assert trace_of(sent) == trace_of(message("m", b"another", hops=3))
+    assert trace_of(message("m", b"")) == ""
+    for more in ("", "; Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a87bd80c:0"):
+        told = received(1)
+        told["Attributes"]["AWSTraceHeader"] = f"Self=1-0-0;{trace_of(sent)}{more}"
+        assert hops(sqs_records([told], None, 0.0)) == 3
+    for other in ("Root=1-0-0", "HeadraceHops", "HeadraceHops=x;;"):
+        assert hops_in(other) == 0

@@ -164,7 +164,8 @@ def test_what_came_in_an_envelope_is_shown_without_and_put_back_with_it() -> Non
 
 
 def test_what_a_message_is_sent_back_with() -> None:
-    """Mutations: base64 text for bytes; a trace, a group that is lost; two messages of one deduplication id."""
+    """Mutations: base64 text for bytes; a trace (which has a count of hops), a group that is lost; two messages of one
+    deduplication id."""
     told = {"SentTimestamp": "1", "AWSTraceHeader": "Root=1", "MessageGroupId": "g"}
     event = {"Records": [message("m1", "a", attributes=told, messageAttributes=ATTRIBUTES)]}
     (record,) = recalled("sqs", event).records

@@ -15,6 +15,7 @@ from headrace_connectors.destinations.eventbridge import (
 )
 from headrace_connectors.destinations.eventbridge import eventbridge as kind
 from headrace_connectors.limits import EVENTBRIDGE
+from headrace_connectors.tracing import trace_of
 from support.handclock import HandClock
 from support.messages import message, opening
 from support.scripted import ScriptedClient
@@ -67,6 +68,16 @@ async def test_the_event_is_lambdas() -> None:
         "Resources": [ARN, FUNCTION],
     }
     assert second["DetailType"] == "Lambda Function Invocation Result - Success"
+
+
+async def test_the_count_goes_in_the_tracing_header_and_weighs_nothing() -> None:
+    """Queues and topics are handed it on. Mutations: the event is another than Lambda's; the header weighed."""
+    destination, client = to(taken)
+    large = message("a", b"x" * (EVENTBRIDGE.message - FRAME), function_arn=FUNCTION, hops=2)
+    assert await destination.send([large]) == [CONFIRMED]
+    (entry,) = client.named("PutEvents")[0]["Entries"]
+    assert entry["TraceHeader"] == trace_of(large)
+    assert entry["Resources"] == [ARN, FUNCTION]
 
 
 async def test_a_bus_by_its_name_is_known_by_its_arn() -> None:

@@ -9,6 +9,7 @@ from headrace.destination import CONFIRMED, Said
 from headrace.plugins import mapping_uuid
 from headrace_connectors.aws import AwsError
 from headrace_connectors.destinations.s3 import S3Destination, S3DestinationOptions, key_of
+from headrace_connectors.tracing import trace_of
 from support.messages import AT, message, opening
 from support.scripted import ScriptedClient
 
@@ -52,6 +53,14 @@ async def test_one_object_a_record() -> None:
     assert {(put["Bucket"], put["Body"], put["ContentType"]) for put in puts} == {
         ("failed", b'{"n": 1}', "application/json")
     }
+
+
+async def test_the_count_goes_in_the_tracing_header() -> None:
+    """S3 hands it on to whom a bucket's notifications go. Mutation: metadata, which no notification names."""
+    destination, client = to(lambda *_: {"ETag": "e"})
+    counted = message("m", b"{}", hops=2)
+    assert await destination.send([counted]) == [CONFIRMED]
+    assert client.named("PutObject")[0]["trace"] == trace_of(counted)
 
 
 async def test_each_answer_is_its_records_own_and_a_failure_ends_the_sending() -> None:

@@ -17,6 +17,7 @@ from headrace_connectors.destinations.connection import not_said, settings_of
 from headrace_connectors.destinations.tens import Batch, Tens
 from headrace_connectors.limits import EVENTBRIDGE
 from headrace_connectors.needs import needed, thing
+from headrace_connectors.tracing import trace_of
 
 NAME: Final = r"[/.\-_A-Za-z0-9]{1,256}"
 ARN: Final = re.compile(rf"arn:[\w-]+:events:(?P<region>[\w-]+):\d{{12}}:event-bus/(?P<name>{NAME})", re.ASCII)
@@ -103,16 +104,17 @@ class EventBridgeDestination:
         self._until = now + LOOKED_AT
 
     def _entry(self, message: Message) -> dict[str, Any]:
-        return {
+        entry = {
             "EventBusName": self._options.bus,
             "Source": SOURCE,
             "DetailType": _detail_type(message),
             "Detail": message.body.decode(),
             "Resources": [one for one in (self._arn, message.function_arn) if one],
         }
+        return entry | {"TraceHeader": trace} if (trace := trace_of(message)) else entry
 
     def _weight(self, message: Message) -> int:
-        """As EventBridge counts: source, detail type, detail and resources."""
+        """As EventBridge counts: source, detail type, detail and resources, and not the tracing header."""
         beside = (SOURCE, _detail_type(message), self._arn, message.function_arn)
         return len(message.body) + sum(len(text.encode(errors="replace")) for text in beside)
 

@@ -21,6 +21,7 @@ from headrace_connectors.destinations.connection import settings_of
 from headrace_connectors.destinations.singly import singly
 from headrace_connectors.limits import S3, too_large
 from headrace_connectors.needs import needed, thing
+from headrace_connectors.tracing import trace_of
 
 BUCKET: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]"
 ARN = re.compile(rf"arn:[\w-]+:s3:::(?P<bucket>{BUCKET})", re.ASCII)
@@ -79,6 +80,7 @@ class S3Destination:
             client = await self._connection.get()
             await client.call(
                 "PutObject",
+                trace=trace_of(message),
                 Bucket=self._options.bucket,
                 Key=self.key(message),
                 Body=message.body,

@@ -22,6 +22,7 @@ from headrace_connectors.limits import SQS
 from headrace_connectors.needs import needed, thing
 from headrace_connectors.sqs.options import SqsOptions
 from headrace_connectors.sqs.queue import Queue, account_of, address, checked_url, name_of, region_of
+from headrace_connectors.tracing import ATTRIBUTE, trace_of
 
 ARN = re.compile(r"arn:[\w-]+:sqs:(?P<region>[\w-]+):(?P<account>\d{12}):(?P<name>[\w-]{1,80}(?:\.fifo)?)", re.ASCII)
 
@@ -103,6 +104,8 @@ class SqsDestination:
 
     def _entry(self, number: Number, message: Message) -> dict[str, Any]:
         entry = {"Id": str(number), "MessageBody": message.body.decode(), **entry_of(message)}
+        if message.bare:  # as Lambda itself hands a trace on: SQS counts it as none of the message's attributes
+            entry["MessageSystemAttributes"] = {ATTRIBUTE: {"DataType": "String", "StringValue": trace_of(message)}}
         return entry | of_group(message, self._opening.mapping) if self._fifo else entry
 
     async def close(self) -> None:

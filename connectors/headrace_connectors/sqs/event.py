@@ -15,7 +15,6 @@ import orjson
 from headrace.filters import View
 from headrace.masking import MASK, Mask, Masking
 from headrace.model import Event, Record
-from headrace_connectors.attributes import HOPS, counted
 from headrace_connectors.sqs import digests
 from headrace_connectors.sqs.unwrap import ENVELOPES, ORIGINAL, Kind, unwrap
 
@@ -118,12 +117,6 @@ def render_unwrapped(records: Sequence[Record], *, arn: str, region: str, window
         if ENVELOPES in record.raw:
             shown["envelopes"] = orjson.loads(orjson.dumps(record.raw[ENVELOPES]))
     return event
-
-
-def hops(records: Sequence[Record]) -> int:
-    """How many functions their content has come through, by what our own destination wrote beside it."""
-    attributes = [record.raw.get("MessageAttributes") or {} for record in records]
-    return max([counted(one[HOPS].get("StringValue")) for one in attributes if HOPS in one], default=0)
 
 
 def masked(event: Event, mask: Mask) -> Event:

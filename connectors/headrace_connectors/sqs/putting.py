@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from headrace.destination import CONFIRMED, Reply, Said, plain
 from headrace.model import Record
@@ -13,9 +13,9 @@ from headrace_connectors.aws import AwsError, aws_client
 from headrace_connectors.connection import Connection
 from headrace_connectors.sqs.options import SqsOptions
 from headrace_connectors.sqs.unwrap import ORIGINAL
+from headrace_connectors.tracing import ATTRIBUTE
 
 GROUP, DEDUPLICATION = "MessageGroupId", "MessageDeduplicationId"
-TRACE: Final = "AWSTraceHeader"
 
 
 class PutBackToQueue:
@@ -51,8 +51,8 @@ def message_of(record: Record, *, fifo: bool) -> dict[str, Any]:
     sent: dict[str, Any] = {"MessageBody": message["Body"]}
     if attributes := message.get("MessageAttributes"):
         sent["MessageAttributes"] = {name: _attribute(one) for name, one in attributes.items()}
-    if TRACE in told:
-        sent["MessageSystemAttributes"] = {TRACE: {"DataType": "String", "StringValue": told[TRACE]}}
+    if ATTRIBUTE in told:
+        sent["MessageSystemAttributes"] = {ATTRIBUTE: {"DataType": "String", "StringValue": told[ATTRIBUTE]}}
     if fifo:
         sent[GROUP] = told.get(GROUP) or record.id
         sent[DEDUPLICATION] = plain(f"replay-{record.id}-{message.get('MD5OfBody', '')}")

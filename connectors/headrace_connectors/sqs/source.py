@@ -11,7 +11,8 @@ from headrace.model import Condition, Event, Keep, Origin, Record, Render
 from headrace.plugins import Connector, Opening, Probe
 from headrace.retry import again
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
-from headrace_connectors.sqs.event import VIEW, hops, records, render, render_unwrapped, unwrapped_records
+from headrace_connectors.sqs.event import VIEW, records, render, render_unwrapped, unwrapped_records
+from headrace_connectors.sqs.hops import hops
 from headrace_connectors.sqs.inbox import MOST, GroupedInbox, Inbox
 from headrace_connectors.sqs.lane import TRAITS, SqsLane
 from headrace_connectors.sqs.needs import rights
