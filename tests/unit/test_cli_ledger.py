@@ -249,6 +249,15 @@ def test_status_of_what_was_never_begun(shop: Shop) -> None:
     assert (status, out.strip()) == (0, "clicks: no positions: never begun, or its store was emptied")
 
 
+def test_status_of_what_was_paused_before_it_began(shop: Shop) -> None:
+    """Mutation, tried: a pause that only shards show: why it does not begin is said nowhere."""
+    shop.run("pause", "clicks")
+    said = "clicks: no positions: never begun, or its store was emptied; paused: headrace resume has it read"
+    assert said in shop.run("status")[1]
+    shop.run("resume", "clicks")
+    assert "paused" not in shop.run("status")[1]
+
+
 COMMANDS = [["seek", "clicks", "--to", "TRIM_HORIZON"], ["pause", "clicks"], ["resume", "clicks"], ["status"]]
 
 

@@ -96,11 +96,12 @@ async def _seek(config: Config, name: str, target: Target, shard: str | None) ->
             if shard is not None:
                 raise Refused(f"{name} has no positions: seek all of its shards first, without --shard")
             witness = witness_of(config.state, config.service.name, log(mapping=name))
-            return await begin(name, target, shards, ledger, witness)
-        moved = _chosen(found, shard, None if shard or not found.rows else await _listed(shards))
-        await ledger.seek(name, dict.fromkeys(moved, position))
-    for one, was in moved.items():
-        print(f"{name}: {one}: from {was} to {position}")
+            await begin(name, target, shards, ledger, witness)
+        else:
+            moved = _chosen(found, shard, None if shard or not found.rows else await _listed(shards))
+            await ledger.seek(name, dict.fromkeys(moved, position))
+            for one, was in moved.items():
+                print(f"{name}: {one}: from {was} to {position}")
     if found.paused:
         print(f"{name} is paused: headrace resume has it read on")
     return 0

@@ -52,9 +52,10 @@ def add(commands: common.Commands) -> None:
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files], warn=False)
     shards: dict[str, list[ShardView]] = {}
+    paused: set[str] = set()
     remembered: dict[str, Sequence[Mapping[str, Any]]] = {}
     asked = (_sharded(config) or _remembering(config)) and config.state != "memory:"
-    failed = carried_out(lambda: _read(config, shards, remembered)) if asked else 0
+    failed = carried_out(lambda: _read(config, shards, paused, remembered)) if asked else 0
     views: list[dict[str, Any]] = []
     try:
         views = ask(config)["mappings"]
@@ -67,7 +68,7 @@ def carry_out(arguments: argparse.Namespace) -> int:
         said = {"service": config.service.name, "mappings": views, "shards": plain, "remembered": remembered}
         print(json.dumps(said, indent=2))
     else:
-        _show(views, shards)
+        _show(views, shards, paused)
         for name, found in remembered.items():
             _show_remembered(name, found)
     return failed
@@ -82,7 +83,10 @@ def _remembering(config: Config) -> list[str]:
 
 
 async def _read(
-    config: Config, shards: dict[str, list[ShardView]], remembered: dict[str, Sequence[Mapping[str, Any]]]
+    config: Config,
+    shards: dict[str, list[ShardView]],
+    paused: set[str],
+    remembered: dict[str, Sequence[Mapping[str, Any]]],
 ) -> int:
     file = path_of(config.state) if config.state.startswith("sqlite:") else None
     if file is not None and file.parent.is_dir() and not file.exists():  # looking makes no file
@@ -91,7 +95,9 @@ async def _read(
         return 0
     async with opened(config) as ledger:
         for name in _sharded(config):
-            shards[name] = shard_views(await ledger.rows(name))
+            found = await ledger.rows(name)
+            shards[name] = shard_views(found)
+            paused |= {name} if found.paused else set()
         for name in _remembering(config):
             tell = config.all[name].connector.remembers
             assert tell is not None  # noqa: S101 - _remembering has seen to it
@@ -99,13 +105,14 @@ async def _read(
     return 0
 
 
-def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]]) -> None:
+def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]], paused: set[str]) -> None:
     if views:
         rows = [row for view in views for row in _rows(view, lanes=view["mapping"] not in shards)]
         common.console().print(_table(COLUMNS, {"mapping", "state", "reason"}, rows))
     for name, found in shards.items():
         console = common.console()
-        console.print(f"\n{name}: {_summary(found)}", soft_wrap=True)
+        note = "; paused: headrace resume has it read" if name in paused else ""
+        console.print(f"\n{name}: {_summary(found)}{note}", soft_wrap=True)
         if found:
             fit = shortened if console.is_terminal else str
             rows = [tuple(map(fit, _shard(view))) for view in found]
