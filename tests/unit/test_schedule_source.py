@@ -205,6 +205,14 @@ def test_list_shows_local_times_and_utc(shop: Shop) -> None:
     assert found["report/hourly"]["next"] == ["2026-03-28T00:00:00Z", "2026-03-28T01:00:00Z"]
 
 
+def test_status_shows_schedules_that_were_never_run(shop: Shop) -> None:
+    """Mutation, tried: streams alone are shown where the store's file is not there, and a config of schedules fails."""
+    shop.write({"schedule_expression": "cron(0 12 * * ? *)"})
+    status, out, err = shop.run("status", "")
+    assert (status, "never begun" in out, "shop.db is not there" in err) == (0, True, True)
+    assert not (shop.folder / "shop.db").exists(), "looking makes no file"
+
+
 def test_seek_of_a_schedule_is_refused_with_the_reason(shop: Shop) -> None:
     shop.write({"schedule_expression": "rate(1 hour)"})
     status = main(["seek", str(shop.folder / "c.yaml"), "report", "--to", "LATEST"])

@@ -7,7 +7,8 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from headrace.cli.asking import NoAnswer, ask
 from headrace.cli.ledgers import carried_out, opened
 from headrace.clock import SYSTEM
 from headrace.config import Config
+from headrace.ledger import Ledger
+from headrace.memory import MemoryLedger
 from headrace.service.live import seconds
 from headrace.service.shardview import ShardView, shard_views
 from headrace.sqlite import path_of
@@ -88,12 +91,7 @@ async def _read(
     paused: set[str],
     remembered: dict[str, Sequence[Mapping[str, Any]]],
 ) -> int:
-    file = path_of(config.state) if config.state.startswith("sqlite:") else None
-    if file is not None and file.parent.is_dir() and not file.exists():  # looking makes no file
-        print(f"headrace: {file} is not there: nothing was run with it yet, or it was removed", file=sys.stderr)
-        shards.update((name, []) for name in _sharded(config))
-        return 0
-    async with opened(config) as ledger:
+    async with _looked_at(config) as ledger:
         for name in _sharded(config):
             found = await ledger.rows(name)
             shards[name] = shard_views(found)
@@ -103,6 +101,18 @@ async def _read(
             assert tell is not None  # noqa: S101 - _remembering has seen to it
             remembered[name] = await tell(config.opening(name), ledger)
     return 0
+
+
+@asynccontextmanager
+async def _looked_at(config: Config) -> AsyncIterator[Ledger]:
+    """The ledger of a config; an empty one in place of a file that is not there, as looking makes none."""
+    file = path_of(config.state) if config.state.startswith("sqlite:") else None
+    if file is not None and file.parent.is_dir() and not file.exists():
+        print(f"headrace: {file} is not there: nothing was run with it yet, or it was removed", file=sys.stderr)
+        yield MemoryLedger()
+        return
+    async with opened(config) as ledger:
+        yield ledger
 
 
 def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]], paused: set[str]) -> None:
