@@ -6,12 +6,13 @@ What makes the calls is `leanclient`: botocore and aiohttp, which it is made of,
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Final, Protocol, Self, TypeAlias
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from headrace.errors import SourceUnavailable
 from headrace.late import Late
@@ -20,6 +21,12 @@ from headrace.settings import RoleArn, Settings
 
 READ_TIMEOUT = 30
 """Seconds; longer than the longest poll that SQS allows (20)."""
+
+
+def _endpoint(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+(/\S*)?", url):
+        raise ValueError("must be a URL: http://HOST:PORT, or https://HOST")
+    return url
 
 
 Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1)]
@@ -40,7 +47,9 @@ class AwsSettings(Settings):
     """
 
     region: str | None = Field(None, description="AWS region; default: that of the URL or ARN, then AWS_REGION.")
-    endpoint_url: str | None = Field(None, description="Another endpoint, for example an emulator's.")
+    endpoint_url: Annotated[str, AfterValidator(_endpoint)] | None = Field(
+        None, description="Another endpoint, for example an emulator's: http://HOST:PORT."
+    )
     role_arn: RoleArn | None = Field(None, description="Role assumed through STS; refreshed before it expires.")
     profile: str | None = Field(
         None, min_length=1, description="Profile of AWS's config files whose credentials are used."

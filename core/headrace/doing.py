@@ -35,8 +35,8 @@ class Doing:
 class Words:
     """What an owner tells of its lane with each renewal: a row's `state`.
 
-    `since` is Unix time; `behind` seconds to the tip, None where unknown; `held` records that are read and not
-    committed.
+    `since` is Unix time; `behind` seconds to the tip, or since the oldest record arrived that is not settled; None
+    where unknown. `held` are records that are read and not committed.
     """
 
     state: str

@@ -163,6 +163,10 @@ class LogLane:
         """Seconds behind the log's tip, as far as its reader knows."""
         return getattr(self._reader, "behind", None)
 
+    @property
+    def oldest(self) -> float | None:
+        return self._mark.oldest
+
     async def fetch(self, limit: int) -> Sequence[Record]:
         self._still_ours()
         try:

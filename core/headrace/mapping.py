@@ -122,7 +122,7 @@ class Mapping:
         """Seconds, by lane: as the lane says, or the source of one that is not open. None where nobody can say."""
         source = self._source
         ahead: dict[str, float | None] = dict(source.behind()) if isinstance(source, LooksAhead) else {}
-        return {**ahead, **{name: running.lane.behind for name, running in dict(self.lanes).items()}}
+        return {**ahead, **{name: running.behind for name, running in dict(self.lanes).items()}}
 
     async def dead_lettered(self) -> int | None:
         """Records that the source itself put aside as dead letters; None where nobody can say."""

@@ -337,6 +337,16 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Waiting(Protocol):
+    """A lane that knows since when what it read waits for its verdict."""
+
+    @property
+    def oldest(self) -> float | None:
+        """When the first record that is not settled arrived at its source, in Unix seconds; None: there is none."""
+        ...
+
+
+@runtime_checkable
 class LooksAhead(Protocol):
     """A source that knows of lanes that nobody runs, as while its mapping is paused, how far they are behind."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headrace.delivery import Work
 from headrace.doing import Words
-from headrace.model import Condition, Lane
+from headrace.model import Condition, Lane, Waiting
 from headrace.pipeline import Pipeline
 
 
@@ -34,9 +34,15 @@ class RunningLane:
         return once or self.work.unsent.condition(self.work.clock.boot())
 
     @property
+    def behind(self) -> float | None:
+        """Seconds as the lane says, but never less than what it read waits for its verdict; None where unknown."""
+        known, oldest = self.lane.behind, self.lane.oldest if isinstance(self.lane, Waiting) else None
+        return known if known is None or oldest is None else max(known, self.work.clock.wall() - oldest)
+
+    @property
     def words(self) -> Words:
         """Its condition while it does not poll, else what it is at."""
         condition = self.condition
         now = (self.work.doing.condition if condition.ready else None) or condition
-        lane = self.lane
-        return Words(state=now.state, reason=now.reason, since=now.since, behind=lane.behind, held=lane.held.records)
+        held = self.lane.held.records
+        return Words(state=now.state, reason=now.reason, since=now.since, behind=self.behind, held=held)

@@ -11,10 +11,10 @@ from headrace.model import Held, Position, Record
 class _Page:
     """Records that were tracked together: *first* is the number of the first, *passed* how many lie below the mark."""
 
-    __slots__ = ("first", "passed", "positions", "sizes")
+    __slots__ = ("first", "passed", "positions", "sizes", "times")
 
-    def __init__(self, first: int, positions: list[Position], sizes: list[int]) -> None:
-        self.first, self.positions, self.sizes = first, positions, sizes
+    def __init__(self, first: int, positions: list[Position], sizes: list[int], times: list[float]) -> None:
+        self.first, self.positions, self.sizes, self.times = first, positions, sizes, times
         self.passed = 0
 
 
@@ -22,7 +22,7 @@ class Watermark:
     """Numbers the records of a log, takes their settlements in any order, and gives the highest gapless position.
 
     Several records may share a position (the sub-records of one aggregated Kinesis record): it is reached when the
-    last of them is settled. What is settled keeps only its number, position and size.
+    last of them is settled. What is settled keeps only its number, position, size and time.
 
     `reached` is the position, None before the first; `passed` is how many records lie at or below it.
     """
@@ -41,12 +41,21 @@ class Watermark:
         """Everything above the mark, settled or not."""
         return Held(self._next - self._low, self._nbytes)
 
+    @property
+    def oldest(self) -> float | None:
+        """When the first record above the mark arrived at its source; None where nothing is above it."""
+        if not self._open:
+            return None
+        page = self._open[0]
+        return page.times[page.passed]
+
     def track(self, records: Sequence[Record]) -> None:
         """Number *records*, which were read in this order."""
         if not records:
             return
         sizes = [record.size for record in records]
-        self._open.append(_Page(self._next, [record.token for record in records], sizes))
+        times = [record.at for record in records]
+        self._open.append(_Page(self._next, [record.token for record in records], sizes, times))
         for number, record in enumerate(records, self._next):
             record.number = number
         self._nbytes += sum(sizes)

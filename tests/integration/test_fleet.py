@@ -266,6 +266,17 @@ def test_on_another_machine_too_where_the_mapping_begins_only_as_it_is_told(
         assert two.wait() == 0
 
 
+def test_a_seek_begins_what_is_paused_and_says_that_it_is(
+    shop: Project, kinesis_local: KinesisLocal, capsys: Capsys
+) -> None:
+    """Mutation, tried: nothing is said of the pause where there were no positions."""
+    fleet = Fleet(shop, kinesis_local, capsys, "sqlite:fleet.db")
+    fleet.carry_out("pause", "clicks")
+    *begun, last = fleet.carry_out("seek", "clicks", "--to", "TRIM_HORIZON").splitlines()
+    assert begun == [f"clicks: shardId-00000000000{number}: begins from TRIM_HORIZON" for number in range(4)]
+    assert last == "clicks is paused: headrace resume has it read on"
+
+
 def test_a_seek_leaves_what_was_read_to_its_end_and_is_gone(
     shop: Project, kinesis_local: KinesisLocal, capsys: Capsys
 ) -> None:

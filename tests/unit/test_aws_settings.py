@@ -37,6 +37,14 @@ def test_half_an_identity_or_two_are_refused(given: dict[str, Any], said: str) -
     assert PLANTED not in str(raised.value)
 
 
+@pytest.mark.parametrize("url", ["", "x", "127.0.0.1:4566", "ftp://x", "http://", "http://a b", "https:///path"])
+def test_an_endpoint_is_a_url(url: str) -> None:
+    """Mutation, tried: any text, at which every call fails for ever with botocore's words."""
+    with pytest.raises(ValidationError, match="must be a URL: http://HOST:PORT, or https://HOST"):
+        AwsSettings(endpoint_url=url)
+    assert AwsSettings(endpoint_url="http://[::1]:4566/path").endpoint_url
+
+
 def key(settings: AwsSettings) -> str | None:
     return settings.credentials and settings.credentials.access_key_id.get_secret_value()
 

@@ -131,13 +131,15 @@ def test_seek_of_one_shard(shop: Shop, to: str, position: str) -> None:
         (["--to", ""], "--to: must be TRIM_HORIZON"),
         (["--to", "nan"], "--to: must be TRIM_HORIZON"),
         (["--to", "yesterday"], "--to: must be TRIM_HORIZON"),
-        (["--to=-1"], "--to: is before 1970"),
+        (["--to=-1"], "--to: is before 1973"),
+        (["--to", "20260131"], "--to: is before 1973; a date has dashes, as 2026-01-31"),
         (["--to", "1700000000000"], "--to: lies in the future; a time is in seconds, not milliseconds"),
         (["--to", "TRIM_HORIZON", "--shard", "shardId-9"], "there is no shard 'shardId-9'; did you mean shardId-"),
     ],
 )
 def test_a_seek_that_cannot_be_done_moves_nothing(shop: Shop, arguments: list[str], said: str) -> None:
-    """Mutation: milliseconds taken for seconds, and shards that wait for the year 55840."""
+    """Mutations: milliseconds taken for seconds, and shards that wait for the year 55840; a date without dashes for
+    seconds, and everything that is kept is read again (tried)."""
     shop.begin()
     before = shop.graph
     status, out, err = shop.run("seek", "clicks", *arguments)
@@ -247,6 +249,15 @@ def test_a_sequence_number_fits_a_terminal() -> None:
 def test_status_of_what_was_never_begun(shop: Shop) -> None:
     status, out, _ = shop.run("status")
     assert (status, out.strip()) == (0, "clicks: no positions: never begun, or its store was emptied")
+
+
+def test_status_of_what_was_paused_before_it_began(shop: Shop) -> None:
+    """Mutation, tried: a pause that only shards show: why it does not begin is said nowhere."""
+    shop.run("pause", "clicks")
+    said = "clicks: no positions: never begun, or its store was emptied; paused: headrace resume has it read"
+    assert said in shop.run("status")[1]
+    shop.run("resume", "clicks")
+    assert "paused" not in shop.run("status")[1]
 
 
 COMMANDS = [["seek", "clicks", "--to", "TRIM_HORIZON"], ["pause", "clicks"], ["resume", "clicks"], ["status"]]

@@ -99,8 +99,8 @@ async def test_a_seek_says_where_it_goes_on(tmp_path: Path, capsys: pytest.Captu
     """Mutation: a copy that is told of no graph but by its own start."""
     fleet = Fleet(2, starting_position="LATEST")
     two = await emptied(fleet, tmp_path)
-    assert await begin("m", Edge.TRIM_HORIZON, fleet.stream, fleet.ledger, witness(tmp_path)) == 0
-    assert "begins at" in capsys.readouterr().out
+    await begin("m", Edge.TRIM_HORIZON, fleet.stream, fleet.ledger, witness(tmp_path))
+    assert "begins from" in capsys.readouterr().out
     await fleet.until(lambda: len(fleet.done) == 250)
     assert set(fleet.names()) == set(NAMES)
     assert two.mapping.condition.ready
@@ -121,8 +121,8 @@ async def test_a_machine_that_never_saw_the_store_begins_only_where_it_is_told_i
     assert ((await fleet.graph()).generation, condition.state) == (None, "unavailable")
     assert "on_missing_positions: fail" in condition.reason
     assert "headrace seek CONFIG m --to" in condition.reason
-    assert await begin("m", Edge.TRIM_HORIZON, fleet.stream, fleet.ledger, NoWitness()) == 0
-    assert "begins at" in capsys.readouterr().out
+    await begin("m", Edge.TRIM_HORIZON, fleet.stream, fleet.ledger, NoWitness())
+    assert "begins from" in capsys.readouterr().out
     await fleet.until(lambda: set(fleet.names()) == set(NAMES))
     assert elsewhere.mapping.condition.ready
     await elsewhere.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import pytest
 
@@ -55,6 +56,41 @@ async def test_a_lease_that_is_let_go_of_while_it_is_renewed_was_not_lost() -> N
     await holding.give_back()
     await asyncio.sleep(5)
     assert lines.of("lease.lost") == []
+    renewing.cancel()
+
+
+class Counted(MemoryLedger):
+    """`renewals` are when each came, and of how many leases."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.renewals: list[tuple[float, int]] = []
+
+    async def renew(self, leases: Mapping[Lease, str], ttl: float) -> Renewal:
+        self.renewals.append((self._clock.boot(), len(leases)))
+        return await super().renew(leases, ttl)
+
+
+@virtual
+async def test_all_leases_of_a_worker_are_renewed_in_one_call_well_before_they_expire() -> None:
+    """Of two mappings too. Mutations, tried: a call for each lease; every two thirds of a ttl."""
+    clock = FakeClock()
+    ledger = Counted(clock)
+
+    async def opened() -> Ledger:
+        return ledger
+
+    leases = Leases(opened, owner="a", clock=clock, logger=Lines())
+    renewing = asyncio.ensure_future(leases.run())
+    for mapping in ("m", "n"):
+        await ledger.plan(mapping, "stream", [Shard(name=name, position="0") for name in "stuv"])
+        for name in "stuv":
+            assert await leases.acquire(mapping, name, allowed=1) is not None
+    await asyncio.sleep(10 * leases.ttl)
+    times, counts = zip(*ledger.renewals, strict=True)
+    assert set(counts) == {8}
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert leases.ttl / 5 < min(gaps) <= max(gaps) <= leases.ttl / 3
     renewing.cancel()
 
 

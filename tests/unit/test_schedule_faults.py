@@ -99,6 +99,7 @@ OTHERS = [
     ("nothing", "", BOTH, ["column 1: an expression has 1 to 256 characters, and this one 0"]),
     ("too long", f"cron({'0,' * 130}0 0 * * ? *)", BOTH, ["column 1: an expression has 1 to 256 characters"]),
     ("bare", "0 12 * * ? *", BOTH, ["column 1: the form is cron(…), rate(…) or at(…); write cron(0 12 * * ? *)"]),
+    ("Unix", "0 12 * * 1-5", BOTH, ["column 1: the form is cron(…), rate(…) or at(…); write cron(…) with ? in"]),
     ("another", "every(5 minutes)", BOTH, ["column 1: the form is cron(…), rate(…) or at(…), as"]),
     ("capitals", "Cron(0 12 * * ? *)", BOTH, ["column 1: Cron is written in small letters"]),
     ("open", "cron(0 12 * * ? *", BOTH, ["column 18: the ) at the end is missing"]),

@@ -148,6 +148,13 @@ def test_a_date_may_be_a_number(shop: Shop) -> None:
     assert shop.run("check", "")[0] == 0
 
 
+def test_an_empty_zone_is_none(shop: Shop) -> None:
+    """Mutation, tried: it is UTC, as where there is no zone: a variable that is empty goes unnoticed."""
+    shop.write({"schedule_expression": "cron(0 12 * * ? *)", "schedule_expression_timezone": ""})
+    status, _, err = shop.run("check", "")
+    assert (status, "schedule_expression_timezone: must be a text, not empty" in err) == (2, True), err
+
+
 def test_settings_of_batches_are_refused(shop: Shop) -> None:
     for name, value in (("batch_size", 10), ("parallelization_factor", 2), ("starting_position", "LATEST")):
         shop.write({"schedule_expression": "rate(1 hour)"}, **{name: value})
@@ -155,12 +162,23 @@ def test_settings_of_batches_are_refused(shop: Shop) -> None:
         assert (status, f"mappings.report.{name}:" in err) == (2, True), err
 
 
-def test_one_that_never_fires_is_warned_of(shop: Shop) -> None:
-    shop.write({"schedule_expression": "cron(0 0 31 2 ? *)"})
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ({"schedule_expression": "cron(0 0 31 2 ? *)"}, "no day up to the year 2199 is such a one"),
+        ({"schedule_expression": "at(2020-01-01T00:00:00)"}, "all its times are before 20"),
+        (
+            {"schedule_expression": "cron(30 2 ? 3 SUNL 2190-2199)", "schedule_expression_timezone": "Europe/Berlin"},
+            "after 20",
+        ),
+        ({"schedule_expression": "rate(1 hour)", "end_date": "2020-01-01"}, "its first time comes after its end date"),
+    ],
+)
+def test_one_that_never_fires_is_warned_of(shop: Shop, source: dict[str, Any], why: str) -> None:
+    """With the reason that `schedule explain` gives. Mutation, tried: an end date that is past is no day at all."""
+    shop.write(source)
     status, _, err = shop.run("check", "")
-    assert (status, "never fires: no day is such a one" in err) == (0, True)
-    shop.write({"schedule_expression": "at(2020-01-01T00:00:00)"})
-    assert "never fires: all its times are past" in shop.run("check", "")[2]
+    assert (status, f"schedule_expression: never fires: {why}" in err) == (0, True), err
 
 
 def test_list_shows_local_times_and_utc(shop: Shop) -> None:
@@ -185,6 +203,14 @@ def test_list_shows_local_times_and_utc(shop: Shop) -> None:
     found = json.loads(out)
     assert found["report/night"]["next"] == ["2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"]
     assert found["report/hourly"]["next"] == ["2026-03-28T00:00:00Z", "2026-03-28T01:00:00Z"]
+
+
+def test_status_shows_schedules_that_were_never_run(shop: Shop) -> None:
+    """Mutation, tried: streams alone are shown where the store's file is not there, and a config of schedules fails."""
+    shop.write({"schedule_expression": "cron(0 12 * * ? *)"})
+    status, out, err = shop.run("status", "")
+    assert (status, "never begun" in out, "shop.db is not there" in err) == (0, True, True)
+    assert not (shop.folder / "shop.db").exists(), "looking makes no file"
 
 
 def test_seek_of_a_schedule_is_refused_with_the_reason(shop: Shop) -> None:

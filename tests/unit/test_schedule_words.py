@@ -113,21 +113,25 @@ def test_an_at_that_does_not_exist_is_told_with_the_time_at_which_it_fires():
 @pytest.mark.parametrize(
     ("text", "zone", "why"),
     [
-        ("cron(0 0 30 2 ? *)", "UTC", "It never fires: no day up to the year 2199 is such a one."),
-        ("cron(0 0 * * ? 2005)", "UTC", "It does not fire after 2026-03-07T12:00:00Z: all its times are before that."),
-        (
-            "at(2025-01-01T00:00:00)",
-            "UTC",
-            "It does not fire after 2026-03-07T12:00:00Z: all its times are before that.",
-        ),
+        ("cron(0 0 30 2 ? *)", "UTC", "no day up to the year 2199 is such a one"),
+        ("cron(0 0 * * ? 2005)", "UTC", "all its times are before 2026-03-07T12:00:00Z"),
+        ("at(2025-01-01T00:00:00)", "UTC", "all its times are before 2026-03-07T12:00:00Z"),
         (
             "cron(30 2 ? 3 SUN#2 *)",
             "America/New_York",
-            "It does not fire after 2026-03-07T12:00:00Z: clocks go forward over each local time that it names.",
+            "after 2026-03-07T12:00:00Z clocks go forward over each local time that it names",
         ),
     ],
 )
 def test_why_there_is_no_next_occurrence(text, zone, why):
     found = timetable(text, zone)
     assert rows(found, NOW, 3) == []
-    assert never(found, NOW) == why
+    assert never(found, NOW) == f"never fires: {why}"
+
+
+def test_why_a_rate_has_no_first_occurrence():
+    """Mutation, tried: no day is such a one, which is said of cron."""
+    ended = timetable("rate(1 hour)", end=at("2020-01-01"))
+    assert never(ended, NOW) == "never fires: its first time comes after its end date, 2020-01-01T00:00:00Z"
+    late = Timetable(expression=parse("rate(1000000 days)", "rule"), anchor=NOW)
+    assert never(late, NOW) == "never fires: its first time comes after the year 2199"

@@ -85,7 +85,8 @@ async def test_what_was_missed_while_nobody_was_there_is_caught_up_by_the_policy
 @virtual
 @pytest.mark.parametrize("step", [3600.0, -3600.0])
 async def test_a_step_of_the_machines_clock_doubles_nothing(step: float) -> None:
-    """Forward: what lies between is late, and the policy says what fires. Back: nothing fires twice."""
+    """Forward: what lies between is late, and the policy says what fires. Back: nothing fires twice, and what comes due
+    once the clock is there again fires. Mutation, tried: an alarm that has come to lie far ahead is dropped."""
     clocks = Clocks()
     one = clocks.copy("a", EVERY_MINUTE).start()
     await asyncio.sleep(3 * 60 + 30)
@@ -93,8 +94,8 @@ async def test_a_step_of_the_machines_clock_doubles_nothing(step: float) -> None
     await asyncio.sleep(3700 if step < 0 else 125)
     assert not clocks.repeats
     known = (await clocks.remembered())["m"]
-    if step > 0:
-        assert len(clocks.times) + known.missed == 3 + 60 + 2, "every occurrence fired, or is recorded"
+    until = 65 if step > 0 else 5
+    assert len(clocks.times) + known.missed == until, "every occurrence fired, or is recorded"
     await one.stop()
 
 

@@ -43,7 +43,8 @@ async def test_one_worker_reads_every_shard_and_settles_it() -> None:
 
 @virtual
 async def test_shards_spread_and_move_without_repeats() -> None:
-    """Mutation: a worker that keeps what it was asked for; a hand-over that does not commit first."""
+    """Mutations: a worker that keeps what it was asked for; a hand-over that does not commit first; one that lets go of
+    the other shards too (tried)."""
     fleet = Fleet(6)
     one = fleet.worker("a").start()
     await fleet.until(lambda: len(one.shards) == 6)
@@ -60,6 +61,7 @@ async def test_shards_spread_and_move_without_repeats() -> None:
     await fleet.until(lambda: len(fleet.done) == len(MANY))
     await asyncio.sleep(300)
     assert sorted(len(w.shards) for w in (one, two, three)) == [2, 2, 2], "nothing moves to and fro"
+    assert sorted(row.epoch for row in (await fleet.graph()).rows) == [1, 1, 2, 2, 2, 2], "and no other is disturbed"
     assert sorted(fleet.names()) == MANY
     await two.stop()
     await fleet.until(lambda: len(one.shards) + len(three.shards) == 6)

@@ -17,7 +17,8 @@ async def shown(fleet: Fleet, shard: str = "shard-000") -> ShardView:
 
 @virtual
 async def test_a_shard_tells_since_when_its_handler_runs_who_has_it_and_when_it_was_lost() -> None:
-    """Mutations: words that only a shard without work writes; a beginning that moves on with each renewal."""
+    """Mutations: words that only a shard without work writes; a beginning that moves on with each renewal; a lag of
+    what is not read yet alone (tried)."""
     fleet = Fleet(1)
 
     async def behave(_: list[str], __: Any) -> None:
@@ -34,6 +35,7 @@ async def test_a_shard_tells_since_when_its_handler_runs_who_has_it_and_when_it_
     one = await shown(fleet)
     assert (one.state, one.reason, one.held) == ("handling", "1 records at the handler, attempt 1", 1)
     assert abs(one.since - began) < 1
+    assert 55 < (one.lag_seconds or 0) <= 60, "as long as its record waits for a verdict, though all is read"
     child = await shown(fleet, "shard-001")
     assert (child.state, child.reason) == ("waiting", "for parent shard-000")
     await worker.kill()
@@ -60,6 +62,7 @@ async def test_a_shard_tells_what_fails_at_which_attempt_and_that_its_stream_is_
     assert one.state == "retrying"
     assert "boom" in one.reason
     assert "attempt" in one.reason
+    assert 90 < (one.lag_seconds or 0) <= 100
     await fleet.until(lambda: fleet.names() == ["r"])
     fleet.stream.away = True
     fleet.stream.put(["s"])

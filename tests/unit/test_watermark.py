@@ -38,6 +38,22 @@ def test_what_is_above_counts_settled_records_too():
     assert mark.above == Held(0, 0)
 
 
+def test_it_knows_since_when_the_first_above_it_waits():
+    """Mutation, tried: the first of its page, settled or not."""
+    mark = Watermark()
+    assert mark.oldest is None
+    some = [record(name, token=name, at=time) for name, time in (("A", 5.0), ("B", 6.0), ("C", 7.0))]
+    mark.track(some[:2])
+    mark.track(some[2:])
+    assert mark.oldest == 5.0
+    mark.settle(some[:1])
+    assert mark.oldest == 6.0
+    mark.settle(some[2:])
+    assert mark.oldest == 6.0
+    mark.settle(some[1:2])
+    assert mark.oldest is None
+
+
 def test_a_shared_position_is_reached_with_its_last_record():
     """Mutation: a position reached with the first of the records that share it (KPL sub-records lost)."""
     mark, some = tracked("AABBB")

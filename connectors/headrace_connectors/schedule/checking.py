@@ -13,10 +13,10 @@ from headrace.errors import ConfigError, Fault
 from headrace.plugins import Opening
 from headrace.times import unix
 from headrace_connectors.schedule.definition import Definition, Parse, definitions
+from headrace_connectors.schedule.explain import never
 from headrace_connectors.schedule.expression import parse
 from headrace_connectors.schedule.options import ScheduleOptions, ScheduleSettings
 from headrace_connectors.schedule.rate import Rate
-from headrace_connectors.schedule.timetable import BEGINNING
 from headrace_connectors.schedule.tokens import checked
 
 LAMBDAS_AGE: Final = 21600
@@ -123,9 +123,7 @@ def warn(opening: Opening, parse: Parse = parse) -> Iterator[Fault]:
         now = datetime.fromtimestamp(opening.clock.wall(), UTC)
         timetable = definition.timetable(now)
         if next(timetable.occurrences(now), None) is None:
-            ever = next(timetable.occurrences(BEGINNING), None) is not None
-            why = "all its times are past" if ever else "no day is such a one"
-            yield Fault(f"{where}.schedule_expression", f"never fires: {why}")
+            yield Fault(f"{where}.schedule_expression", never(timetable, now))
 
 
 def _legal(opening: Opening, parse: Parse) -> Iterator[tuple[str, Definition]]:

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from headrace_connectors.schedule.fields import YEAR
 from headrace_connectors.schedule.instants import utc
+from headrace_connectors.schedule.rate import Rate
 from headrace_connectors.schedule.timetable import BEGINNING, Timetable, fires
 from headrace_connectors.schedule.words import day
 from headrace_connectors.schedule.zones import Change, Moment, change
@@ -41,11 +42,14 @@ def rows(timetable: Timetable, after: datetime, count: int) -> list[Row]:
 def never(timetable: Timetable, after: datetime) -> str:
     """Why *timetable*, which has no occurrence after *after*, has none."""
     if next(timetable.moments(after), None) is not None:
-        return f"It does not fire after {utc(after)}: clocks go forward over each local time that it names."
+        return f"never fires: after {utc(after)} clocks go forward over each local time that it names"
     if next(timetable.moments(BEGINNING), None) is not None:
-        return f"It does not fire after {utc(after)}: all its times are before that."
+        return f"never fires: all its times are before {utc(after)}"
+    if isinstance(timetable.expression, Rate):
+        end = None if timetable.end is None else f"its end date, {utc(timetable.end)}"
+        return f"never fires: its first time comes after {end or f'the year {YEAR.high}'}"
     dated = timetable.start is not None or timetable.end is not None
-    return f"It never fires: no day up to the year {YEAR.high} is such a one{' between its dates' if dated else ''}."
+    return f"never fires: no day up to the year {YEAR.high} is such a one{' between its dates' if dated else ''}"
 
 
 def _occurrence(one: Moment, zone: tzinfo) -> Row:

@@ -65,5 +65,6 @@ def _formless(text: str) -> tuple[int, str]:
             return text.rindex(")") + 2, "something stands behind the ); remove it"
         return len(text) + 1, "the ) at the end is missing"
     if re.fullmatch(r"[\w*?/,#-]+( [\w*?/,#-]+){4,5}", text, re.ASCII):
-        return 1, f"the form is cron(…), rate(…) or at(…); write cron({text})"
+        unix = "cron(…) with ? in one of its two day fields, and 1 for Sunday, as cron(0 12 ? * 2-6 *)"
+        return 1, f"the form is cron(…), rate(…) or at(…); write {f'cron({text})' if '?' in text else unix}"
     return 1, "the form is cron(…), rate(…) or at(…), as cron(0 12 * * ? *)"

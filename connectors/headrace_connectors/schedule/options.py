@@ -51,7 +51,7 @@ class ScheduleSettings(Settings):
         None, description="cron(…), rate(…) or at(…); what it means and when it fires: headrace schedule explain."
     )
     schedule_expression_timezone: str | None = Field(
-        None, description="An IANA name, as Europe/Berlin, of cron's and at's local times. Default: UTC."
+        None, min_length=1, description="An IANA name, as Europe/Berlin, of cron's and at's local times. Default: UTC."
     )
     dialect: Dialect = Field("scheduler", description="EventBridge Scheduler's expressions and event, or a rule's.")
     start_date: Moment = Field(None, description="It does not fire before: Unix seconds or ISO 8601. Not of an at(…).")

@@ -10,8 +10,8 @@ from headrace.shards import Shards
 from headrace.witness import Witness
 
 
-async def begin(name: str, target: Target, shards: Shards, ledger: Ledger, witness: Witness) -> int:
-    """Write the first graph of the mapping *name*, to be read from *target*; the exit status.
+async def begin(name: str, target: Target, shards: Shards, ledger: Ledger, witness: Witness) -> None:
+    """Write the first graph of the mapping *name*, to be read from *target*.
 
     Raises:
         Refused: a copy was sooner.
@@ -24,8 +24,7 @@ async def begin(name: str, target: Target, shards: Shards, ledger: Ledger, witne
     if written is not None:
         witness.saw(name, listing.identity, written)
     for row in rows:
-        print(f"{name}: {row.name}: begins {'after its end' if row.ended else f'at {row.position}'}")
-    return 0
+        print(f"{name}: {row.name}: begins {'after its end' if row.ended else f'from {row.position}'}")
 
 
 def _start(target: Target) -> Start:

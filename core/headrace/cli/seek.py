@@ -33,6 +33,9 @@ LISTING: Final = 5.0
 LONGEST_TIME: Final = 13
 """Digits of a time; a number with more is a sequence number."""
 
+EARLIEST: Final = 100_000_000.0
+"""Unix time, of 1973: no record is older, but a number below it is easily meant as something else, as 20260131."""
+
 DESCRIPTION: Final = """\
 Moves every shard of MAPPING, those that were read to their end and are listed still, too, or the one that --shard
 names. Whoever reads them is fenced at once, and reads from there within seconds; what is at a handler then may be
@@ -96,11 +99,12 @@ async def _seek(config: Config, name: str, target: Target, shard: str | None) ->
             if shard is not None:
                 raise Refused(f"{name} has no positions: seek all of its shards first, without --shard")
             witness = witness_of(config.state, config.service.name, log(mapping=name))
-            return await begin(name, target, shards, ledger, witness)
-        moved = _chosen(found, shard, None if shard or not found.rows else await _listed(shards))
-        await ledger.seek(name, dict.fromkeys(moved, position))
-    for one, was in moved.items():
-        print(f"{name}: {one}: from {was} to {position}")
+            await begin(name, target, shards, ledger, witness)
+        else:
+            moved = _chosen(found, shard, None if shard or not found.rows else await _listed(shards))
+            await ledger.seek(name, dict.fromkeys(moved, position))
+            for one, was in moved.items():
+                print(f"{name}: {one}: from {was} to {position}")
     if found.paused:
         print(f"{name} is paused: headrace resume has it read on")
     return 0
@@ -137,8 +141,8 @@ def _moment(to: str) -> float:
         time = unix(to)
     except ValueError:
         raise _fault("must be TRIM_HORIZON, LATEST, a time (Unix seconds or ISO 8601) or a sequence number") from None
-    if time < 0:
-        raise _fault("is before 1970; TRIM_HORIZON is the oldest that is kept")
+    if time < EARLIEST:
+        raise _fault("is before 1973; a date has dashes, as 2026-01-31; TRIM_HORIZON is the oldest that is kept")
     if time > SYSTEM.wall():
         raise _fault("lies in the future; a time is in seconds, not milliseconds; LATEST reads what comes from now on")
     return time

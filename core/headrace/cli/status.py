@@ -7,7 +7,8 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from headrace.cli.asking import NoAnswer, ask
 from headrace.cli.ledgers import carried_out, opened
 from headrace.clock import SYSTEM
 from headrace.config import Config
+from headrace.ledger import Ledger
+from headrace.memory import MemoryLedger
 from headrace.service.live import seconds
 from headrace.service.shardview import ShardView, shard_views
 from headrace.sqlite import path_of
@@ -52,9 +55,10 @@ def add(commands: common.Commands) -> None:
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read([arguments.files], warn=False)
     shards: dict[str, list[ShardView]] = {}
+    paused: set[str] = set()
     remembered: dict[str, Sequence[Mapping[str, Any]]] = {}
     asked = (_sharded(config) or _remembering(config)) and config.state != "memory:"
-    failed = carried_out(lambda: _read(config, shards, remembered)) if asked else 0
+    failed = carried_out(lambda: _read(config, shards, paused, remembered)) if asked else 0
     views: list[dict[str, Any]] = []
     try:
         views = ask(config)["mappings"]
@@ -67,7 +71,7 @@ def carry_out(arguments: argparse.Namespace) -> int:
         said = {"service": config.service.name, "mappings": views, "shards": plain, "remembered": remembered}
         print(json.dumps(said, indent=2))
     else:
-        _show(views, shards)
+        _show(views, shards, paused)
         for name, found in remembered.items():
             _show_remembered(name, found)
     return failed
@@ -82,16 +86,16 @@ def _remembering(config: Config) -> list[str]:
 
 
 async def _read(
-    config: Config, shards: dict[str, list[ShardView]], remembered: dict[str, Sequence[Mapping[str, Any]]]
+    config: Config,
+    shards: dict[str, list[ShardView]],
+    paused: set[str],
+    remembered: dict[str, Sequence[Mapping[str, Any]]],
 ) -> int:
-    file = path_of(config.state) if config.state.startswith("sqlite:") else None
-    if file is not None and file.parent.is_dir() and not file.exists():  # looking makes no file
-        print(f"headrace: {file} is not there: nothing was run with it yet, or it was removed", file=sys.stderr)
-        shards.update((name, []) for name in _sharded(config))
-        return 0
-    async with opened(config) as ledger:
+    async with _looked_at(config) as ledger:
         for name in _sharded(config):
-            shards[name] = shard_views(await ledger.rows(name))
+            found = await ledger.rows(name)
+            shards[name] = shard_views(found)
+            paused |= {name} if found.paused else set()
         for name in _remembering(config):
             tell = config.all[name].connector.remembers
             assert tell is not None  # noqa: S101 - _remembering has seen to it
@@ -99,13 +103,26 @@ async def _read(
     return 0
 
 
-def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]]) -> None:
+@asynccontextmanager
+async def _looked_at(config: Config) -> AsyncIterator[Ledger]:
+    """The ledger of a config; an empty one in place of a file that is not there, as looking makes none."""
+    file = path_of(config.state) if config.state.startswith("sqlite:") else None
+    if file is not None and file.parent.is_dir() and not file.exists():
+        print(f"headrace: {file} is not there: nothing was run with it yet, or it was removed", file=sys.stderr)
+        yield MemoryLedger()
+        return
+    async with opened(config) as ledger:
+        yield ledger
+
+
+def _show(views: list[dict[str, Any]], shards: Mapping[str, list[ShardView]], paused: set[str]) -> None:
     if views:
         rows = [row for view in views for row in _rows(view, lanes=view["mapping"] not in shards)]
         common.console().print(_table(COLUMNS, {"mapping", "state", "reason"}, rows))
     for name, found in shards.items():
         console = common.console()
-        console.print(f"\n{name}: {_summary(found)}", soft_wrap=True)
+        note = "; paused: headrace resume has it read" if name in paused else ""
+        console.print(f"\n{name}: {_summary(found)}{note}", soft_wrap=True)
         if found:
             fit = shortened if console.is_terminal else str
             rows = [tuple(map(fit, _shard(view))) for view in found]

@@ -62,7 +62,7 @@ def show(timetable: Timetable, after: datetime, most: int) -> None:
     shown.print(meaning(timetable), soft_wrap=True)
     lines = rows(timetable, after, most)
     if not lines:
-        shown.print(never(timetable, after), soft_wrap=True)
+        shown.print(f"It {never(timetable, after)}.", soft_wrap=True)
         return
     table = Table("local time", "UTC", "", box=None, pad_edge=False, header_style="bold")
     for row in lines:
