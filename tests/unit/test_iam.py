@@ -64,9 +64,8 @@ def write(shop: Project, mappings: dict[str, Any], **top: Any) -> None:
     """Mappings of the function f."""
     functions = {"f": {"handler": "handlers.ok", "path": "."}}
     whole = {name: {"function": "f", **one} for name, one in mappings.items()}
-    shop.config.write_text(
-        yaml.safe_dump({"service": {"name": "shop"}, "functions": functions, "mappings": whole, **top})
-    )
+    written = {"service": {"name": "shop"}, "functions": functions, "mappings": whole, **top}
+    shop.config.write_text(yaml.safe_dump(written))
 
 
 def needs(statements: list[dict[str, Any]], sid: str) -> set[tuple[str, str]]:
@@ -135,6 +134,46 @@ def test_a_claim_check_is_written_below_its_own_keys(shop: Project) -> None:
     statements = found["policy"]["Statement"]
     assert needs(statements, "RunS3") == {("s3:PutObject", "arn:aws:s3:::large/p/claims/shop/orders/*")}
     assert needs(statements, "CheckS3") == {("s3:ListBucket", "arn:aws:s3:::large")}
+
+
+def test_a_claim_check_and_a_function_are_who_they_are(shop: Project) -> None:
+    """By a role of its own, of a name, and of a function's queue too; somebody assumes the function's role, and what
+    it does with it is not known. Mutations: a claim check as who its destination is (tried); those of functions are
+    left out; a policy for a function's role.
+    """
+    check = {"type": "s3", "bucket": "large", "role_arn": ROLE}
+    sent = {"destination": f"arn:aws:sqs:{ACCOUNT}:dead"}
+    write(
+        shop,
+        {
+            "orders": {
+                "source": {"type": "sqs", "queue_url": URL},
+                "maximum_retry_attempts": 1,
+                "destination_config": {"on_failure": {**sent, "claim_check": "large"}},
+            }
+        },
+        destinations={"large": check},
+        functions={
+            "f": {
+                "handler": "handlers.ok",
+                "path": ".",
+                "role_arn": AUDITOR,
+                "event_invoke_config": {
+                    "destination_config": {"on_success": {**sent, "claim_check": {**check, "bucket": "told"}}}
+                },
+            }
+        },
+    )
+    found = {one["role_arn"]: one for one in json.loads(shop.run("iam", "config.yaml", "--json").stdout)}
+    assert set(found) == {None, ROLE}
+    assert needs(found[ROLE]["policy"]["Statement"], "Run") == {
+        ("s3:PutObject", "arn:aws:s3:::large/claims/shop/orders/*"),
+        ("s3:PutObject", "arn:aws:s3:::told/claims/shop/function:f/*"),
+    }
+    own = found[None]["policy"]["Statement"]
+    assert needs(own, "RunSts") == {("sts:AssumeRole", ROLE), ("sts:AssumeRole", AUDITOR)}
+    assert needs(own, "RunS3") == set()
+    assert {"destinations.large", "functions.f"} <= {place for one in found.values() for place in one["for"]}
 
 
 def test_the_words_stand_before_a_document_that_can_be_taken_as_it_is(shop: Project) -> None:
