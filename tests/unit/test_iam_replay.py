@@ -147,6 +147,29 @@ def test_a_stretch_of_a_log_needs_no_letters(shop: Project) -> None:
     assert "# Delete…" not in said
 
 
+def test_a_functions_own_letters(shop: Project) -> None:
+    """Found by its queue and by their address, of a config of functions alone. Mutation: by an address they are read as
+    who the config is (tried).
+    """
+    write(shop)
+    config = yaml.safe_load(shop.config.read_text())
+    del config["mappings"]
+    dead = {"type": "sqs", "queue_url": f"{URL}/dead", "role_arn": WRITER}
+    config["functions"]["f"]["event_invoke_config"] = {"destination_config": {"on_failure": {"destination": dead}}}
+    shop.config.write_text(yaml.safe_dump(config))
+    letters = f"arn:aws:sqs:{ACCOUNT}:dead"
+    assert (
+        rights(shop, "function:f")
+        == rights(shop, f"{URL}/dead")
+        == {
+            *((WRITER, "ReplaySqs", action, letters) for action in READ),
+            (WRITER, "TraceSqs", "sqs:ListDeadLetterSourceQueues", letters),
+            (WRITER, "TraceSqs", "sqs:GetQueueAttributes", f"arn:aws:sqs:{ACCOUNT}:*"),
+            (None, "ReplaySts", "sts:AssumeRole", WRITER),
+        }
+    )
+
+
 def test_what_replay_refuses_is_refused(shop: Project) -> None:
     """In its words. Mutation: a policy for nothing."""
     several = {**queue("orders"), **failing(["audit", {"type": "sqs", "queue_url": f"{URL}/dead"}])}

@@ -26,9 +26,13 @@ def rights(opening: Opening) -> Iterator[Right]:
     yield from needed(aws, "sqs", LETTERS, beside(queue), Need.LOOK)
     yield from needed(aws, "sqs", ("SendMessage",), queue, Need.BACK)
     yield from needed(aws, "sqs", ("GetQueueAttributes",), queue, Need.REPLAY)
+    yield from to_read(_the_configs(opening, aws.region), beside(queue), named=True)
+
+
+def _the_configs(opening: Opening, region: str | None) -> AwsSettings:
+    """As whom the queue's own dead letters are read: not as who reads the queue, for they lie at an address."""
     section = opening.sections.get("aws")
-    theirs = AwsSettings(region=aws.region).over(section if isinstance(section, AwsSettings) else AwsSettings())
-    yield from to_read(theirs, beside(queue), named=True)
+    return AwsSettings(region=region).over(section if isinstance(section, AwsSettings) else AwsSettings())
 
 
 def to_read(aws: AwsSettings, queue: str, *, named: bool) -> Iterator[Right]:

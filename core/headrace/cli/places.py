@@ -102,12 +102,9 @@ class Places:
             place = self._of_destinations(source, sent, self.known[source].opening)
             return place and replace(place, usual=source)
         if (queue := self.config.queues.get(source)) is not None:
-            opening = self.config.opening(next(iter(self.known)))
-            dead = [queue.dead_letter] if queue.dead_letter else []
-            return self._of_destinations(source, [*destinations(queue), *dead], opening)
+            return self._of_destinations(source, _given_up(queue), self.config.opening(source))
         if (named := self.config.destinations.get(source)) is not None:
-            opening = self.config.opening(self.mapping or next(iter(self.known)))
-            return self._of_destinations(source, named, opening)
+            return self._of_destinations(source, named, self._anyone)
         return self._at(source)
 
     def nowhere(self, source: str) -> ConfigError:
@@ -125,29 +122,32 @@ class Places:
 
     def _sends(self, name: str, mapping: MappingConfig, place: Place) -> bool:
         opening, kinds = self.config.opening(name), self._kinds
-        sent = [*destinations(mapping), *([mapping.dead_letter] if mapping.dead_letter else [])]
         return any(
             one.kind.type in kinds and _place_of(kinds[one.kind.type], opening, one.options) == place.text
-            for one in sent
+            for one in _given_up(mapping)
         )
+
+    @property
+    def _anyone(self) -> Opening:
+        """Of whoever runs, where no mapping is named: the sections of the config are everybody's."""
+        return self.config.opening(self.mapping or next(iter(self.config.all)))
 
     @property
     def _kinds(self) -> dict[str, MailboxKind]:
         return {kind.type: kind for kind in self.config.catalog.mailboxes}
 
     def _at(self, text: str) -> Place | None:
-        """By its address. A mapping whose own destination it is lends it its way there."""
+        """By its address. Whose own destination it is, mapping or function, lends it its way there."""
         for kind in self.config.catalog.mailboxes:
             if (written := kind.text(text)) is None:
                 continue
             options = self._options(kind, written)
-            for name, mapping in self.config.mappings.items():
-                for destined in destinations(mapping):
+            for name, mapping in self.config.all.items():
+                for destined in _given_up(mapping):
                     opening = self.config.opening(name)
                     if destined.kind.type == kind.type and _same(kind, opening, destined.options, options):
                         return self._place(kind, opening, destined.options, destined.path)
-            name = self.mapping or next(iter(self.config.mappings))
-            return self._place(kind, self.config.opening(name), options)
+            return self._place(kind, self._anyone, options)
         return None
 
     def _of_destinations(self, name: str, to: Sequence[Destined], opening: Opening) -> Place | None:
@@ -217,6 +217,11 @@ def known(config: Config) -> dict[str, Known]:
 def destinations(mapping: MappingConfig) -> list[Destined]:
     """Where a mapping sends what it gives up, by whatever rule; each once."""
     return mapping.on_failure.destinations if mapping.on_failure else []
+
+
+def _given_up(mapping: MappingConfig) -> list[Destined]:
+    """The same, and of a function's queue its dead letters."""
+    return [*destinations(mapping), *([mapping.dead_letter] if mapping.dead_letter else [])]
 
 
 def _place_of(kind: MailboxKind, opening: Opening, options: Any) -> str:
