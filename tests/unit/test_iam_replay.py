@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from support.command import Project, project
+from support.typed import Typed
 
 ACCOUNT = "eu-central-1:123456789012"
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012"
@@ -21,14 +20,14 @@ POLLED = {f"kinesis:{one}" for one in ("DescribeStreamSummary", "GetRecords", "G
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
-    with project(tmp_path) as made:
-        yield made
+    monkeypatch.chdir(tmp_path)
+    return Typed(tmp_path, capsys)
 
 
-def write(shop: Project, **mappings: dict[str, Any]) -> None:
+def write(shop: Typed, **mappings: dict[str, Any]) -> None:
     """Mappings, the destination `audit`, and a function that is somebody else."""
     whole = {name: {"function": "f", **one} for name, one in mappings.items()}
     written = {
@@ -53,7 +52,7 @@ def failing(to: Any, **more: Any) -> dict[str, Any]:
     return {"destination_config": {"on_failure": {"destination": to, **more}}}
 
 
-def rights(shop: Project, source: str, *words: str) -> set[tuple[str | None, str, str, str]]:
+def rights(shop: Typed, source: str, *words: str) -> set[tuple[str | None, str, str, str]]:
     """Whose role, what for, the action and on what, of what is printed; the functions' own role is left out."""
     done = shop.run("iam", "config.yaml", "--json", "--replay", source, *words)
     assert (done.returncode, done.stderr) == (0, "")
@@ -67,7 +66,7 @@ def rights(shop: Project, source: str, *words: str) -> set[tuple[str | None, str
     return {(who, sid.rstrip("2"), action, on) for who, sid, action, on in found if on != WORKER}
 
 
-def test_a_queue_of_letters_is_read_and_emptied(shop: Project) -> None:
+def test_a_queue_of_letters_is_read_and_emptied(shop: Typed) -> None:
     """By its URL; records go back to the mapping's own queue, by who reads it. Mutations: what it takes to run; the
     queue's URL is asked for where it is known; the source's role for its letters.
     """
@@ -85,7 +84,7 @@ def test_a_queue_of_letters_is_read_and_emptied(shop: Project) -> None:
     assert rights(shop, dead) >= by_arn
 
 
-def test_a_redrive_policys_queue_is_one_of_the_sources_region(shop: Project) -> None:
+def test_a_redrive_policys_queue_is_one_of_the_sources_region(shop: Typed) -> None:
     """Nobody is asked which. Mutation: the mapping's own queue for it."""
     write(shop, orders=queue("orders", role_arn=READER))
     orders, beside = f"arn:aws:sqs:{ACCOUNT}:orders", f"arn:aws:sqs:{ACCOUNT}:*"
@@ -98,7 +97,7 @@ def test_a_redrive_policys_queue_is_one_of_the_sources_region(shop: Project) -> 
     }
 
 
-def test_a_bucket_and_what_is_kept_elsewhere(shop: Project) -> None:
+def test_a_bucket_and_what_is_kept_elsewhere(shop: Typed) -> None:
     """Of every mapping that sends there, and no other's. Mutations: claims of all; the whole bucket; a consumer that
     is to be subscribed again; claim checks of what succeeded.
     """
@@ -127,7 +126,7 @@ def test_a_bucket_and_what_is_kept_elsewhere(shop: Project) -> None:
     assert not {one for one in pushed if "s3:" in one[2]}
 
 
-def test_letters_that_nobody_of_the_config_sends_may_be_anybodys(shop: Project) -> None:
+def test_letters_that_nobody_of_the_config_sends_may_be_anybodys(shop: Typed) -> None:
     """Unless --mapping says whose they are. Mutation: --mapping is not looked at."""
     write(shop, clicks=stream(), orders=queue("orders"))
     back = {"kinesis:PutRecord", "sqs:SendMessage"}
@@ -137,7 +136,7 @@ def test_letters_that_nobody_of_the_config_sends_may_be_anybodys(shop: Project) 
     assert {action for _, sid, action, _ in found if sid.startswith("Back")} == {"sqs:SendMessage"}
 
 
-def test_a_stretch_of_a_log_needs_no_letters(shop: Project) -> None:
+def test_a_stretch_of_a_log_needs_no_letters(shop: Typed) -> None:
     """The function is handed the records, so somebody assumes its role. Mutation: `Replay` for what is read again."""
     write(shop, clicks=stream())
     assert {sid for _, sid, _, _ in rights(shop, "clicks")} == {"RereadKinesis", "BackKinesis"}
@@ -147,7 +146,7 @@ def test_a_stretch_of_a_log_needs_no_letters(shop: Project) -> None:
     assert "# Delete…" not in said
 
 
-def test_a_functions_own_letters(shop: Project) -> None:
+def test_a_functions_own_letters(shop: Typed) -> None:
     """Found by its queue and by their address, of a config of functions alone. Mutation: by an address they are read as
     who the config is (tried).
     """
@@ -170,7 +169,7 @@ def test_a_functions_own_letters(shop: Project) -> None:
     )
 
 
-def test_what_replay_refuses_is_refused(shop: Project) -> None:
+def test_what_replay_refuses_is_refused(shop: Typed) -> None:
     """In its words. Mutation: a policy for nothing."""
     several = {**queue("orders"), **failing(["audit", {"type": "sqs", "queue_url": f"{URL}/dead"}])}
     write(
