@@ -15,7 +15,8 @@ Run are needed to run; with Look, for what is only shown, so that a run goes on 
 `headrace check --connect` alone. Mappings with enabled: false are left out, unless --mapping names them.
 
 With --replay it is what `headrace replay FILE --from SOURCE` needs instead: Replay, and where it comes to that Reread
-(letters without their records, --range), Back (--to source), Delete (--delete) and Trace (it goes on without).
+(letters without their records, --range), Back (--to source), Delete (--delete) and Trace (it goes on without). A queue
+that a redrive policy names is any of its account and region, since only SQS says which; as SOURCE it is that one.
 
 exit status: 0; 2 with every fault.
 """

@@ -28,8 +28,8 @@ ONLY: Final = {
 """What can be left out, and when."""
 STARS: Final = "* for an account or a region: the config does not say it; write it in"
 KMS: Final = (
-    "what a KMS key of your own encrypts needs that key too: kms:Decrypt to read, and kms:GenerateDataKey to send;",
-    "no config says whether it is so",
+    "what a KMS key of your own encrypts needs that key too: kms:Decrypt to read, kms:GenerateDataKey to send,",
+    "and both to send to SQS and SNS; no config says whether it is so",
 )
 
 
