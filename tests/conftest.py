@@ -31,13 +31,17 @@ import pytest
 import structlog
 from botocore.retries.standard import ExponentialBackoff
 
+from support import called, kafka_secured
 from support import kafka as brokers
-from support import kafka_secured
 from support.kafka_secured import Secured
 from support.kinesis import KinesisLocal, Roto
 from support.queues import client_of, make_queue, sqs_client
 from support.servers import Microburst, Ministack, aws_environment, random_account
 from support.token_endpoint import TokenEndpoint
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    called.begin(config)
 
 
 @pytest.fixture(scope="session", autouse=True)

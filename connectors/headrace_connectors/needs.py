@@ -42,8 +42,8 @@ def thing(aws: AwsSettings, service: str, operation: str, **params: str) -> str:
     return found if found.startswith("arn:") else "*"
 
 
-def assumed(who: Identity) -> Right | None:
+def assumed(who: Identity, need: Need = Need.RUN) -> Right | None:
     """What the caller needs to become *who*; None where that is himself."""
     if who.role_arn is None:
         return None
-    return Right(who=who.caller, action=RIGHTS["sts"]["AssumeRole"], resource=who.role_arn)
+    return Right(who=who.caller, action=RIGHTS["sts"]["AssumeRole"], resource=who.role_arn, need=need)

@@ -56,7 +56,7 @@ class Claims:
             be had.
         probe: asks the server, as that of the kind.
         check: what is wrong without asking anybody, as that of the kind.
-        rights: what it must be allowed to do to keep them, as that of the kind.
+        rights: what it must be allowed to do to keep them, and to fetch them (`Need.REPLAY`), as that of the kind.
     """
 
     open: Callable[[Opening, Any], ClaimStore]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from headrace.errors import HeadraceError
 from headrace.letters import Posted
 from headrace.model import Event, Record, Render
 from headrace.opening import Opening
+from headrace.right import Right
 from headrace.seeking import Target
 from headrace.settings import OptionsModel
 from headrace.verdict import Identify, a_text
@@ -70,6 +71,7 @@ class MailboxKind:
         identity: which place it is, however it was written.
         open: the mailbox; asks nobody yet. The last argument: what is done is to be removed where it would be kept.
         no_delete: why that cannot be.
+        rights: what a replay must be allowed to do there, as `Connector.rights`.
     """
 
     type: str
@@ -79,6 +81,7 @@ class MailboxKind:
     identity: Callable[[Opening, Any], str]
     open: Callable[[Opening, Any, bool], Mailbox]
     no_delete: str = ""
+    rights: Callable[[Opening, Any], Iterable[Right]] = lambda *_: ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,8 @@ class Connector:
         addresses: where its records are sent, in words that destinations use too, so that a circle is found.
         hops: how many functions the content of records has come through by way of destinations.
         recall: how its records are brought back by `headrace replay`; it needs a view.
-        rights: what it must be allowed to do, as far as the options tell it; asks nobody.
+        rights: what it must be allowed to do, as far as the options tell it; asks nobody. Those to bring its records
+            back, and to find and read its own dead letters (`Need.REPLAY`), too.
     """
 
     type: str

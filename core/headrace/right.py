@@ -8,9 +8,19 @@ from enum import StrEnum
 
 
 class Need(StrEnum):
-    """What a right is needed for: to run; to look at what a run goes on without; or for `check --connect` alone."""
+    """What a right is needed for, the most pressing first.
+
+    To run; to look at what is gone on without; for `check --connect` alone. By `headrace replay`: always; where letters
+    say only where their records are, and for a range; with `--to source` alone; with `--delete` alone; to trace where
+    letters came from that do not say it.
+    """
 
     RUN = "run"
+    REPLAY = "replay"
+    REREAD = "reread"
+    BACK = "back"
+    DELETE = "delete"
+    TRACE = "trace"
     LOOK = "look"
     CHECK = "check"
 

@@ -59,7 +59,7 @@ class Project:
         installed = folder / "installed"
         installed.mkdir()
         memory.install(installed)
-        self.path = [str(installed), str(Path(__file__).parents[1])]
+        self.path = [str(installed), str(Path(__file__).parents[1]), os.environ["PYTHONPATH"]]
         self.started: list[subprocess.Popen[str]] = []
 
     @property

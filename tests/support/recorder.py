@@ -27,7 +27,10 @@ _REST = (
         "GetFunctionConfiguration",
     ),
     ("s3", "HEAD", re.compile(r"/(?P<Bucket>[^/]+)/?"), "HeadBucket"),
+    ("s3", "GET", re.compile(r"/(?P<Bucket>[^/]+)/?"), "ListObjectsV2"),
+    ("s3", "GET", re.compile(r"/(?P<Bucket>[^/]+)/(?P<Key>.+)"), "GetObject"),
     ("s3", "PUT", re.compile(r"/(?P<Bucket>[^/]+)/(?P<Key>.+)"), "PutObject"),
+    ("s3", "DELETE", re.compile(r"/(?P<Bucket>[^/]+)/(?P<Key>.+)"), "DeleteObject"),
 )
 """Services that say in method and path what is called."""
 _STREAMS = "DynamoDBStreams_"

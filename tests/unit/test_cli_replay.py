@@ -294,15 +294,25 @@ async def _waiting(config: Config) -> list[Any]:
         return [one.call for one in await ledger.take("function:f", "me", 10, 60)]
 
 
-def test_an_invocation_goes_back_on_its_functions_queue(shop: Shop) -> None:
-    """Under its own id, which is that of every attempt; found by the queue's name. Mutation: another id."""
+@pytest.mark.parametrize("found", ["function:f", "letters", "./failed.jsonl"])
+@pytest.mark.parametrize("alone", [False, True], ids=["", "no mappings"])
+def test_an_invocation_goes_back_on_its_functions_queue(
+    shop: Shop, found: str, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under its own id, which is that of every attempt; found by the queue's name, the destination's, or its path.
+    Mutations: another id; a config of functions alone has nobody to ask for the way there (tried).
+    """
+    monkeypatch.chdir(shop.folder)
     config = yaml.safe_load((shop.folder / "c.yaml").read_text())
-    dead = {"destination": {"type": "file", "path": "failed.jsonl"}}
+    if alone:
+        del config["mappings"]
+    dead = {"destination": "letters"}
+    config["destinations"] = {"letters": {"type": "file", "path": "failed.jsonl"}}
     config["functions"]["f"]["event_invoke_config"] = {"destination_config": {"on_failure": dead}}
     (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
     name = str(uuid4())
     shop.put(invocation({"order": 7}, name))
-    status, _, err = shop.run("--to", "source", source="function:f")
+    status, _, err = shop.run("--to", "source", source=found)
     assert (status, shop.handled()) == (0, []), err
     (call,) = asyncio.run(_waiting(common.read([shop.folder / "c.yaml"])))
     assert (call.id, json.loads(call.event)["event"]) == (name, {"order": 7})

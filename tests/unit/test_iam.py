@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import yaml
 
 from headrace.right import Need, Right
 from headrace_connectors.iam.policy import policy
-from support.command import Project, project
+from support.typed import Typed
 
 ACCOUNT = "eu-central-1:123456789012"
 QUEUE = f"arn:aws:sqs:{ACCOUNT}:orders"
@@ -53,20 +52,19 @@ def test_what_is_needed_to_run_is_not_said_again(needs: tuple[Need, Need]) -> No
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
-    with project(tmp_path) as made:
-        yield made
+    monkeypatch.chdir(tmp_path)
+    return Typed(tmp_path, capsys)
 
 
-def write(shop: Project, mappings: dict[str, Any], **top: Any) -> None:
+def write(shop: Typed, mappings: dict[str, Any], **top: Any) -> None:
     """Mappings of the function f."""
     functions = {"f": {"handler": "handlers.ok", "path": "."}}
     whole = {name: {"function": "f", **one} for name, one in mappings.items()}
-    shop.config.write_text(
-        yaml.safe_dump({"service": {"name": "shop"}, "functions": functions, "mappings": whole, **top})
-    )
+    written = {"service": {"name": "shop"}, "functions": functions, "mappings": whole, **top}
+    shop.config.write_text(yaml.safe_dump(written))
 
 
 def needs(statements: list[dict[str, Any]], sid: str) -> set[tuple[str, str]]:
@@ -74,7 +72,7 @@ def needs(statements: list[dict[str, Any]], sid: str) -> set[tuple[str, str]]:
     return {(action, resource) for one in wanted for action in one["Action"] for resource in one["Resource"]}
 
 
-def test_each_identity_has_its_own(shop: Project) -> None:
+def test_each_identity_has_its_own(shop: Typed) -> None:
     """A source by the config's role, a destination by its own, with keys of its own, one by a profile. Mutations: the
     policy of one for another; a secret that is shown.
     """
@@ -122,7 +120,7 @@ def test_each_identity_has_its_own(shop: Project) -> None:
     assert "orders-off" in shop.run("iam", "config.yaml", "--mapping", "off").stdout
 
 
-def test_a_claim_check_is_written_below_its_own_keys(shop: Project) -> None:
+def test_a_claim_check_is_written_below_its_own_keys(shop: Typed) -> None:
     """Mutations: a claim check that is forgotten; the whole bucket for it."""
     to = {
         "destination": f"arn:aws:sqs:{ACCOUNT}:dead",
@@ -137,7 +135,47 @@ def test_a_claim_check_is_written_below_its_own_keys(shop: Project) -> None:
     assert needs(statements, "CheckS3") == {("s3:ListBucket", "arn:aws:s3:::large")}
 
 
-def test_the_words_stand_before_a_document_that_can_be_taken_as_it_is(shop: Project) -> None:
+def test_a_claim_check_and_a_function_are_who_they_are(shop: Typed) -> None:
+    """By a role of its own, of a name, and of a function's queue too; somebody assumes the function's role, and what
+    it does with it is not known. Mutations: a claim check as who its destination is (tried); those of functions are
+    left out; a policy for a function's role.
+    """
+    check = {"type": "s3", "bucket": "large", "role_arn": ROLE}
+    sent = {"destination": f"arn:aws:sqs:{ACCOUNT}:dead"}
+    write(
+        shop,
+        {
+            "orders": {
+                "source": {"type": "sqs", "queue_url": URL},
+                "maximum_retry_attempts": 1,
+                "destination_config": {"on_failure": {**sent, "claim_check": "large"}},
+            }
+        },
+        destinations={"large": check},
+        functions={
+            "f": {
+                "handler": "handlers.ok",
+                "path": ".",
+                "role_arn": AUDITOR,
+                "event_invoke_config": {
+                    "destination_config": {"on_success": {**sent, "claim_check": {**check, "bucket": "told"}}}
+                },
+            }
+        },
+    )
+    found = {one["role_arn"]: one for one in json.loads(shop.run("iam", "config.yaml", "--json").stdout)}
+    assert set(found) == {None, ROLE}
+    assert needs(found[ROLE]["policy"]["Statement"], "Run") == {
+        ("s3:PutObject", "arn:aws:s3:::large/claims/shop/orders/*"),
+        ("s3:PutObject", "arn:aws:s3:::told/claims/shop/function:f/*"),
+    }
+    own = found[None]["policy"]["Statement"]
+    assert needs(own, "RunSts") == {("sts:AssumeRole", ROLE), ("sts:AssumeRole", AUDITOR)}
+    assert needs(own, "RunS3") == set()
+    assert {"destinations.large", "functions.f"} <= {place for one in found.values() for place in one["for"]}
+
+
+def test_the_words_stand_before_a_document_that_can_be_taken_as_it_is(shop: Typed) -> None:
     """Mutation: a note that is not a comment."""
     write(shop, {"orders": {"source": {"type": "sqs", "queue_url": URL}}})
     lines = shop.run("iam", "config.yaml").stdout.splitlines()
@@ -161,7 +199,7 @@ def test_the_words_stand_before_a_document_that_can_be_taken_as_it_is(shop: Proj
     ],
 )
 def test_a_queues_arn_is_made_of_its_url_and_the_region(
-    shop: Project, url: str, region: str | None, queue: str, monkeypatch: pytest.MonkeyPatch
+    shop: Typed, url: str, region: str | None, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nothing says is a star, and is said to be one; the environment's region comes last."""
     if region:
@@ -172,8 +210,8 @@ def test_a_queues_arn_is_made_of_its_url_and_the_region(
     assert ("for an account or a region" in said) == (":*:" in queue)
 
 
-def test_what_calls_nobody_needs_nothing(shop: Project) -> None:
-    shop.write()
+def test_what_calls_nobody_needs_nothing(shop: Typed) -> None:
+    write(shop, {"orders": {"source": {"type": "kafka", "bootstrap_servers": "h:1", "topics": ["t"]}}})
     done = shop.run("iam", "config.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing in it calls AWS\n")
     assert shop.run("iam", "config.yaml", "--json").stdout == "[]\n"

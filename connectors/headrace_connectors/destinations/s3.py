@@ -152,7 +152,10 @@ def _rights(opening: Opening, options: S3DestinationOptions, keys: str = "*") ->
 
 
 def _rights_of_claims(opening: Opening, options: S3DestinationOptions) -> Iterator[Right]:
-    return _rights(opening, options, f"{CLAIMS}/{opening.service}/{opening.mapping}/*")
+    aws, own = options.aws(opening), f"{CLAIMS}/{opening.service}/{opening.mapping}/*"
+    yield from _rights(opening, options, own)
+    bucket = thing(aws, "s3", "HeadBucket", Bucket=options.bucket)
+    yield from needed(aws, "s3", ("GetObject",), f"{bucket}/{options.prefix}{own}", Need.REPLAY)
 
 
 s3 = DestinationKind(

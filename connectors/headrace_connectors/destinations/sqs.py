@@ -64,6 +64,10 @@ class SqsDestinationOptions(AwsSettings):
         """Its own settings, then the ARN's region, then the config's, then what the queue's URL says."""
         return settings_of(self, opening, region=self._arn.get("region"), otherwise=region_of(self.queue_url or ""))
 
+    def arn(self, aws: AwsSettings) -> str:
+        """The queue's ARN, with `*` for what neither its URL nor *aws* says."""
+        return self.queue_arn or thing(aws, "sqs", "SendMessageBatch", QueueUrl=self.queue_url or "")
+
     async def url(self, client: AwsClient) -> str:
         """The queue's URL. Raises AwsError."""
         if self.queue_url:
@@ -135,7 +139,7 @@ async def _probe(opening: Opening, options: SqsDestinationOptions) -> Probe:
 def _rights(opening: Opening, options: SqsDestinationOptions) -> Iterator[Right]:
     """A queue that an ARN names is asked for its URL before it is sent to."""
     aws = options.aws(opening)
-    queue = options.queue_arn or thing(aws, "sqs", "SendMessageBatch", QueueUrl=options.queue_url or "")
+    queue = options.arn(aws)
     yield from needed(
         aws, "sqs", ("GetQueueUrl", "SendMessageBatch") if options.queue_arn else ("SendMessageBatch",), queue
     )

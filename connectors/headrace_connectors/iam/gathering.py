@@ -1,4 +1,4 @@
-"""Every right that a config needs, by the identity that needs it, with the places in the config that ask for it."""
+"""Every right that a config needs to run, by the identity that needs it, with the places that ask for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from headrace.config import Config
 from headrace.config.places import dotted
 from headrace.config.together import steps_of
-from headrace.right import Right
+from headrace.right import Need, Right
 from headrace_connectors.needs import Identity, assumed
+
+RUNNING = frozenset({Need.RUN, Need.LOOK, Need.CHECK})
 
 
 @dataclass(slots=True)
@@ -21,46 +23,63 @@ class Needed:
     places: list[str] = field(default_factory=list)
 
 
-def gather(config: Config, names: Collection[str]) -> list[Needed]:
-    """Of these mappings and queues of *config*, their destinations, and those who assume a role for them.
+@dataclass(slots=True)
+class Sheet:
+    """What is noted of each identity; *first* is what it takes to be one: its caller assumes it."""
 
-    What functions do in AWS is theirs to know; that somebody assumes their role is not.
-    """
-    found: dict[Identity, Needed] = {}
+    first: Need = Need.RUN
+    found: dict[Identity, Needed] = field(default_factory=dict)
+
+    def note(self, right: Right, place: str) -> None:
+        if isinstance(right.who, Identity):  # else it is none of AWS's
+            self._note(right.who, right, place)
+            self.become(right.who, place)
+
+    def become(self, who: Identity, place: str) -> None:
+        if (right := assumed(who, self.first)) is not None:
+            self._note(who.caller, right, place)
+
+    def lent(self, config: Config, name: str) -> None:
+        """The function's role. What functions do in AWS is theirs to know; that somebody assumes their role is not."""
+        function = config.functions[name]
+        self.become(Identity(profile=function.profile, role_arn=function.role_arn), dotted(("functions", name)))
+
+    def _note(self, who: Identity, right: Right, place: str) -> None:
+        needed = self.found.setdefault(who, Needed(who))
+        needed.rights.add(right)
+        if place not in needed.places:
+            needed.places.append(place)
+
+
+def gather(config: Config, names: Collection[str]) -> list[Needed]:
+    """Of these mappings and queues of *config*, their destinations, and those who assume a role for them."""
+    sheet = Sheet()
     for name in names:
         for right, place in _of(config, name):
-            _note(found, right, place)
-            if isinstance(right.who, Identity):
-                _note(found, assumed(right.who), place)
+            if right.need in RUNNING:
+                sheet.note(right, place)
     for name in dict.fromkeys(config.all[name].function for name in names):
-        function = config.functions[name]
-        role = Identity(profile=function.profile, role_arn=function.role_arn)
-        _note(found, assumed(role), dotted(("functions", name)))
-    return list(found.values())
-
-
-def _note(found: dict[Identity, Needed], right: Right | None, place: str) -> None:
-    if right is None or not isinstance(right.who, Identity):  # no right, or none of AWS's
-        return
-    needed = found.setdefault(right.who, Needed(right.who))
-    needed.rights.add(right)
-    if place not in needed.places:
-        needed.places.append(place)
+        sheet.lent(config, name)
+    return list(sheet.found.values())
 
 
 def _of(config: Config, name: str) -> Iterator[tuple[Right, str]]:
     """The rights of one mapping, each with the place in the config that asks for it."""
     opening = config.opening(name)
     for right in config.all[name].connector.rights(opening):
-        yield right, dotted(("mappings", name, "source"))
+        yield right, source_of(name)
     rights = [(to, to.kind.rights(opening, to.options)) for to in opening.destinations]
     rights += [(to, to.kind.claims.rights(opening, to.options)) for to in opening.claim_checks if to.kind.claims]
     for to, those in rights:
         for right in those:
-            yield right, _place(name, to.path)
+            yield right, place_of(name, to.path)
 
 
-def _place(mapping: str, path: str) -> str:
+def source_of(mapping: str) -> str:
+    return dotted(("mappings", mapping, "source"))
+
+
+def place_of(mapping: str, path: str) -> str:
     """Where a destination stands: its *path* is whole, or relative to its mapping."""
     within = (int(word) if word.isdecimal() else word for word in path.split("."))
     return dotted(steps_of(path) or ("mappings", mapping, *within))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from headrace.cli.common import read
@@ -13,25 +13,29 @@ from headrace.config import Config
 from headrace.right import Need
 from headrace.service.process import chosen
 from headrace_connectors.aws import AwsSettings
+from headrace_connectors.iam import replays
 from headrace_connectors.iam.gathering import Needed, gather
 from headrace_connectors.iam.policy import policy
 
-WITHOUT: Final = {
+ONLY: Final = {
+    Need.REREAD: "Reread…: where a letter says only where its records are, and for --range",
+    Need.BACK: "Back…: `headrace replay --to source` alone asks for it",
+    Need.DELETE: "Delete…: `headrace replay --delete` alone asks for it",
+    Need.TRACE: "Trace…: a replay goes on without, but knows of no message that SQS has moved which queue it was of",
     Need.LOOK: "Look…: a run goes on without, but counts no dead letters and sees too late that a bus is not there",
     Need.CHECK: "Check…: `headrace check --connect` alone asks for it",
 }
+"""What can be left out, and when."""
 STARS: Final = "* for an account or a region: the config does not say it; write it in"
 KMS: Final = (
-    "what a KMS key of your own encrypts needs that key too: kms:Decrypt to read, and kms:GenerateDataKey to send;",
-    "no config says whether it is so",
+    "what a KMS key of your own encrypts needs that key too: kms:Decrypt to read, kms:GenerateDataKey to send,",
+    "and both to send to SQS and SNS; no config says whether it is so",
 )
 
 
 def show(arguments: Namespace) -> int:
     config = read(arguments.files, warn=False)
-    asked = arguments.mapping
-    names = [name for name in chosen(config, asked) if asked or config.all[name].settings.enabled]
-    found = gather(config, names)
+    found = _gathered(config, arguments.mapping, arguments.replay)
     if arguments.json:
         print(json.dumps([_plain(config, one) for one in found], indent=2))
         return 0
@@ -41,6 +45,13 @@ def show(arguments: Namespace) -> int:
     if not found:
         print("nothing in it calls AWS", file=sys.stderr)
     return 0
+
+
+def _gathered(config: Config, asked: Sequence[str], source: str | None) -> list[Needed]:
+    names = chosen(config, asked)
+    if source is not None:
+        return replays.gather(config, source, names if asked else ())
+    return gather(config, [name for name in names if asked or config.all[name].settings.enabled])
 
 
 def _plain(config: Config, one: Needed) -> dict[str, Any]:
@@ -59,7 +70,7 @@ def _comments(config: Config, one: Needed) -> Iterator[str]:
     yield f"{one.who.role_arn}, which {caller} must be trusted to assume" if one.who.role_arn else caller
     yield f"for {', '.join(one.places)}"
     needs = {right.need for right in one.rights}
-    yield from (words for need, words in WITHOUT.items() if need in needs)
+    yield from (words for need, words in ONLY.items() if need in needs)
     if any(_is_open(right.resource) for right in one.rights):
         yield STARS
     if any(not right.action.startswith("sts:") for right in one.rights):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,10 +11,12 @@ from headrace.errors import SourceUnavailable
 from headrace.letters import Posted
 from headrace.mailbox import MailboxKind
 from headrace.plugins import Opening
+from headrace.right import Need, Right
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.s3 import BUCKET, S3DestinationOptions
 from headrace_connectors.destinations.s3 import s3 as destination
+from headrace_connectors.needs import needed, thing
 
 URL: Final = re.compile(rf"s3://(?P<bucket>{BUCKET})(?:/(?P<prefix>.*))?", re.ASCII | re.DOTALL)
 GONE: Final = {"NoSuchKey", "404"}
@@ -80,6 +82,20 @@ def _text(text: str) -> Mapping[str, Any] | None:
     return destination.text(text)
 
 
+def _rights(opening: Opening, options: S3DestinationOptions) -> Iterator[Right]:
+    aws = options.aws(opening)
+    bucket = thing(aws, "s3", "ListObjectsV2", Bucket=options.bucket)
+    yield from needed(aws, "s3", ("ListObjectsV2",), bucket, Need.REPLAY)
+    yield from needed(aws, "s3", ("GetObject",), f"{bucket}/{options.prefix}*", Need.REPLAY)
+    yield from needed(aws, "s3", ("DeleteObject",), f"{bucket}/{options.prefix}*", Need.DELETE)
+
+
 s3 = MailboxKind(
-    type="s3", form="s3://BUCKET/PREFIX", options=S3DestinationOptions, text=_text, identity=_identity, open=S3Mailbox
+    type="s3",
+    form="s3://BUCKET/PREFIX",
+    options=S3DestinationOptions,
+    text=_text,
+    identity=_identity,
+    open=S3Mailbox,
+    rights=_rights,
 )

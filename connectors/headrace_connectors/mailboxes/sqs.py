@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
@@ -14,9 +14,11 @@ from headrace.letters import Posted
 from headrace.mailbox import MailboxKind
 from headrace.model import Event
 from headrace.plugins import Opening
+from headrace.right import Right
 from headrace_connectors.aws import AwsClient, AwsError, aws_client
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.sqs import ARN, SqsDestinationOptions
+from headrace_connectors.sqs import needs
 from headrace_connectors.sqs.event import records, render
 from headrace_connectors.sqs.queue import Queue, count
 
@@ -165,6 +167,11 @@ def _text(text: str) -> Mapping[str, Any] | None:
     return {"queue_url": text} if re.fullmatch(r"https?://[^/\s]+/\S+", text) else None
 
 
+def _rights(opening: Opening, options: SqsDestinationOptions) -> Iterator[Right]:
+    aws = options.aws(opening)
+    return needs.to_read(aws, options.arn(aws), named=options.queue_arn is not None)
+
+
 sqs = MailboxKind(
     type="sqs",
     form="a queue's URL or ARN",
@@ -172,4 +179,5 @@ sqs = MailboxKind(
     text=_text,
     identity=lambda opening, options: options.address(opening),
     open=SqsMailbox,
+    rights=_rights,
 )

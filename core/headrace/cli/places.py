@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from headrace.mailbox import Mailbox, MailboxKind
 from headrace.plugins import Destined, Opening
 from headrace.replaying.finding import Known
 from headrace.replaying.ranges import RangeMailbox
+from headrace.right import Right
 from headrace.seeking import At, Edge, Target
 from headrace.seeking import Sequence as Number
 from headrace.times import unix
@@ -38,11 +39,16 @@ class Place:
         text: names it, however it was written, for what is remembered of it.
         open: the mailbox.
         usual: the mapping whose letters they are, where they do not say it.
+        mapping, path: whose way there is taken, and where in its config it is written; no path: it is not.
+        rights: what a replay must be allowed to do there.
     """
 
     text: str
     open: Callable[[], Mailbox]
     usual: str = ""
+    mapping: str = ""
+    path: str = ""
+    rights: Callable[[], Iterable[Right]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,14 @@ class Places:
     """Finds the place that a text means.
 
     Attributes:
+        option: that the text was given with, for faults.
         mapping: the mapping that is named besides, if one is: its section of AWS or Kafka leads to an address.
         delete: what was replayed is to be removed.
     """
 
     config: Config
     known: Mapping[str, Known]
+    option: str = "--from"
     mapping: str = ""
     delete: bool = False
 
@@ -76,63 +84,107 @@ class Places:
         """
         if stretch is not None:
             return self._range(self.known[common.one_of("mapping", source, self.known)], stretch)
+        place = self.written(source)
+        if place is None and source in self.known:
+            place = await self._asked(self.known[source])
+        if place is None:
+            raise self.nowhere(source)
+        return place
+
+    def written(self, source: str) -> Place | None:
+        """The same, by the config alone; None: it means none, or a server must say which.
+
+        Raises:
+            ConfigError: it means several.
+        """
         if source in self.known:
-            return await self._of_mapping(self.known[source])
+            sent = destinations(self.config.mappings[source])
+            place = self._of_destinations(source, sent, self.known[source].opening)
+            return place and replace(place, usual=source)
         if (queue := self.config.queues.get(source)) is not None:
-            opening = self.config.opening(next(iter(self.known)))
-            dead = [queue.dead_letter] if queue.dead_letter else []
-            place = self._of_destinations(source, [*destinations(queue), *dead], opening)
-        elif (named := self.config.destinations.get(source)) is not None:
-            place = self._of_destinations(source, named, self.config.opening(self.mapping or next(iter(self.known))))
-        else:
-            place = self._at(source)
-        if place is not None:
-            return place
+            return self._of_destinations(source, _given_up(queue), self.config.opening(source))
+        if (named := self.config.destinations.get(source)) is not None:
+            return self._of_destinations(source, named, self._anyone)
+        return self._at(source)
+
+    def nowhere(self, source: str) -> ConfigError:
+        """That no letters lie at *source*."""
+        if source in self.known:
+            why = "has no failure destination whose letters can be read, and its source no dead letters of its own"
+            return ConfigError([Fault(self.option, f"{source} {why}; write where they lie")])
         forms = ", ".join(kind.form for kind in self.config.catalog.mailboxes)
         names = f"a mapping's or destination's name ({', '.join([*self.known, *self.config.destinations])})"
-        raise ConfigError([Fault("--from", f"{source!r} is no place of letters; write {forms} or {names}")])
+        return ConfigError([Fault(self.option, f"{source!r} is no place of letters; write {forms} or {names}")])
+
+    def senders(self, place: Place) -> list[str]:
+        """The mappings, and queues of functions, that send there what they give up."""
+        return [name for name, mapping in self.config.all.items() if self._sends(name, mapping, place)]
+
+    def _sends(self, name: str, mapping: MappingConfig, place: Place) -> bool:
+        opening, kinds = self.config.opening(name), self._kinds
+        return any(
+            one.kind.type in kinds and _place_of(kinds[one.kind.type], opening, one.options) == place.text
+            for one in _given_up(mapping)
+        )
+
+    @property
+    def _anyone(self) -> Opening:
+        """Of whoever runs, where no mapping is named: the sections of the config are everybody's."""
+        return self.config.opening(self.mapping or next(iter(self.config.all)))
+
+    @property
+    def _kinds(self) -> dict[str, MailboxKind]:
+        return {kind.type: kind for kind in self.config.catalog.mailboxes}
 
     def _at(self, text: str) -> Place | None:
-        """By its address. A mapping whose own destination it is lends it its way there."""
+        """By its address. Whose own destination it is, mapping or function, lends it its way there."""
         for kind in self.config.catalog.mailboxes:
             if (written := kind.text(text)) is None:
                 continue
-            options = _options(kind, written)
-            for name, mapping in self.config.mappings.items():
-                for destined in destinations(mapping):
+            options = self._options(kind, written)
+            for name, mapping in self.config.all.items():
+                for destined in _given_up(mapping):
                     opening = self.config.opening(name)
                     if destined.kind.type == kind.type and _same(kind, opening, destined.options, options):
-                        return self._place(kind, opening, destined.options)
-            name = self.mapping or next(iter(self.config.mappings))
-            return self._place(kind, self.config.opening(name), options)
+                        return self._place(kind, opening, destined.options, destined.path)
+            return self._place(kind, self._anyone, options)
         return None
 
     def _of_destinations(self, name: str, to: Sequence[Destined], opening: Opening) -> Place | None:
         """The one of these whose letters can be read; None where there is none."""
-        kinds = {kind.type: kind for kind in self.config.catalog.mailboxes}
+        kinds = self._kinds
         found = [one for one in to if one.kind.type in kinds]
         if len(found) > 1:
             words = ", ".join(_written(kinds[one.kind.type], opening, one) for one in found)
-            raise ConfigError([Fault("--from", f"{name} sends to several places ({words}): write which one")])
+            raise ConfigError([Fault(self.option, f"{name} sends to several places ({words}): write which one")])
         if not found:
             return None
         kind = kinds[found[0].kind.type]
-        return self._place(kind, opening, found[0].options)
+        return self._place(kind, opening, found[0].options, found[0].path)
 
-    async def _of_mapping(self, known: Known) -> Place:
-        name = known.opening.mapping
-        if (place := self._of_destinations(name, destinations(self.config.mappings[name]), known.opening)) is not None:
-            return replace(place, usual=name)
+    async def _asked(self, known: Known) -> Place | None:
+        """Where the source's own dead letters are."""
         address = await _dead_letters(known)
-        if address is not None and (place_there := self._at(address)) is not None:
-            return replace(place_there, usual=name)
-        why = "has no failure destination whose letters can be read, and its source no dead letters of its own"
-        raise ConfigError([Fault("--from", f"{name} {why}; write where they lie")])
+        place = None if address is None else self._at(address)
+        return place and replace(place, usual=known.opening.mapping)
 
-    def _place(self, kind: MailboxKind, opening: Opening, options: Any) -> Place:
+    def _options(self, kind: MailboxKind, written: Mapping[str, Any]) -> Any:
+        try:
+            return kind.options(**written)
+        except ValidationError as error:
+            why = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
+            raise ConfigError([Fault(self.option, f"names {kind.form}, but {why}")]) from None
+
+    def _place(self, kind: MailboxKind, opening: Opening, options: Any, path: str = "") -> Place:
         if self.delete and kind.no_delete:
             raise ConfigError([Fault("--delete", kind.no_delete)])
-        return Place(text=_place_of(kind, opening, options), open=lambda: kind.open(opening, options, self.delete))
+        return Place(
+            text=_place_of(kind, opening, options),
+            open=lambda: kind.open(opening, options, self.delete),
+            mapping=opening.mapping,
+            path=path,
+            rights=lambda: kind.rights(opening, options),
+        )
 
     def _range(self, known: Known, stretch: RangeOf) -> Place:
         name, recall = known.opening.mapping, known.connector.recall
@@ -154,9 +206,22 @@ class Places:
         )
 
 
+def known(config: Config) -> dict[str, Known]:
+    """The mappings of *config*, by name."""
+    return {
+        name: Known(connector=one.connector, opening=config.opening(name), function=one.function)
+        for name, one in config.mappings.items()
+    }
+
+
 def destinations(mapping: MappingConfig) -> list[Destined]:
     """Where a mapping sends what it gives up, by whatever rule; each once."""
     return mapping.on_failure.destinations if mapping.on_failure else []
+
+
+def _given_up(mapping: MappingConfig) -> list[Destined]:
+    """The same, and of a function's queue its dead letters."""
+    return [*destinations(mapping), *([mapping.dead_letter] if mapping.dead_letter else [])]
 
 
 def _place_of(kind: MailboxKind, opening: Opening, options: Any) -> str:
@@ -183,14 +248,6 @@ async def _dead_letters(known: Known) -> str | None:
             return await ask(known.opening)
     except TimeoutError:
         raise SourceUnavailable(f"no answer within {ASKING:g} s") from None
-
-
-def _options(kind: MailboxKind, written: Mapping[str, Any]) -> Any:
-    try:
-        return kind.options(**written)
-    except ValidationError as error:
-        why = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
-        raise ConfigError([Fault("--from", f"names {kind.form}, but {why}")]) from None
 
 
 def _ends(stretch: RangeOf, *, offsets: bool) -> tuple[Target, Target]:

@@ -15,12 +15,11 @@ from typing import Final
 from headrace.cli import common
 from headrace.cli.accept import put_on_queue
 from headrace.cli.ledgers import opened
-from headrace.cli.places import Place, Places, RangeOf
+from headrace.cli.places import Place, Places, RangeOf, known
 from headrace.cli.replayed import Report, Shown
 from headrace.cli.wanted import edit, gathered, limits, selection
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault, HeadraceError
-from headrace.plugins import Opening
 from headrace.replaying.claimed import Tickets
 from headrace.replaying.finding import Finder, Known
 from headrace.replaying.once import OncePerKey
@@ -96,20 +95,20 @@ def carry_out(arguments: argparse.Namespace) -> int:
 
 def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str], Report]) -> int:
     """The exit status. All that can be refused is refused before a letter is read."""
-    known = {name: _known(config, name) for name in config.mappings}
+    mappings = known(config)
     named = _named(arguments, config)
     asked = gathered(
         selection=lambda: selection(arguments), edit=lambda: edit(arguments.edit), limits=lambda: limits(arguments)
     )
     asked["tickets"] = _tickets(config)
     stretch = RangeOf(arguments.range, arguments.shard) if arguments.range or arguments.shard else None
-    places = Places(config=config, known=known, mapping=named, delete=arguments.delete)
+    places = Places(config=config, known=mappings, mapping=named, delete=arguments.delete)
     place = asyncio.run(places.find(arguments.source, stretch))
-    _refuse(arguments, known.get(named or place.usual))
+    _refuse(arguments, mappings.get(named or place.usual))
     stopping = asyncio.Event()
     sending = _sending(arguments, config, named or place.usual, stopping)
     finder = Finder(
-        mappings=known,
+        mappings=mappings,
         functions=list(config.functions),
         mapping=named,
         function=arguments.function or "",
@@ -157,12 +156,6 @@ def _listen(signals: Signals, replay: Replay) -> None:
         os._exit(1)
 
     signals.attach(lambda: loop.call_soon_threadsafe(replay.stopping.set), force)
-
-
-def _known(config: Config, name: str) -> Known:
-    mapping = config.mappings[name]
-    opening: Opening = config.opening(name)
-    return Known(connector=mapping.connector, opening=opening, function=mapping.function)
 
 
 def _tickets(config: Config) -> Tickets:
