@@ -13,7 +13,9 @@ from headrace.model import KEEP, Position, Unchanged
 
 
 def begin(shard: Shard, epoch: int) -> Row:
-    return Row(shard=shard.name, position=shard.position, parents=shard.parents, ended=shard.ended, epoch=epoch)
+    return Row(
+        shard=shard.name, position=shard.position, parents=shard.parents, ended=shard.ended, epoch=epoch, idle=0.0
+    )
 
 
 def restore(row: Row | None, known: Row) -> Row | None:
@@ -27,6 +29,7 @@ def restore(row: Row | None, known: Row) -> Row | None:
         ended=known.ended,
         epoch=known.epoch,
         memo=known.memo,
+        idle=0.0,
     )
 
 
@@ -77,6 +80,7 @@ def commit(row: Row, lease: Lease, position: Position, memo: bytes | Unchanged |
         ended=end,
         crashes=0 if moved else row.crashes,
         mark=None if moved else row.mark,
+        idle=0.0 if end else row.idle,
     )
 
 
@@ -88,7 +92,9 @@ def release(row: Row, lease: Lease) -> Row | None:
     """The row of a repeated release is nobody's already, and of the same epoch."""
     if row.epoch != lease.epoch or row.owner not in {None, lease.owner}:
         return None
-    return row if row.ended or row.owner is None else replace(row, owner=None, left=0.0, asked=None, state="")
+    if row.ended or row.owner is None:
+        return row
+    return replace(row, owner=None, left=0.0, asked=None, state="", idle=0.0)
 
 
 def ask(row: Row, by: str) -> Row | None:
@@ -99,5 +105,5 @@ def seek(row: Row, position: Position) -> Row:
     """Only a living lease keeps its owner: one that is dead or done was not lost at the new position."""
     owner = row.owner if row.held else None
     return replace(
-        row, position=position, owner=owner, epoch=row.epoch + 1, ended=False, memo=None, crashes=0, mark=None
+        row, position=position, owner=owner, epoch=row.epoch + 1, ended=False, memo=None, crashes=0, mark=None, idle=0.0
     )

@@ -55,6 +55,7 @@ class Row:
         crashes: how many owners in a row were lost at this position.
         asked: who asked the owner to let go.
         state: the owner's own words for people, as of its last renewal.
+        idle: seconds since nobody was last given it: put there, let go of, ended, moved; None where nobody knows.
     """
 
     shard: str
@@ -69,6 +70,7 @@ class Row:
     mark: Mark | None = None
     asked: str | None = None
     state: str = ""
+    idle: float | None = field(default=None, compare=False)
 
     @property
     def held(self) -> bool:

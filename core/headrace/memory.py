@@ -37,7 +37,7 @@ class _MemoryRows(MemoryCallRows, MemoryVerdictRows):
         MemoryCallRows.__init__(self)
         MemoryVerdictRows.__init__(self)
         self._heads: dict[str, Graph] = {}
-        self._kept: dict[str, dict[str, tuple[Row, float]]] = {}
+        self._kept: dict[str, dict[str, tuple[Row, float, float]]] = {}
 
     def head(self, mapping: str) -> Graph:
         return self._heads.get(mapping, Graph())
@@ -53,13 +53,13 @@ class _MemoryRows(MemoryCallRows, MemoryVerdictRows):
         return [self._now(*kept) for kept in self._kept.get(mapping, {}).values()]
 
     def put(self, mapping: str, row: Row) -> None:
-        self._kept.setdefault(mapping, {})[row.shard] = row, self.now + row.left
+        self._kept.setdefault(mapping, {})[row.shard] = row, self.now + row.left, self.now - (row.idle or 0.0)
 
     def drop(self, mapping: str, shard: str) -> None:
         del self._kept[mapping][shard]
 
-    def _now(self, row: Row, expires: float) -> Row:
-        return replace(row, left=expires - self.now)
+    def _now(self, row: Row, expires: float, since: float) -> Row:
+        return replace(row, left=expires - self.now, idle=self.now - since)
 
 
 async def open_memory(opening: LedgerOpening) -> MemoryLedger:

@@ -28,10 +28,10 @@ T = TypeVar("T")
 
 _COLUMNS = (
     "shard, parents, position, ended, owner, epoch, boot, expires, memo, crashes, mark_position, mark_attempt,"
-    " asked, state"
+    " asked, state, since"
 )
 _PUT = (
-    f"INSERT INTO shards (service, mapping, {_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - our own words
+    f"INSERT INTO shards (service, mapping, {_COLUMNS}) VALUES ({', '.join('?' * 17)})"  # noqa: S608 - our own words
     " ON CONFLICT (service, mapping, shard) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ") if name != "shard")
 )
@@ -158,6 +158,7 @@ class _SqliteRows(SqliteCallRows, SqliteVerdictRows):
             (
                 *(self._service, mapping, row.shard, json.dumps(row.parents), row.position, row.ended),
                 *(*lease, row.memo, row.crashes, *mark, row.asked, row.state),
+                None if row.idle is None else self.wall - row.idle,
             ),
         )
 
@@ -167,9 +168,8 @@ class _SqliteRows(SqliteCallRows, SqliteVerdictRows):
         )
 
     def _read(self, found: tuple[Any, ...]) -> Row:
-        shard, parents, position, ended, owner, epoch, boot, expires, memo, crashes, marked, attempt, asked, state = (
-            found
-        )
+        shard, parents, position, ended, owner, epoch, boot, expires, memo, crashes, *more = found
+        marked, attempt, asked, state, since = more
         return Row(
             shard=shard,
             position=position,
@@ -183,6 +183,7 @@ class _SqliteRows(SqliteCallRows, SqliteVerdictRows):
             mark=Mark(position=marked, attempt=attempt) if marked is not None else None,
             asked=asked,
             state=state,
+            idle=None if since is None else max(self.wall - since, 0.0),
         )
 
 

@@ -51,6 +51,7 @@ CREATE INDEX verdicts_that_are_held ON verdicts (service, mapping, boot, expires
 """,
     """
 ALTER TABLE calls ADD COLUMN was_alone INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE shards ADD COLUMN since REAL;
 """,
 )
 """What each format adds to the one before it.

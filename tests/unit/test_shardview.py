@@ -9,6 +9,7 @@ from headrace.ledger import Graph, Row
 from headrace.service.shardview import ShardView, shard_views
 
 ME = "box:1:aa"
+NOW = 1000.0
 
 
 def told(state: str, reason: str = "", since: float = 7.0) -> str:
@@ -17,7 +18,7 @@ def told(state: str, reason: str = "", since: float = 7.0) -> str:
 
 def view(*others: Row, paused: bool = False, **row: object) -> ShardView:
     given = {"shard": "s", "position": "5", **row}
-    return shard_views(Graph(identity="i", generation="g", paused=paused, rows=(*others, Row(**given))))[-1]  # type: ignore[arg-type]
+    return shard_views(Graph(identity="i", generation="g", paused=paused, rows=(*others, Row(**given))), NOW)[-1]  # type: ignore[arg-type]
 
 
 def held(**row: object) -> dict[str, object]:
@@ -53,13 +54,30 @@ def test_every_state_has_its_reason(row: dict[str, object], state: str, reason: 
     assert (shown.state, shown.reason) == (state, reason)
 
 
+@pytest.mark.parametrize(
+    ("row", "since"),
+    [
+        ({"idle": 60.0}, 940.0),
+        ({"idle": 60.0, "ended": True, "owner": ME, "left": -50.0}, 940.0),
+        ({"idle": 60.0, "owner": ME, "left": -50.0}, 950.0),
+        ({"owner": ME, "left": 0.0}, 0.0),
+        ({"ended": True}, 0.0),
+        (held(idle=60.0), 0.0),
+    ],
+)
+def test_every_state_has_its_time(row: dict[str, object], since: float) -> None:
+    """Mutations: a time of its owner's words alone; when it was let go, of one whose owner was lost later."""
+    assert view(**row).since == since
+    assert view(paused=True, **row).since == since
+
+
 def test_what_an_owner_tells_and_what_nobody_knows() -> None:
     """Mutation: the owner, lag or words of a lease that has expired."""
     shown = view(**held(state=told("handling"), epoch=9))
     assert (shown.owner, shown.since, shown.lag_seconds, shown.held, shown.epoch) == (ME, 7.0, 3.5, 12, 9)
     assert (shown.position, shown.lag_records) == ("5", None)
     gone = view(owner=ME, left=-1.0, state=told("handling"))
-    assert (gone.owner, gone.since, gone.lag_seconds, gone.held) == (None, 0.0, None, 0)
+    assert (gone.owner, gone.since, gone.lag_seconds, gone.held) == (None, NOW - 1, None, 0)
 
 
 def test_a_child_names_the_parents_that_it_waits_for() -> None:

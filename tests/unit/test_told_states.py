@@ -11,7 +11,7 @@ from support.fleet import Fleet
 
 
 async def shown(fleet: Fleet, shard: str = "shard-000") -> ShardView:
-    (found,) = [one for one in shard_views(await fleet.graph()) if one.shard == shard]
+    (found,) = [one for one in shard_views(await fleet.graph(), fleet.clock.wall()) if one.shard == shard]
     return found
 
 
@@ -38,6 +38,7 @@ async def test_a_shard_tells_since_when_its_handler_runs_who_has_it_and_when_it_
     assert 55 < (one.lag_seconds or 0) <= 60, "as long as its record waits for a verdict, though all is read"
     child = await shown(fleet, "shard-001")
     assert (child.state, child.reason) == ("waiting", "for parent shard-000")
+    assert 50 < fleet.clock.wall() - child.since <= 60
     await worker.kill()
     await asyncio.sleep(60)
     one = await shown(fleet)

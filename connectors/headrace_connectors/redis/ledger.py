@@ -208,6 +208,7 @@ def _row(name: str, fields: Mapping[bytes, bytes], now: float) -> Row:
         mark=_read_mark(raw("mark")),
         asked=raw("asked").decode() or None,
         state=raw("state").decode(),
+        idle=max(now - float(since), 0.0) / 1000 if (since := raw("since")) else None,
     )
 
 

@@ -4,7 +4,7 @@ A mapping's graph is one hash, so one key, one slot and one atomic write; `calls
 
     format, identity, generation, paused, epoch, shards (a JSON array a write, in order, joined by newlines)
     FIELD:SHARD for position, parents, ended, owner, epoch, expires (ms of Redis' TIME), memo, crashes, mark, asked,
-    state, serial
+    state, serial, since (ms, too)
 
 `serial` numbers the writes of an owner: one that comes late, from a connection that was given up, changes nothing.
 A script looks at all that it needs before its first write, so that it never stops half way.
@@ -73,7 +73,7 @@ local function append(from, epochs)
         local shard = ARGV[i]
         if redis.call('HEXISTS', key, 'position:' .. shard) == 0 then
             write(shard, {position = ARGV[i + 1], parents = ARGV[i + 2], ended = ARGV[i + 3],
-                epoch = epochs and epochs[shard] or begins})
+                epoch = epochs and epochs[shard] or begins, since = now})
             names[#names + 1] = shard
         end
     end
@@ -117,7 +117,7 @@ redis.call('HSET', key, 'epoch', string.format('%.0f', epoch))
 redis.call('HDEL', key, 'shards')
 list(left)
 for _, shard in ipairs(names) do
-    local fields = {'parents:' .. shard, 'state:' .. shard}
+    local fields = {'parents:' .. shard, 'state:' .. shard, 'since:' .. shard}
     for _, name in ipairs(NAMES) do fields[#fields + 1] = name .. ':' .. shard end
     redis.call('HDEL', key, unpack(fields))
 end
@@ -152,7 +152,8 @@ for i = 3, #ARGV, 6 do
     local row = read(shard)
     if not row or row.epoch < tonumber(ARGV[i + 4]) then
         write(shard, {position = ARGV[i + 1], parents = ARGV[i + 2], ended = ARGV[i + 3], epoch = ARGV[i + 4],
-            memo = ARGV[i + 5], owner = '', expires = 0, crashes = 0, mark = '', asked = '', state = ''})
+            memo = ARGV[i + 5], owner = '', expires = 0, crashes = 0, mark = '', asked = '', state = '',
+            since = now})
         names[#names + 1] = shard
         if not row then new[#new + 1] = shard end
     end
@@ -207,6 +208,7 @@ if tonumber(ARGV[4]) < row.serial then return 1 end
 if ARGV[9] ~= '' and row.position ~= string.sub(ARGV[9], 2) and row.position ~= ARGV[5] then return 0 end
 local changes = {position = ARGV[5], ended = ARGV[6], serial = ARGV[4]}
 if ARGV[7] == 'memo' then changes.memo = ARGV[8] end
+if finish then changes.since = now end
 if row.position ~= ARGV[5] then
     changes.crashes = 0
     changes.mark = ''
@@ -228,7 +230,7 @@ return 1
 local row = read(ARGV[1])
 if not row or row.epoch ~= tonumber(ARGV[3]) or (row.owner ~= '' and row.owner ~= ARGV[2]) then return 0 end
 if not row.ended and row.owner ~= '' then
-    write(ARGV[1], {owner = '', expires = 0, asked = '', state = ''})
+    write(ARGV[1], {owner = '', expires = 0, asked = '', state = '', since = now})
 end
 return 1
 """,
@@ -249,7 +251,8 @@ end
 if #unknown > 0 then return unknown end
 for i = 1, #ARGV, 2 do
     local row = read(ARGV[i])
-    local changes = {position = ARGV[i + 1], epoch = row.epoch + 1, ended = '0', memo = '', crashes = 0, mark = ''}
+    local changes = {position = ARGV[i + 1], epoch = row.epoch + 1, ended = '0', memo = '', crashes = 0, mark = '',
+        since = now}
     if not row.held then changes.owner = '' end
     write(ARGV[i], changes)
 end

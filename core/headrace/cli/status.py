@@ -94,7 +94,7 @@ async def _read(
     async with _looked_at(config) as ledger:
         for name in _sharded(config):
             found = await ledger.rows(name)
-            shards[name] = shard_views(found)
+            shards[name] = shard_views(found, SYSTEM.wall())
             paused |= {name} if found.paused else set()
         for name in _remembering(config):
             tell = config.all[name].connector.remembers

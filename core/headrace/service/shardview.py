@@ -30,20 +30,20 @@ class ShardView:
     crashes: int
 
 
-def shard_views(found: Graph) -> list[ShardView]:
-    """In the order of the graph."""
+def shard_views(found: Graph, now: float) -> list[ShardView]:
+    """In the order of the graph, as of Unix time *now*."""
     rows = {row.shard: row for row in found.rows}
-    return [_view(row, rows, paused=found.paused) for row in found.rows]
+    return [_view(row, rows, now, paused=found.paused) for row in found.rows]
 
 
-def _view(row: Row, rows: dict[str, Row], *, paused: bool) -> ShardView:
+def _view(row: Row, rows: dict[str, Row], now: float, *, paused: bool) -> ShardView:
     told = words(row.state) if row.held else None
     state, reason = (_word(told.state), told.reason) if told else _state(row, rows, paused=paused)
     return ShardView(
         shard=row.shard,
         state=state,
         reason="; ".join(filter(None, (reason, *_notes(row, paused=paused)))),
-        since=told.since if told else 0.0,
+        since=told.since if told else _since(row, now),
         owner=row.owner if row.held else None,
         epoch=row.epoch,
         position=row.position,
@@ -52,6 +52,13 @@ def _view(row: Row, rows: dict[str, Row], *, paused: bool) -> ShardView:
         held=told.held if told else 0,
         crashes=row.crashes,
     )
+
+
+def _since(row: Row, now: float) -> float:
+    """When it was let go of, or its owner was lost; 0: before this machine was started again, or unknown."""
+    if row.owner is not None and not row.ended:
+        return 0.0 if row.left >= 0 else now + row.left
+    return 0.0 if row.idle is None else now - row.idle
 
 
 def _word(state: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from headrace.errors import GraphChanged
 from headrace.ledger import Lease, Ledger, Mark, Row, Shard
-from headrace.testing.ledger_steps import FENCED, GRAPH, LONG, LedgerSteps
+from headrace.testing.ledger_steps import FENCED, GRAPH, LONG, SHORT, LedgerSteps
 
 KNOWN = [
     Row(shard="a", position="5", ended=True, epoch=2),
@@ -61,6 +61,20 @@ class LedgerGraphConformance(LedgerSteps):
         rows = (await ledger.rows("orders")).rows
         assert [row.shard for row in rows] == ["a", "b", "c/:é ", "d"]
         assert (rows[1].position, rows[3].parents) == ("7", ("b",))
+
+    async def test_a_row_tells_how_long_nobody_was_given_it(self, ledger: Ledger) -> None:
+        """Catches: a time that goes on with every write, or that an end or a letting go leaves as it was."""
+        await ledger.plan("orders", "stream", GRAPH)
+        await asyncio.sleep(SHORT)
+        first, second = await self.taken(ledger, "b"), await self.taken(ledger, "c/:é ")
+        await ledger.commit(first, "8", memo=b"m")
+        idle = {row.shard: row.idle or 0.0 for row in (await ledger.rows("orders")).rows}
+        assert min(idle.values()) >= SHORT * 0.9
+        await ledger.commit(first, "9", end=True)
+        await ledger.release(second)
+        later = {row.shard: row.idle for row in (await ledger.rows("orders")).rows}
+        assert all((later[shard] or 0.0) < SHORT / 2 for shard in ("b", "c/:é "))
+        assert (later["a"] or 0.0) >= idle["a"]
 
     async def test_shards_of_another_stream_are_not_added(self, ledger: Ledger) -> None:
         """A stream that was deleted and made again has shards of the same names."""
