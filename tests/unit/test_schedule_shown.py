@@ -24,7 +24,13 @@ async def test_the_last_run_and_the_next_and_what_was_missed_with_the_reason() -
     clocks = Clocks()
     one = clocks.copy("a", {**EVERY_MINUTE, "missed": "skip"})
     (row,) = await rows(one.opening, clocks.store)
-    assert (row["state"], row["last"], row["outcome"], row["missed"]) == ("never begun", None, None, 0)
+    assert (row["state"], row["fired"], row["last"], row["outcome"], row["missed"]) == (
+        "never begun",
+        None,
+        None,
+        None,
+        0,
+    )
 
     async def works(_: Any, __: Any) -> None:
         await asyncio.sleep(1.5)
@@ -39,6 +45,7 @@ async def test_the_last_run_and_the_next_and_what_was_missed_with_the_reason() -
     (row,) = await rows(two.opening, clocks.store)
     assert row == {
         "schedule": "m",
+        "fired": "2026-01-01T00:11:00Z",
         "last": "2026-01-01T00:11:00Z",
         "outcome": "succeeded",
         "seconds": 1.5,
@@ -57,7 +64,7 @@ async def test_the_last_run_and_the_next_and_what_was_missed_with_the_reason() -
 
 @virtual
 async def test_a_run_that_failed_is_told_with_its_error() -> None:
-    """Mutation: an error that is not told."""
+    """Mutations: an error that is not told; what fired, and has not ended, is not (tried)."""
     clocks = Clocks()
 
     async def fails(_: Any, __: Any) -> None:
@@ -68,6 +75,7 @@ async def test_a_run_that_failed_is_told_with_its_error() -> None:
     await asyncio.sleep(90)
     (row,) = await rows(one.opening, clocks.store)
     assert (row["last"], row["unfinished"], row["next"]) == (None, 1, None), "it is to be tried again"
+    assert row["fired"] == "2026-01-01T00:01:00Z"
     await asyncio.sleep(600)
     (row,) = await rows(one.opening, clocks.store)
     assert (row["last"], row["unfinished"]) == ("2026-01-01T00:01:00Z", 0)

@@ -32,9 +32,7 @@ async def rows(opening: Opening, ledger: Ledger, parse: Parse = parse) -> Sequen
     return [
         {
             "schedule": one.name,
-            **_last_run(notes.get(one.name)),
-            "unfinished": unfinished.get(one.name, 0),
-            **_times(one, buckets.get(one.bucket), now),
+            **_told(one, buckets.get(one.bucket), notes.get(one.name), unfinished.get(one.name, 0), now),
             "state": "paused" if graph.paused else _state(buckets.get(one.bucket)),
         }
         for one in known
@@ -47,13 +45,19 @@ def _state(bucket: Row | None) -> str:
     return f"fired by {bucket.owner}" if bucket.held else "no owner"
 
 
-def _times(definition: Definition, bucket: Row | None, now: datetime) -> dict[str, Any]:
-    """The next occurrence, and those that were missed."""
+def _told(
+    definition: Definition, bucket: Row | None, note: str | None, unfinished: int, now: datetime
+) -> dict[str, Any]:
+    """The newest occurrence that fired, the last run that ended, the next occurrence, and those that were missed."""
     known = read(bucket.position if bucket else "")
-    found = recalled(known, definition, now)
+    found, run = recalled(known, definition, now), _read(note)
     after = max(found.last, now) if definition.name in known else found.last
     coming = next(definition.timetable(found.anchor).occurrences(after), None)
+    fired = max([*found.unsettled[-1:], *([_planned(run)] if run else [])], default=None)
     return {
+        "fired": fired and utc(fired),
+        **_last(run),
+        "unfinished": unfinished,
         "next": coming and utc(coming),
         "missed": found.missed,
         "missed last": found.missed_at and utc(found.missed_at),
@@ -61,12 +65,20 @@ def _times(definition: Definition, bucket: Row | None, now: datetime) -> dict[st
     }
 
 
-def _last_run(note: str | None) -> dict[str, Any]:
-    """The last occurrence that ended, and how."""
+def _read(note: str | None) -> Run | None:
     if note is None:
-        return {"last": None, "outcome": None, "seconds": None}
+        return None
     told = json.loads(note)  # a newer headrace may tell more
-    run = Run(**{one.name: told[one.name] for one in fields(Run)})
+    return Run(**{one.name: told[one.name] for one in fields(Run)})
+
+
+def _planned(run: Run) -> datetime:
+    return datetime.fromisoformat(run.id.rpartition("@")[2])
+
+
+def _last(run: Run | None) -> dict[str, Any]:
+    """How it ended."""
+    if run is None:
+        return {"last": None, "outcome": None, "seconds": None}
     outcome = f"failed after {run.attempt} attempts: {run.error}" if run.error else "succeeded"
-    planned = datetime.fromisoformat(run.id.rpartition("@")[2])
-    return {"last": utc(planned), "outcome": outcome, "seconds": round(run.seconds, 3)}
+    return {"last": utc(_planned(run)), "outcome": outcome, "seconds": round(run.seconds, 3)}
