@@ -61,6 +61,12 @@ class Watermark:
         self._nbytes += sum(sizes)
         self._next += len(records)
 
+    def place(self, record: Record) -> int:
+        """Which of those that share its position *record* is, from 0; it is not settled."""
+        page = next(one for one in self._open if one.first <= record.number < one.first + len(one.positions))
+        at = record.number - page.first
+        return at - next(first for first, position in enumerate(page.positions) if position == record.token)
+
     def settle(self, records: Sequence[Record]) -> None:
         """These, each for the first time, have their verdict."""
         if not records:
