@@ -45,8 +45,8 @@ class _Untold:
 class Keeping:
     """`keep` is called when a sending has failed: a mapping whose destinations are well asks no store for it.
 
-    A queue's record is asked for when it is delivered again; of a log everything is asked for once, with the first batch
-    of its lane.
+    A queue's record is asked for when it is delivered again; of a log everything is asked for once, with the first
+    batch of its lane.
 
     Attributes:
         version: of the handler.

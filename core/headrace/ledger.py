@@ -258,7 +258,7 @@ class Ledger(Calls, Verdicts, Outcomes, Protocol):
         """Set these rows, ended ones too, to new positions, all at once, and fence whoever reads them.
 
         Memo, crashes and mark are cleared, what is kept of records too, and epochs raised. An owner keeps the row until
-        it expires, so that no two read it: `renew` tells it that its lease is lost, and `acquire` gives it the next one.
+        it expires, so that no two read it: `renew` tells it that its lease is lost, and `acquire` gives it the next.
 
         Raises:
             UnknownShards: there is no row for one of them; nothing was written.

@@ -10,8 +10,8 @@ from typing import Any
 from headrace.batcher import BatchPolicy
 from headrace.delivery import Work
 from headrace.destination import CONFIRMED, Reply, Said
-from headrace.model import Answer, Event, Failure, Lane, Record
 from headrace.keeping import Keeping
+from headrace.model import Answer, Event, Failure, Lane, Record
 from headrace.observe import Log
 from headrace.once import Once
 from headrace.pipeline import Ending, Keep, Pipeline
