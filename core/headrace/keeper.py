@@ -23,7 +23,10 @@ PATIENCE: Final = 5.0
 """Seconds that the store has for an answer. A stop may wait for it, so it is well below a drain's 30."""
 
 RESTS: Final = 10.0
-"""Seconds for which a store that did not answer is not asked."""
+"""Seconds for which a store that did not answer is not told of anything."""
+
+LONGEST_REST: Final = 300.0
+"""Seconds for which it is not asked, at most, in the end: a batch waits for the answer before its handler is called."""
 
 TIDIES_EVERY: Final = 5.0
 """Seconds between two droppings of what is over. By then deletes and commits are done: until they are, a kill brings
@@ -53,7 +56,7 @@ class Keeper:
         self._mapping, self._store, self._clock, self._log = mapping, store, clock, log
         self._lanes: list[Tidied] = []
         self._news = asyncio.Event()
-        self._rests_until = -math.inf
+        self._failed, self._failures = -math.inf, 0
         self._told = False
 
     async def keep(self, lane: str, outcome: KeptOutcome, *, epoch: int) -> bool:
@@ -67,7 +70,7 @@ class Keeper:
 
     async def kept(self, lane: str, records: Sequence[str] | None) -> Sequence[KeptOutcome] | None:
         """As `Outcomes.kept`; None where nobody can say now."""
-        return await self._asked(lambda store: store.kept(self._mapping, lane, records))
+        return await self._asked(lambda store: store.kept(self._mapping, lane, records), longest=LONGEST_REST)
 
     async def drop(self, lane: str, records: Sequence[str]) -> None:
         """As `Outcomes.drop`; what cannot be dropped now ends by itself."""
@@ -107,19 +110,25 @@ class Keeper:
             if records := lane.tidy():
                 await self.drop(lane.place, records)
 
-    async def _asked(self, ask: Callable[[Outcomes], Awaitable[T]]) -> T | None:
-        if self._clock.boot() < self._rests_until:
+    async def _asked(self, ask: Callable[[Outcomes], Awaitable[T]], *, longest: float = RESTS) -> T | None:
+        """None where the store does not answer, or rests because it did not."""
+        if self._clock.boot() < self._failed + min(RESTS * 2**self._failures, longest):
             return None
         try:
             async with asyncio.timeout(PATIENCE):
-                return await ask(await self._store())
+                answer = await ask(await self._store())
         except Exception as error:  # noqa: BLE001 - whatever a store raises, the mapping goes on
-            self._rests_until = self._clock.boot() + RESTS
-            if not self._told:
-                self._told = True
-                self._log.warning(
-                    "outcomes.not_kept",
-                    error=f"{type(error).__name__}: {error}",
-                    what="a record that waits for its destination when this copy is stopped or killed is run again",
-                )
+            self._failed, self._failures = self._clock.boot(), min(self._failures + 1, 10)
+            self._say(error)
             return None
+        self._failed, self._failures = -math.inf, 0
+        return answer
+
+    def _say(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            self._log.warning(
+                "outcomes.not_kept",
+                error=f"{type(error).__name__}: {error}",
+                what="a record that waits for its destination when this copy is stopped or killed is run again",
+            )

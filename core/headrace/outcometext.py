@@ -68,9 +68,14 @@ def write(gone: Outgoing, names: Sequence[str], *, version: str, clean: Clean) -
 
 def read(text: str) -> Remembered | None:
     """What `write` wrote; None where another version of headrace did, whose words we do not know."""
-    said = json.loads(text)
-    if said.get("format") != FORMAT:
+    try:
+        said = json.loads(text)
+        return _remembered(said) if said["format"] == FORMAT else None
+    except (ValueError, TypeError, KeyError):
         return None
+
+
+def _remembered(said: Mapping[str, Any]) -> Remembered:
     return Remembered(
         reason=said["reason"],
         attempts=said["attempts"],

@@ -84,7 +84,9 @@ async def test_what_was_run_is_told_by_the_next_start(
     await send_all(sqs, url, ["queue-good", "queue-bad"])
     async with down("sqs", account, tmp_path) as away:
         around = {**aws_environment(ministack.url, account), "TELLTALE": str(tmp_path / "handled")}
-        service = Service(tmp_path / "service", settings(away, state, url, stream, kinesis_local.url, tmp_path), around)
+        where = {"stream": stream, "endpoint_url": kinesis_local.url}
+        made = settings(away=away, state=state, queue=url, stream=where, folder=tmp_path)
+        service = Service(tmp_path / "service", made, around)
         try:
             for text in ("event-good", "event-bad"):
                 await asyncio.to_thread(invoke, service, tmp_path, text)
@@ -113,7 +115,7 @@ async def test_what_was_run_is_told_by_the_next_start(
     assert {one["requestContext"]["approximateInvokeCount"] for one in records} == {1}
 
 
-def settings(away: Down, state: str, queue: str, stream: str, kinesis: str, folder: Path) -> dict[str, Any]:
+def settings(*, away: Down, state: str, queue: str, stream: Any, folder: Path) -> dict[str, Any]:
     """One mapping of each kind, which try everything once and tell one destination of all."""
     to = {"destination": {"type": "sqs", "queue_arn": away.place.arn, "endpoint_url": away.server.url}}
     once = {"maximum_retry_attempts": 0, "destination_config": {"on_success": to, "on_failure": to}}
@@ -122,9 +124,8 @@ def settings(away: Down, state: str, queue: str, stream: str, kinesis: str, fold
         "stream": {
             "source": {
                 "type": "kinesis",
-                "stream": stream,
+                **stream,
                 "region": REGION,
-                "endpoint_url": kinesis,
             },
             "starting_position": "TRIM_HORIZON",
             "function": "work",

@@ -12,16 +12,18 @@ from headrace.keeping import Keeping
 from headrace.memory import MemoryLedger
 from headrace.model import Lane
 from headrace.observe import Log
+from headrace.outcomes import KeptOutcome
 from headrace.testing import FakeClock
 from support.engine import Lines, Rig
 
 
 class Store:
-    """A `MemoryLedger` that refuses while it is `away`; `verbs` are those that were asked for."""
+    """A `MemoryLedger` that refuses while it is `away`; `verbs` are those that were asked for, `told` what to keep."""
 
     def __init__(self) -> None:
         self.ledger, self.away = MemoryLedger(FakeClock()), False
         self.verbs: list[str] = []
+        self.told: list[str] = []
 
     async def opened(self) -> Any:
         return self
@@ -29,6 +31,7 @@ class Store:
     def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
         async def asked(*arguments: Any, **more: Any) -> Any:
             self.verbs.append(verb)
+            self.told += [f"{one!r}" for one in arguments if isinstance(one, KeptOutcome)]
             await asyncio.sleep(0.001)
             if self.away:
                 raise LedgerUnavailable("it is away", written=False)

@@ -453,5 +453,6 @@ def test_what_is_written_is_read_back(outcome):
     assert again.version == "w"
 
 
-def test_what_another_version_wrote_is_left_alone():
-    assert read('{"format": 2}') is None
+@pytest.mark.parametrize("text", ['{"format": 2}', '{"format": 1}', "[]", "torn"])
+def test_what_another_version_wrote_is_left_alone(text):
+    assert read(text) is None
