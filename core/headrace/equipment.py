@@ -126,7 +126,7 @@ class Equipment:
 
 
 def _keeper_of(opening: Opening) -> Keeper | None:
-    """None where nobody is told of anything, or nothing leads to the store."""
-    if not opening.destinations or opening.leases is None:
+    """None where nobody is told of anything, or there is no store for it."""
+    if not (opening.destinations and opening.keeps) or opening.leases is None:
         return None
     return Keeper(opening.mapping, opening.leases.ledger, opening.clock, opening.log)

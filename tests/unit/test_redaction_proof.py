@@ -1,4 +1,4 @@
-"""A planted secret appears in no destination, log, error or store: every source, every redacted field and way to fail."""
+"""A planted secret appears in no destination, log, error or store: every source, redacted field and way to fail."""
 
 from __future__ import annotations
 
