@@ -44,7 +44,7 @@ class Work(Trying):
 
         What an earlier process had of them, and could not tell of, is not tried again.
         """
-        for run in [records] if self.keeping is None else await self.keeping.part(records):
+        for run in [records] if self.keeping is None else await self.keeping.part(records, self.plan.failure):
             await (self._resume(run) if isinstance(run, Outgoing) else self._carry(run, wake))
 
     async def _resume(self, gone: Outgoing) -> None:
@@ -228,6 +228,8 @@ class Work(Trying):
             case GiveBack():
                 spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)
                 late, rest = failure.too_late(rest, self.clock.wall())
+                if self.keeping is not None:
+                    await self.keeping.keep_last(rest, attempt, outcome)
                 await self.return_failed(rest)  # first: it need not wait for a destination
                 for gone, why in ((spent, EXHAUSTED), (late, EXPIRED)):
                     if gone:

@@ -14,9 +14,10 @@ from headrace.log import LogLane
 from headrace.model import Lane, Record
 from headrace.observe import Log
 from headrace.outcomes import KeptOutcome
-from headrace.outcometext import Clean, Remembered, read, write
+from headrace.outcometext import UNDECIDED, Clean, Remembered, read, write
+from headrace.policy import EXPIRED, FailurePolicy
 from headrace.resuming import parted
-from headrace.settling import Outgoing, ids_of
+from headrace.settling import Outcome, Outgoing, ids_of
 
 AGAIN: Final = 86400.0
 """Seconds after which what is kept is kept anew, so that it does not end while it is held."""
@@ -73,6 +74,21 @@ class Keeping:
         """
         return f"{self.lane.name} {self.lane.sought}".rstrip() if isinstance(self.lane, LogLane) else ""
 
+    async def keep_last(self, records: Sequence[Record], attempts: int, outcome: Outcome) -> None:
+        """These are to be tried again; of a call it is told how it ended last where its age is over before that."""
+        if records and isinstance(self.lane, InvocationLane):
+            await self.keep(
+                Outgoing(
+                    lane=self.lane.name,
+                    records=records,
+                    reason=UNDECIDED,
+                    attempts=attempts,
+                    outcome=outcome,
+                    request_id=outcome.answer.request_id,
+                    at=self.clock.wall(),
+                )
+            )
+
     async def keep(self, gone: Outgoing) -> None:
         """Keep *gone*; again when another of several destinations has confirmed, and every day."""
         untold, now, confirmed = self._hold(gone), self.clock.boot(), len(gone.taken)
@@ -82,7 +98,7 @@ class Keeping:
         text = write(replace(gone, records=records), names, version=self.version, clean=self.clean)
         kept = KeptOutcome(name=gone.name, records=names, text=text)
         if await self.keeper.keep(self.place, kept, epoch=self.lane.epoch):
-            if untold.written is None:
+            if untold.written is None and gone.reason != UNDECIDED:
                 self.log.info("outcome.kept", lane=self.lane.name, reason=gone.reason, ids=ids_of(records))
             untold.written = confirmed, now
 
@@ -128,15 +144,22 @@ class Keeping:
         """The lane was let go."""
         self._closed = True
 
-    async def part(self, records: Sequence[Record]) -> Sequence[Sequence[Record] | Outgoing]:
+    async def part(self, records: Sequence[Record], policy: FailurePolicy) -> Sequence[Sequence[Record] | Outgoing]:
         """*records* as what is to be tried, and what is only to be told of, one after another."""
-        found = await self._find(records)
+        found = [one for one in await self._find(records) if self._is_over(*one, policy)]
         if not found:
             return [records]
         groups = {id(one): (known.stored, self._shift(one, known)) for one, known in found}
         known = {id(one): known for one, known in found}
         runs = parted(records, groups, self.lane.traits.order)
         return [run.records if run.group is None else self._resumed(run.records, known) for run in runs]
+
+    def _is_over(self, record: Record, found: _Found, policy: FailurePolicy) -> bool:
+        """Whether nothing but to be told of is left for *record*."""
+        if found.said.reason != UNDECIDED:
+            return True
+        self._names[id(record)] = found.name
+        return bool(policy.expired([record], self.clock.wall()))
 
     async def _find(self, records: Sequence[Record]) -> Sequence[tuple[Record, _Found]]:
         if isinstance(self.lane, LogLane):
@@ -168,11 +191,11 @@ class Keeping:
         gone = Outgoing(
             lane=self.lane.name,
             records=records,
-            reason=said.reason,
+            reason=said.reason or EXPIRED,
             attempts=said.attempts,
             outcome=said.outcome,
             request_id=said.request_id,
-            at=said.at,
+            at=said.at if said.reason else self.clock.wall(),
             version=said.version,
             shift=self._shift(records[0], first),
         )

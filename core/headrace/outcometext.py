@@ -13,6 +13,9 @@ from headrace.verdict import Kind, Verdict
 
 FORMAT: Final = 1
 
+UNDECIDED: Final = ""
+"""The reason of records that are to be tried again."""
+
 Clean: TypeAlias = Callable[[Sequence[Record], Any], Any]
 """What was answered for these records, as it may be kept."""
 

@@ -183,6 +183,20 @@ async def test_while_the_store_is_away_a_mapping_goes_on_as_without_one(source):
 
 
 @virtual
+async def test_a_store_that_stays_away_is_asked_less_and_less():
+    """Each question may hold a batch up for seconds. Mutation, tried: asked with each batch."""
+    store, log = Store(), filled([f"n{number}" for number in range(200)])
+    store.away = True
+
+    async def slow(*_):
+        await asyncio.sleep(10)
+
+    rig = await carried(log, store, behave=slow, to=Destination(), batch=BatchPolicy(size=1), seconds=2000)
+    assert len(rig.handler.batches) > 190
+    assert 5 < store.verbs.count("kept") < 15
+
+
+@virtual
 async def test_a_store_that_comes_back_is_told_what_was_not_kept():
     """Mutation, tried: only the first failure is kept."""
     store, log = Store(), filled("a")
