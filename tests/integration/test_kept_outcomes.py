@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from headrace.asynchronous import packed, queue_of
+from headrace.ledger import LedgerOpening
+from headrace_connectors.catalog import catalog
 from support.kinesis import PRODUCER, KinesisLocal, kinesis_client, make_stream, put
 from support.places import Down, down
 from support.queues import send_all
@@ -88,8 +89,7 @@ async def test_what_was_run_is_told_by_the_next_start(
         made = settings(away=away, state=state, queue=url, stream=where, folder=tmp_path)
         service = Service(tmp_path / "service", made, around)
         try:
-            for text in ("event-good", "event-bad"):
-                await asyncio.to_thread(invoke, service, tmp_path, text)
+            await accept(state, "event-good", "event-bad")
             service.start()
             await until(lambda: service.events("outcome.kept") == len(TOLD), why=service.log_text)
             if ends == "killed":
@@ -136,11 +136,11 @@ def settings(*, away: Down, state: str, queue: str, stream: Any, folder: Path) -
     return config(mappings, functions={"work": work}, state=state, lease_ttl=2)
 
 
-def invoke(service: Service, folder: Path, text: str) -> None:
-    event = folder / f"{text}.json"
-    event.write_text(json.dumps({"text": text}))
-    words = ["invoke", str(service.file), "work", "--async", "--event", str(event)]
-    subprocess.run([sys.executable, "-m", "headrace.cli.main", *words], env=service.environment, check=True, timeout=60)
+async def accept(state: str, *texts: str) -> None:
+    """As `headrace invoke --async` does."""
+    ledger = await catalog.ledger(LedgerOpening(url=state, service="faults"))
+    await ledger.put(queue_of("work"), [packed(str(uuid4()), {"text": text}) for text in texts])
+    await ledger.close()
 
 
 async def told(service: Service, away: Down) -> list[Any]:
