@@ -42,7 +42,7 @@ class _Untold:
     written: tuple[int, float] | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Keeping:
     """`keep` is called when a sending has failed: a mapping whose destinations are well asks no store for it.
 
@@ -162,6 +162,7 @@ class Keeping:
         return bool(policy.expired([record], self.clock.wall()))
 
     async def _find(self, records: Sequence[Record]) -> Sequence[tuple[Record, _Found]]:
+        """Those of *records* of which something was kept."""
         if isinstance(self.lane, LogLane):
             if self._waiting is None:
                 self._waiting = await self._ask(None)
@@ -169,7 +170,9 @@ class Keeping:
         else:
             asked = [one for one in records if one.attempt > 1]
             known = await self._ask([self._name(one) for one in asked]) if asked else None
-        return [(one, known[name]) for one in asked if (name := self._name(one)) in known] if known else []
+        if not known:  # as nearly always
+            return []
+        return [(one, found) for one in asked if (found := known.pop(self._name(one), None)) is not None]
 
     async def _ask(self, names: Sequence[str] | None) -> dict[str, _Found] | None:
         """What the store knows, by what it calls records; None where nobody can say now."""
