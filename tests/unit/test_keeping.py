@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -437,6 +439,50 @@ async def test_a_window_goes_on_with_the_state_that_was_answered():
     assert summing.keys[-1]["state"] != {}
     assert log.memo is not None
     assert b'["a","b","c"]' in log.memo.replace(b" ", b"")
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("kind", ["queue", "fifo", "log"])
+@virtual
+async def test_whatever_ends_its_processes_a_record_is_run_once_and_told(kind, seed):
+    """Each process has batches, places and strands of its own. The destination is away but for the last, or for some
+    records. Mutations, tried: an outcome is gone with its first record; what is given back is dropped; two outcomes are
+    told as one."""
+    chance, store = random.Random(f"{kind} {seed}"), Store()
+    names = [f"n{number}" for number in range(30)]
+    keys = [chance.choice("xyz") for _ in names]
+    there = filled(names, keys=keys) if kind == "log" else queued(names, keys, fifo=kind == "fifo")
+    runs, told = Counter[str](), Counter[str]()
+
+    async def behave(batch, _):
+        runs.update(batch)
+        return error() if any(int(name[1:]) % 5 == 0 for name in batch) else None
+
+    class Counting(Moody):
+        async def __call__(self, gone):
+            replies = await super().__call__(gone)
+            told.update(one.id for one, said in zip(gone.records, replies, strict=True) if said == CONFIRMED)
+            return replies
+
+    for last in (False, False, False, False, True):
+        to = Counting(CONFIRMED if last else AWAY)
+        if kind != "log":
+            to.says = {name: CONFIRMED for name in names if chance.random() < 0.3}
+        await carried(
+            there,
+            store,
+            behave=behave,
+            to=to,
+            ends="stop" if last else chance.choice(["stop", "kill"]),
+            seconds=2000 if last else chance.uniform(5, 100),
+            batch=BatchPolicy(size=chance.choice([1, 2, 7])),
+            concurrency=chance.choice([1, 3]),
+            strands=chance.choice([1, 3]),
+            failure=FailurePolicy(retries=0, backoff=1.0),
+        )
+    assert runs == dict.fromkeys(names, 1)
+    assert set(told) == set(names)
+    assert store.texts == []
 
 
 FAILURE = Failure(type="E", message="no: é\udc80", stack=("one", "two"), payload={"errorType": "E", "n": 1.5})
