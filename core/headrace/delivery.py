@@ -7,13 +7,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from headrace.destination import SUCCESS
 from headrace.model import KEEP, Answer, Failure, Order, Record, Unchanged, Unreadable
 from headrace.pages import cut
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE, Bisect, Discard, GiveBack, Retry, halves, part
-from headrace.settling import Outcome, ids_of
+from headrace.settling import Outcome, Outgoing, ids_of
 from headrace.trying import WORDS, Trying
 from headrace.verdict import Kind, Verdict
 from headrace.windows import Tumbling
@@ -40,6 +41,28 @@ class Work(Trying):
 
     async def carry(self, records: Sequence[Record], wake: Callable[[], None] = lambda: None) -> None:
         """Try *records* until each has its verdict, or the lane is to stop; *wake* says that places have changed.
+
+        What an earlier process had of them, and could not tell of, is not tried again.
+        """
+        for run in [records] if self.keeping is None else await self.keeping.part(records, self.plan.failure):
+            await (self._resume(run) if isinstance(run, Outgoing) else self._carry(run, wake))
+
+    async def _resume(self, gone: Outgoing) -> None:
+        """Go on with records that have had their last attempt."""
+        pieces = deque([Piece(gone.records)])
+        while pieces:
+            if self.stopping.is_set():
+                await self.give_back([record for more in pieces for record in more.records], 0.0)
+                return
+            if gone.reason != SUCCESS or gone.outcome is None:
+                await self.conclude_failure(gone)
+                return
+            piece = await self._next(pieces)
+            if piece.records:
+                await self.conclude_success(replace(gone, records=piece.records), self._memo(gone.outcome))
+
+    async def _carry(self, records: Sequence[Record], wake: Callable[[], None]) -> None:
+        """Try what is to be tried.
 
         The pieces of a batch wait on a stack of the batch's own, so that order holds and no piece overtakes another.
         A call that timed out but still runs in its thread keeps the place at the handler. In a sequence it also keeps
@@ -205,6 +228,8 @@ class Work(Trying):
             case GiveBack():
                 spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)
                 late, rest = failure.too_late(rest, self.clock.wall())
+                if self.keeping is not None:
+                    await self.keeping.keep_last(rest, attempt, outcome)
                 await self.return_failed(rest)  # first: it need not wait for a destination
                 for gone, why in ((spent, EXHAUSTED), (late, EXPIRED)):
                     if gone:

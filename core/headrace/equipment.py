@@ -14,10 +14,13 @@ from headrace.destination import Destination
 from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.idempotency import idempotency_of, once_in
+from headrace.keeper import Keeper
+from headrace.keeping import Keeping
 from headrace.model import Keep, Lane, Record, Source, Unreadable
 from headrace.pipeline import Pipeline
 from headrace.plan import plan_of
 from headrace.plugins import Connector, Opening
+from headrace.redaction import Redaction
 from headrace.runninglane import RunningLane
 from headrace.sharded import ShardedSource
 from headrace.slots import Slots
@@ -32,6 +35,7 @@ class Equipment:
         self._connector, self._opening, self._function, self._log = connector, opening, function, opening.log
         self._wanted = connector.keep(opening)
         self._idempotency = idempotency_of(connector, opening)
+        self._keeper = _keeper_of(opening)
         self._destinations: dict[object, Destination] = {}
         self._claims: dict[object, ClaimStore] = {}
 
@@ -48,6 +52,8 @@ class Equipment:
                 stack.push_async_callback(store.close)
             if self._idempotency is not None:
                 await stack.enter_async_context(self._idempotency.holds.kept())
+            if self._keeper is not None:
+                await stack.enter_async_context(self._keeper.open())
             yield self
 
     def running(self, source: Source, lane: Lane) -> RunningLane:
@@ -72,6 +78,7 @@ class Equipment:
             plan=plan,
             attempt=attempt_of(self._opening, self._function, source, lane, once, redaction=redaction),
             once=once,
+            keeping=self._keeping(lane, redaction),
             stopping=stopping,
             tumbling=self._tumbling(source, lane),
             slots=Slots(plan.concurrency),
@@ -83,6 +90,18 @@ class Equipment:
             log=self._log,
         )
         return RunningLane(lane, Pipeline(work, self._keep(source)), work)
+
+    def _keeping(self, lane: Lane, redaction: Redaction | None) -> Keeping | None:
+        if self._keeper is None:
+            return None
+        return Keeping(
+            keeper=self._keeper,
+            lane=lane,
+            version=self._function.version,
+            clean=redaction.kept if redaction is not None else lambda _, value: value,
+            clock=self._opening.clock,
+            log=self._log,
+        )
 
     def _keep(self, source: Source) -> Keep | None:
         """What the connector and the user's filters want. One that fails, which none should, keeps its record."""
@@ -104,3 +123,10 @@ class Equipment:
     def _tumbling(self, source: Source, lane: Lane) -> Tumbling | None:
         seconds = self._opening.settings.tumbling_window_in_seconds
         return source.tumbling(lane.name, seconds) if seconds and isinstance(source, ShardedSource) else None
+
+
+def _keeper_of(opening: Opening) -> Keeper | None:
+    """None where nobody is told of anything, or there is no store for it."""
+    if not (opening.destinations and opening.keeps) or opening.leases is None:
+        return None
+    return Keeper(opening.mapping, opening.leases.ledger, opening.clock, opening.log)

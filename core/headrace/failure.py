@@ -132,7 +132,7 @@ def name_of(gone: Outgoing, *, apart: bool) -> str:
     """
     first = gone.records[0]
     name = f"{first.id}-{gone.lane}"
-    return name if apart else f"{name}-{gone.request_id}-{first.number}-{len(gone.records)}"
+    return name if apart else f"{name}-{gone.request_id}-{first.number + gone.shift}-{len(gone.records)}"
 
 
 def iso(seconds: float) -> str:

@@ -14,6 +14,7 @@ from headrace.calls import Call, Calls
 from headrace.clock import SYSTEM, Clock
 from headrace.model import KEEP, Position, Unchanged
 from headrace.observe import Log, log
+from headrace.outcomes import Outcomes
 from headrace.verdicts import Verdicts
 
 
@@ -132,8 +133,8 @@ class Renewal:
     generations: Mapping[str, str | None] = field(default_factory=dict)
 
 
-class Ledger(Calls, Verdicts, Protocol):
-    """The rows of one service's mappings, in one store, and beside them their queues of calls and their verdicts.
+class Ledger(Calls, Verdicts, Outcomes, Protocol):
+    """The rows of one service's mappings, in one store, beside them their calls, their verdicts and what is kept.
 
     The contract, which `headrace.testing.ledger` checks:
 
@@ -256,8 +257,8 @@ class Ledger(Calls, Verdicts, Protocol):
     async def seek(self, mapping: str, positions: Mapping[str, Position]) -> None:
         """Set these rows, ended ones too, to new positions, all at once, and fence whoever reads them.
 
-        Memo, crashes and mark are cleared, epochs raised. An owner keeps the row until it expires, so that no two read
-        it: `renew` tells it that its lease is lost, and `acquire` gives it the next one.
+        Memo, crashes and mark are cleared, what is kept of records too, and epochs raised. An owner keeps the row until
+        it expires, so that no two read it: `renew` tells it that its lease is lost, and `acquire` gives it the next.
 
         Raises:
             UnknownShards: there is no row for one of them; nothing was written.

@@ -167,6 +167,21 @@ class LogLane:
     def oldest(self) -> float | None:
         return self._mark.oldest
 
+    @property
+    def place(self) -> Callable[[Record], int]:
+        """As the watermark's."""
+        return self._mark.place
+
+    @property
+    def passed(self) -> int:
+        """Records of a lower number are at or below the position that is committed, or about to be."""
+        return self._mark.passed
+
+    @property
+    def sought(self) -> str:
+        """What the last seek is called, of a log that keeps its positions itself; else empty."""
+        return getattr(self._cursor, "sought", "")
+
     async def fetch(self, limit: int) -> Sequence[Record]:
         self._still_ours()
         try:

@@ -198,6 +198,8 @@ class Mapping:
         finally:
             if running.work.once is not None:
                 running.work.once.close(partial(self._opening.still_runs, running.lane.name))
+            if running.work.keeping is not None:
+                running.work.keeping.close()
         self._log.info("lane.closed", lane=running.lane.name, how=ending.how.value, left=ending.left)
         self._account(running.lane.name, ending)
         if not self._stopping.is_set() and self.lanes.get(running.lane.name) is running:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from headrace.clock import SYSTEM, Clock
 from headrace.ledger import Graph, LedgerOpening, Row
 from headrace.memorycalls import MemoryCallRows
+from headrace.memoryoutcomes import MemoryOutcomeRows
 from headrace.memoryverdicts import MemoryVerdictRows
 from headrace.stored import Rows, StoredLedger
 
@@ -30,12 +31,13 @@ class MemoryLedger(StoredLedger):
         pass
 
 
-class _MemoryRows(MemoryCallRows, MemoryVerdictRows):
+class _MemoryRows(MemoryCallRows, MemoryVerdictRows, MemoryOutcomeRows):
     """`now` is when the verb began: within it no time passes, or every write would stretch a lease a little."""
 
     def __init__(self) -> None:
         MemoryCallRows.__init__(self)
         MemoryVerdictRows.__init__(self)
+        MemoryOutcomeRows.__init__(self)
         self._heads: dict[str, Graph] = {}
         self._kept: dict[str, dict[str, tuple[Row, float, float]]] = {}
 

@@ -37,7 +37,7 @@ class Opening:
     what it is doing, for people, and `still_runs` whether a call runs that a lane of that name has left behind.
     `leases` are the process's own, for sharded sources; `shared` is one dictionary for all mappings of a process, for
     what they must share (a rate that a source allows once). `commit_interval` is in seconds. `state` is the URL of the
-    store, empty where it is not known.
+    store, empty where it is not known; without `keeps` nothing is written there of records whose destination is away.
     """
 
     service: str
@@ -60,6 +60,7 @@ class Opening:
     leases: Leases | None = None
     commit_interval: float = 1.0
     state: str = ""
+    keeps: bool = True
     shared: dict[object, Any] = field(default_factory=dict)
 
     @property

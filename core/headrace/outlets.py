@@ -42,24 +42,28 @@ class Outlets:
         """A reply for each of the records: the worst that its outlets gave."""
         failed = None if gone.reason == SUCCESS else classify(gone)
         replies: dict[int, Reply] = {}
-        for way in self.ways:
+        for place, way in enumerate(self.ways):
             some = [one for one in gone.records if id(one) not in replies and way.takes(one, failed)]
             if some:
-                told = await asyncio.gather(*[self._tell(each, some, gone) for each in way.outlets])
+                labels = [f"{place}.{number} {each.destination.name}" for number, each in enumerate(way.outlets)]
+                told = await asyncio.gather(
+                    *[self._tell(each, label, some, gone) for each, label in zip(way.outlets, labels, strict=True)]
+                )
                 replies |= {id(one): _worst([each[id(one)] for each in told]) for one in some}
         confirmed = [one for one in gone.records if replies[id(one)].said is Said.CONFIRMED]
         gone.taken.update([(id(self), one.number) for one in confirmed])  # where the next try has a gap
         return [replies[id(one)] for one in gone.records]
 
-    async def _tell(self, outlet: Outlet, some: Sequence[Record], gone: Outgoing) -> dict[int, Reply]:
-        left = [one for one in some if (id(outlet), id(one)) not in gone.taken]
+    async def _tell(self, outlet: Outlet, label: str, some: Sequence[Record], gone: Outgoing) -> dict[int, Reply]:
+        """*label* says which outlet it is, in another process too."""
+        left = [one for one in some if (label, id(one)) not in gone.taken]
         said = dict.fromkeys(map(id, some), CONFIRMED)
         for piece in [left] if outlet.apart or outlet.whole or outlet.singly else self._runs(left, gone):
             replies = await outlet(replace(gone, records=piece)) if piece else []
             for record, reply in zip(piece, replies, strict=True):
                 said[id(record)] = reply
                 if reply.said is Said.CONFIRMED:
-                    gone.taken.add((id(outlet), id(record)))
+                    gone.taken.add((label, id(record)))
         return said
 
     def _runs(self, some: Sequence[Record], gone: Outgoing) -> Sequence[Sequence[Record]]:

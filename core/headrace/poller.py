@@ -59,9 +59,10 @@ class Poller:
     ```
 
     *handler* is any callable of `(event, context)`: a plain one runs in a thread, an async one on this loop. *timeout*
-    is what one call may take, *state* where leases and checkpoints of a log are kept (a URL as in the config file, or a
-    `Ledger`), and *drain_timeout* what a stop waits for handlers, in seconds. *catalog* says what
-    destinations there are, and *sections* is what a config file would say in the catalog's sections.
+    is what one call may take, and *drain_timeout* what a stop waits for handlers, in seconds. *state* is where leases
+    and checkpoints of a log are kept (a URL as in the config file, or a `Ledger`), and what became of records whose
+    destination is away: of a queue only where it is given. *catalog* says what destinations there are, and *sections*
+    is what a config file would say in the catalog's sections.
 
     Raises:
         ConfigError: an argument is wrong; every fault at once.
@@ -86,7 +87,9 @@ class Poller:
         url = state if isinstance(state, str) else ""
         opening = _opening(replace(catalog, connectors=[connector]), sections, arguments, name, timeout, state=url)
         self._function = Function.of(name, handler, timeout=timeout)
-        self._mapping = Running(connector, replace(opening, leases=self._leases), self._function)
+        keeps = state is not None or connector.has_ledger  # no file is made that nobody asked for
+        opening = replace(opening, leases=self._leases, keeps=keeps)
+        self._mapping = Running(connector, opening, self._function)
 
     @property
     def tally(self) -> Mapping[str, Tally]:

@@ -88,6 +88,13 @@ class Redaction:
         value = secrets.value(value)
         return {**value, STATE: MASK} if self.windowed and isinstance(value, dict) and STATE in value else value
 
+    def kept(self, records: Sequence[Record], value: Any) -> Any:
+        """What a function returned, as it may lie in the store. The state of a window lies there anyway."""
+        clean = self.of(records).secrets.value(value)
+        if not (self.windowed and isinstance(value, dict) and STATE in value):
+            return clean
+        return {**(clean if isinstance(clean, dict) else {}), STATE: value[STATE]}
+
     def _unknown(self, secrets: Secrets) -> bool:
         return secrets.blind or self.windowed
 

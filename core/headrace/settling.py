@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from headrace.clock import SYSTEM, Clock
@@ -23,6 +23,9 @@ from headrace.retry import again
 from headrace.slots import Slots
 from headrace.unsent import Unsent
 from headrace.verdict import Verdict
+
+if TYPE_CHECKING:
+    from headrace.keeping import Keeping
 
 NAMED = 10
 """Ids named in one line of log."""
@@ -46,7 +49,11 @@ class Outgoing:
         outcome: the last call that had these records, if there was one.
         request_id: that call's, else a new one.
         at: when they were given up, or succeeded, in Unix seconds.
-        taken: who has confirmed which of them already, where several are told: outlet and record by identity.
+        taken: who has confirmed which of them already, where several are told: the outlet's label, and the record by
+            identity.
+        name: of this giving up, or success.
+        version: the handler's, where another process called it; empty: this one's.
+        shift: by how much their numbers were higher when they were sent first.
     """
 
     lane: str
@@ -56,7 +63,10 @@ class Outgoing:
     outcome: Outcome | None
     request_id: str
     at: float
-    taken: set[tuple[int, int]] = field(default_factory=set, compare=False, repr=False)
+    taken: set[tuple[object, int]] = field(default_factory=set, compare=False, repr=False)
+    name: str = field(default_factory=lambda: str(uuid4()), compare=False, repr=False)
+    version: str = ""
+    shift: int = 0
 
 
 Sender: TypeAlias = Callable[[Outgoing], Awaitable[Sequence[Reply] | None]]
@@ -85,7 +95,7 @@ class Settling:
 
     *discard* tells the failure destination, *announce* that of what succeeded, where there is one. Of a queue a record
     that its failure destination can never take goes back, unless the lane *keeps_refused*: who brings it again would
-    have it run again.
+    have it run again. *keeping* is for what is not taken at once: a stop or a kill has nobody run it again.
     """
 
     lane: Lane
@@ -103,6 +113,7 @@ class Settling:
     doing: Doing = field(default_factory=Doing)
     aside: set[object] = field(default_factory=set)
     once: Once | None = None
+    keeping: Keeping | None = None
 
     async def still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
         """Without what may not be dispatched any more: its visibility ran out, or could not be renewed.
@@ -141,15 +152,25 @@ class Settling:
         what is remembered is never told again.
         """
         if records and self.announce is not None and outcome is not None:
+            await self.conclude_success(self._outgoing(records, SUCCESS, attempts, outcome), memo)
+        else:
+            await self._succeeded(records, memo)
+
+    async def conclude_success(self, gone: Outgoing, memo: bytes | Unchanged | None) -> None:
+        """The same of what is still to be told of."""
+        records = gone.records
+        if self.announce is not None:
             with self.once.kept(records) if self.once is not None else nullcontext():
-                records = await self._announced(self.announce, self._outgoing(records, SUCCESS, attempts, outcome))
+                records = await self._announced(self.announce, gone)
+        await self._succeeded(records, memo)
+
+    async def _succeeded(self, records: Sequence[Record], memo: bytes | Unchanged | None) -> None:
         if records:
             if self.once is not None:
                 await self.once.finish(records)
             await self.lane.ack(records, memo)
             self.tally.succeeded += len(records)
-            self.unsent.settled(records)
-            self._let_go(records)
+            self._settled(records)
 
     async def _announced(self, announce: Sender, gone: Outgoing) -> Sequence[Record]:
         """Those that their destination has confirmed; the others are given back, because the lane is to stop."""
@@ -159,8 +180,11 @@ class Settling:
             replies = await announce(some) or [CONFIRMED] * len(some.records)
             both = list(zip(some.records, replies, strict=True))
             told.extend(record for record, reply in both if reply.said is Said.CONFIRMED)
-            self.tally.announce_errors += sum(reply.said is not Said.CONFIRMED for _, reply in both)
-            return _left([(record, reply) for record, reply in both if reply.said is not Said.CONFIRMED])
+            failed = [(record, reply) for record, reply in both if reply.said is not Said.CONFIRMED]
+            self.tally.announce_errors += len(failed)
+            if failed and self.keeping is not None:
+                await self.keeping.keep(some)
+            return _left(failed)
 
         left = await self._until_taken(gone, tell)
         if left and not self.lane.traits.redelivers:  # what stands behind one that was not told comes again anyway
@@ -174,8 +198,7 @@ class Settling:
         if records:
             await self.lane.ack(records)
             self.tally.deduplicated += len(records)
-            self.unsent.settled(records)
-            self._let_go(records)
+            self._settled(records)
 
     async def return_failed(self, records: Sequence[Record]) -> None:
         """Leave failed records to their source, each for the time that its count of deliveries asks."""
@@ -195,8 +218,11 @@ class Settling:
         A destination that is down holds the rest: sent again with back-off until it is taken, its time at the source is
         over, or the lane is to stop: then it is given back, at once or when a try that is under way has ended.
         """
-        left = await self._until_taken(self._outgoing(records, reason, attempts, outcome), self._send)
-        await self.give_back(left, 0.0)
+        await self.conclude_failure(self._outgoing(records, reason, attempts, outcome))
+
+    async def conclude_failure(self, gone: Outgoing) -> None:
+        """The same of what is still to be told of."""
+        await self.give_back(await self._until_taken(gone, self._send), 0.0)
 
     def _outgoing(self, records: Sequence[Record], reason: str, attempts: int, outcome: Outcome | None) -> Outgoing:
         return Outgoing(
@@ -254,14 +280,15 @@ class Settling:
         if confirmed := [record for record, _ in said[Said.CONFIRMED]]:
             await self.lane.ack(confirmed)
             self.tally.delivered += len(confirmed)
-            self.unsent.settled(confirmed)
-            self._let_go(confirmed)
+            self._settled(confirmed)
         failed = said[Said.FAILED]
         if self.lane.traits.redelivers and not self.keeps_refused:
             await self._return_refused(said[Said.REFUSED])
         else:  # no source brings it again, or it would have it run again: it holds its place
             failed = [*failed, *said[Said.REFUSED]]
         self.tally.delivery_errors += len(failed)
+        if failed and self.keeping is not None:
+            await self.keeping.keep(replace(gone, records=[record for record, _ in failed]))
         return _left(failed)
 
     async def _return_refused(self, refused: Sequence[tuple[Record, Reply]]) -> None:
@@ -272,6 +299,8 @@ class Settling:
             until = record.until if delay is None else now + delay
             self.unsent.refuse(record, reply.reason, until=until, now=self.clock.wall())
         self.tally.refused += len(refused)
+        if self.keeping is not None:
+            await self.keeping.forget([record for record, _ in refused])
         await self.return_failed([record for record, _ in refused])
 
     async def _drop(self, gone: Outgoing) -> None:
@@ -280,12 +309,21 @@ class Settling:
             "records.dropped", lane=gone.lane, reason=gone.reason, ids=ids_of(gone.records), records=len(gone.records)
         )
         self.tally.dropped += len(gone.records)
-        self._let_go(gone.records)
+        self._settled(gone.records)
+
+    def _settled(self, records: Sequence[Record]) -> None:
+        """These have their verdict."""
+        self.unsent.settled(records)
+        if self.keeping is not None:
+            self.keeping.over(records)
+        self._let_go(records)
 
     def _let_go(self, records: Sequence[Record]) -> None:
         """The engine holds these no more."""
         if self.once is not None:
             self.once.forget(records)
+        if self.keeping is not None:
+            self.keeping.let_go(records)
         self.tally.in_flight -= len(records)
         self.settled.set()
 

@@ -21,6 +21,7 @@ from headrace.ownthread import OwnThread
 from headrace.retry import while_busy
 from headrace.sqlitecalls import SqliteCallRows
 from headrace.sqliteformat import prepare
+from headrace.sqliteoutcomes import SqliteOutcomeRows
 from headrace.sqliteverdicts import SqliteVerdictRows
 from headrace.stored import Rows, StoredLedger
 
@@ -128,7 +129,7 @@ class SqliteLedger(StoredLedger):
             self._connection = None
 
 
-class _SqliteRows(SqliteCallRows, SqliteVerdictRows):
+class _SqliteRows(SqliteCallRows, SqliteVerdictRows, SqliteOutcomeRows):
     """The rows of one service inside one transaction."""
 
     def head(self, mapping: str) -> Graph:

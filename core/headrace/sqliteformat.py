@@ -53,11 +53,24 @@ CREATE INDEX verdicts_that_are_held ON verdicts (service, mapping, boot, expires
 ALTER TABLE calls ADD COLUMN was_alone INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE shards ADD COLUMN since REAL;
 """,
+    """
+CREATE TABLE outcomes (
+    service TEXT NOT NULL, mapping TEXT NOT NULL, lane TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,
+    expires REAL NOT NULL,
+    UNIQUE (service, mapping, lane, name)
+);
+CREATE INDEX outcomes_by_end ON outcomes (service, mapping, expires);
+CREATE TABLE outcome_records (
+    service TEXT NOT NULL, mapping TEXT NOT NULL, lane TEXT NOT NULL, record TEXT NOT NULL, name TEXT NOT NULL,
+    UNIQUE (service, mapping, lane, record)
+);
+CREATE INDEX outcome_records_by_name ON outcome_records (service, mapping, lane, name);
+""",
 )
 """What each format adds to the one before it.
 
 `calls` has in `due` from when on one may be taken now; `verdicts` has in `expires` Unix time where it is done, else
-time of the boot clock."""
+time of the boot clock; `outcomes` has Unix time."""
 
 FORMAT = len(_STEPS)
 """Of the tables, in PRAGMA user_version."""

@@ -15,12 +15,13 @@ from headrace.errors import GraphChanged, UnknownShards
 from headrace.ledger import Graph, Lease, Mark, Renewal, Row, Shard
 from headrace.model import KEEP, LaneLost, Position, Unchanged
 from headrace.storedcalls import CallRows, StoredCalls, accept
+from headrace.storedoutcomes import OutcomeRows, StoredOutcomes
 from headrace.storedverdicts import StoredVerdicts, VerdictRows
 
 T = TypeVar("T")
 
 
-class Rows(CallRows, VerdictRows, Protocol):
+class Rows(CallRows, VerdictRows, OutcomeRows, Protocol):
     """What a transaction can reach. Rows come with `left` as of now, and are written with it as from now."""
 
     def set_head(self, mapping: str, head: Graph) -> None: ...
@@ -36,7 +37,7 @@ class Rows(CallRows, VerdictRows, Protocol):
     def drop(self, mapping: str, shard: str) -> None: ...
 
 
-class StoredLedger(StoredCalls, StoredVerdicts):
+class StoredLedger(StoredCalls, StoredVerdicts, StoredOutcomes):
     """A `Ledger` for whose verbs a store has only to say how a transaction is run."""
 
     @abstractmethod
@@ -100,6 +101,7 @@ class StoredLedger(StoredCalls, StoredVerdicts):
             rows.set_head(mapping, replace(head, identity=identity, generation=new, epoch=epoch))
             for name in epochs:
                 rows.drop(mapping, name)
+            rows.clear_outcomes(mapping)
             for shard in shards:
                 begins = 1 + epochs[shard.name] if shard.name in epochs else epoch
                 rows.put(mapping, leasing.begin(shard, begins))
@@ -192,6 +194,7 @@ class StoredLedger(StoredCalls, StoredVerdicts):
                 raise UnknownShards(mapping, sorted(positions.keys() - found.keys()))
             for shard, row in found.items():
                 rows.put(mapping, leasing.seek(row, positions[shard]))
+                rows.clear_outcomes(mapping, shard)
 
         await self._run(work)
 

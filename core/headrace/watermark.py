@@ -61,6 +61,14 @@ class Watermark:
         self._nbytes += sum(sizes)
         self._next += len(records)
 
+    def place(self, record: Record) -> int:
+        """Which of those that share its position *record* is, from 0; it is not settled."""
+        page = next(one for one in self._open if one.first <= record.number < one.first + len(one.positions))
+        at = first = record.number - page.first
+        while first and page.positions[first - 1] == record.token:
+            first -= 1
+        return at - first
+
     def settle(self, records: Sequence[Record]) -> None:
         """These, each for the first time, have their verdict."""
         if not records:

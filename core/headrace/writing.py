@@ -76,7 +76,7 @@ class About:
             "class": classify(gone).value,
             "ids": ids,
             "keys": [self.key(gone.lane, one) for one in ids],
-            "handlerVersion": self.version,
+            "handlerVersion": gone.version or self.version,
         }
 
     def message(self, gone: Outgoing, body: bytes, name: str, **more: Any) -> Message:

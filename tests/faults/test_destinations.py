@@ -138,10 +138,11 @@ async def test_the_destinations_server_is_away_for_a_while(*, plain, new_queue, 
     hold_balance(service)
 
 
-async def test_terminated_while_the_destinations_server_is_away(
-    *, plain, new_queue, other, account, books, serve
+@pytest.mark.parametrize("ends", ["terminated", "killed", "killed twice"])
+async def test_ended_while_the_destinations_server_is_away(
+    *, plain, new_queue, other, account, books, serve, ends: str
 ) -> None:
-    """A stop waits for no destination; the next start delivers what was held."""
+    """A stop waits for no destination; the next start delivers what was held, and no handler sees it again."""
     url = await new_queue(visibility_timeout=5)
     async with sqs_client(other.url, account) as client:
         failed = await make_queue(client)
@@ -150,11 +151,25 @@ async def test_terminated_while_the_destinations_server_is_away(
         await asyncio.to_thread(other.stop, 60)
         await Producer(plain, url, books.sent).send(30)
         service.start()
-        await until(lambda: service.events("destination.unavailable"), why=service.log_text)
-        service.terminate()
-        assert await service.ended() == 0, service.log_text()
+        await until(lambda: named(service, "outcome.kept") == 30 // POISON, why=service.log_text)
+        for _ in range(ends == "killed twice"):
+            service.kill()
+            service.start()
+            await until(lambda: named(service, "outcome.found") == 30 // POISON, why=service.log_text)
+        if ends == "terminated":
+            service.terminate()
+            assert await service.ended() == 0, service.log_text()
+        else:
+            service.kill()
         assert sum(await counts(plain, url)) >= 10
         await asyncio.to_thread(other.start)
         await service.drained()
         dead = arrived([one["Body"] for one in await drain(client, failed)])
     hold(books, dead, *reported(service.log()))
+    assert {len(books.by_number()[number]) for number in dead} == {2}
+    assert dead == dict.fromkeys(dead, 1)
+
+
+def named(service: Service, event: str) -> int:
+    """How many records its lines of this name are about."""
+    return sum(len(line["ids"]) for line in service.log() if line.get("event") == event)

@@ -12,6 +12,7 @@ import pytest
 from headrace.calls import Call, Waiting
 from headrace.errors import LedgerError
 from headrace.ledger import LedgerOpening, Mark
+from headrace.outcomes import KeptOutcome
 from headrace.sqlite import SqliteLedger, open_sqlite
 from headrace.sqliteformat import FORMAT
 from headrace.verdicts import State
@@ -50,6 +51,8 @@ async def test_a_file_of_format_1_is_brought_up_to_date(tmp_path: Path):
     await ledger.commit(lease, "8", calls=[call("c")])
     assert await others[0].waiting("m") == Waiting(due=1)
     assert (await others[0].begin("m", ["k"], "w 1", 60.0))["k"].state is State.BEGUN
+    await ledger.keep("m", "b/é", KeptOutcome(name="o", records=["r"], text=""), 60.0, epoch=lease.epoch)
+    assert len(await others[0].kept("m", "b/é", ["r"])) == 1
     for one in (ledger, *others):
         await one.close()
     with closing(sqlite3.connect(path)) as connection:

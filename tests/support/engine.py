@@ -10,7 +10,9 @@ from typing import Any
 from headrace.batcher import BatchPolicy
 from headrace.delivery import Work
 from headrace.destination import CONFIRMED, Reply, Said
+from headrace.keeping import Keeping
 from headrace.model import Answer, Event, Failure, Lane, Record
+from headrace.observe import Log
 from headrace.once import Once
 from headrace.pipeline import Ending, Keep, Pipeline
 from headrace.plan import Plan
@@ -143,6 +145,7 @@ class Rig:
         batch: BatchPolicy | None = None,
         failure: FailurePolicy | None = None,
         once: Callable[[Lane, asyncio.Event], Once] | None = None,
+        keeping: Callable[[Lane, Log], Keeping] | None = None,
         **plan: Any,
     ) -> None:
         self.lane, self.handler, self.lines = lane, Handler(behave), Lines()
@@ -151,6 +154,7 @@ class Rig:
         stopping = asyncio.Event()
         self.work = Work(
             once=once(lane, stopping) if once else None,
+            keeping=keeping(lane, self.lines) if keeping else None,
             stopping=stopping,
             lane=lane,
             plan=self.plan,

@@ -161,6 +161,49 @@ async def test_age_beats_retries_and_the_record_comes_early(age: int, attempts: 
     await copy.stop()
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+@virtual
+async def test_an_event_whose_age_is_over_before_its_next_attempt_says_how_the_last_ended(end: str) -> None:
+    """In another process. Mutations, tried: it knows of no attempt; the one that was not made counts; it is kept on."""
+    shelf, more = Shelf(), {"maximum_record_age_in_seconds": 300, "retry_backoff": {"initial": 60, "maximum": 120}}
+    first = Copy(boom, on_failure=Routing.to(shelf.destined()), **more).start()
+    await first.put({"n": 1})
+    await asyncio.sleep(20)
+    await (first.stop() if end == "stop" else first.kill())
+    await asyncio.sleep(600)
+    second = Copy(boom, store=first.store, clock=first.clock, on_failure=Routing.to(shelf.destined()), **more).start()
+    await asyncio.sleep(60)
+    (record,) = shelf.bodies
+    assert (len(first.begun), second.begun) == (1, [])
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+    assert record["requestContext"]["requestId"] == ID
+    assert record["requestContext"]["approximateInvokeCount"] == 1
+    assert record["responseContext"]["functionError"] == "Unhandled"
+    assert record["responsePayload"]["errorMessage"] == "boom"
+    await second.stop()
+    assert not first.store._rows._outcomes[queue_of("f")].outcomes
+
+
+@virtual
+async def test_an_event_that_succeeds_at_last_leaves_nothing_behind() -> None:
+    """Mutation, tried: how the earlier attempts ended stays."""
+    tries = []
+
+    def second_time(*_: Any) -> dict[str, Any]:
+        tries.append(0)
+        return boom() if len(tries) < 2 else {}
+
+    shelf = Shelf()
+    copy = Copy(second_time, on_failure=Routing.to(shelf.destined())).start()
+    await copy.put({})
+    await asyncio.sleep(20)
+    assert copy.store._rows._outcomes[queue_of("f")].outcomes
+    await asyncio.sleep(200)
+    assert (len(tries), shelf.bodies) == (2, [])
+    assert not copy.store._rows._outcomes[queue_of("f")].outcomes
+    await copy.stop()
+
+
 @virtual
 async def test_a_success_is_told_before_it_is_settled() -> None:
     shelf = Shelf()

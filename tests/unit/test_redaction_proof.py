@@ -1,4 +1,4 @@
-"""A secret planted in every redacted field appears in no destination, log or error: every source, every way to fail."""
+"""A planted secret appears in no destination, log, error or store: every source, redacted field and way to fail."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from headrace.config.effective import effective
 from headrace.functions import Function
+from headrace.leases import Leases
 from headrace.mapping import Mapping as Running
 from headrace.observe import log
 from headrace.plugins import Opening, Routing
@@ -22,6 +23,7 @@ from headrace.service import status
 from headrace.service.metrics import exposition
 from headrace.settings import MappingSettings
 from headrace.testing import FakeClock, virtual
+from support.keepers import Store
 from support.planted import SECRET, SOURCES, Planted, PlantedSource
 from support.telltales import WAYS, Answer, Shelf, shelved
 from support.traces import exposes
@@ -55,7 +57,7 @@ class Shown:
 
 async def run(planted: Planted, behave: Answer, *, full: bool, redact: bool = True, **more: Any) -> Shown:
     """One mapping over these records until all have their verdict; everything that was to be seen meanwhile."""
-    shown, shelf, sources = Shown(), Shelf(), list[PlantedSource]()
+    shown, shelf, store, sources = Shown(), Shelf(), Store(), list[PlantedSource]()
     connector, clock = planted.opened(sources), FakeClock()
     queue = planted.traits.redelivers
     written = {
@@ -86,6 +88,7 @@ async def run(planted: Planted, behave: Answer, *, full: bool, redact: bool = Tr
             log=log(mapping="m"),
             clock=clock,
             folder=Path("/nowhere"),
+            leases=Leases(store.opened),
             on_failure=Routing.to(*shelved(shelf)),
             on_success=Routing.to(*shelved(shelf)),
         )
@@ -101,7 +104,9 @@ async def run(planted: Planted, behave: Answer, *, full: bool, redact: bool = Tr
     shown.texts += [json.dumps(shown.last[0]), exposition("s", shown.last[1], "")[1].decode()]
     shown.texts += [f"{line!r}" for line in lines]
     shown.texts += [f"{one!r} {one.body.decode()}" for one in shelf.sent]
+    shown.texts += store.told
     assert shelf.sent, "nothing left, so nothing was tried"
+    assert store.told, "nothing was kept, though the shelf was away at first"
     return shown
 
 

@@ -42,6 +42,11 @@ class OffsetCursor:
         return self.note.epoch
 
     @property
+    def sought(self) -> str:
+        """The last seek that was carried out."""
+        return self.note.sought
+
+    @property
     def deadline(self) -> float:
         return self._deadline()
 

@@ -16,9 +16,10 @@ from headrace.ledger import Graph, Lease, LedgerOpening, Mark, Renewal, Row, Sha
 from headrace.model import KEEP, Position, Unchanged
 from headrace.observe import Log
 from headrace.stored import generation_changed, graph_changed, lane_lost
-from headrace_connectors.redis import callscripts, verdictscripts
+from headrace_connectors.redis import callscripts, outcomescripts, verdictscripts
 from headrace_connectors.redis.calls import RedisCalls, written
 from headrace_connectors.redis.connecting import Client, connect, warn_of_loss
+from headrace_connectors.redis.outcomes import RedisOutcomes, beginning
 from headrace_connectors.redis.place import place
 from headrace_connectors.redis.running import Argument, Running
 from headrace_connectors.redis.scripts import SCRIPTS
@@ -26,11 +27,11 @@ from headrace_connectors.redis.sessions import Sessions
 from headrace_connectors.redis.verdicts import RedisVerdicts
 
 
-class RedisLedger(RedisCalls, RedisVerdicts):
+class RedisLedger(RedisCalls, RedisVerdicts, RedisOutcomes):
     """A `Ledger`. What a primary acknowledged may be lost by a failover: then records come again, none is lost."""
 
     def __init__(self, client: Client, sessions: Sessions, *, service: str, place: str, log: Log) -> None:
-        scripts = callscripts.SCRIPTS | verdictscripts.SCRIPTS | SCRIPTS
+        scripts = callscripts.SCRIPTS | verdictscripts.SCRIPTS | outcomescripts.SCRIPTS | SCRIPTS
         super().__init__(Running(client, scripts, service=service, place=place))
         self._client, self._sessions, self._log = client, sessions, log
         self._serials = itertools.count(1)
@@ -134,8 +135,8 @@ class RedisLedger(RedisCalls, RedisVerdicts):
         return bool(await self._running.call("ask", mapping, shard, by))
 
     async def seek(self, mapping: str, positions: Mapping[str, Position]) -> None:
-        pairs = itertools.chain.from_iterable(positions.items())
-        unknown = await self._running.call("seek", mapping, *pairs)
+        written = ((shard, position, beginning(shard)) for shard, position in positions.items())
+        unknown = await self._running.call("seek", mapping, *itertools.chain.from_iterable(written))
         if unknown:
             raise UnknownShards(mapping, sorted(name.decode() for name in unknown))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FORMAT = 1
-"""Of a mapping's hash, and of the keys of its queue and verdicts beside it."""
+"""Of a mapping's hash, and of the keys beside it: of its queue, its verdicts, and what is kept of its records."""
 
 PRELUDE = f"""
 local key = KEYS[1]

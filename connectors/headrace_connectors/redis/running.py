@@ -29,10 +29,10 @@ from headrace_connectors.redis.prelude import FORMAT
 
 Argument: TypeAlias = str | bytes | int | float
 
-_BESIDE = ("calls", "due", "taken", "groups", "notes", "verdicts", "ends")
-"""What lies beside a mapping's hash, in its slot: its queue of calls, and its verdicts."""
+_BESIDE = ("calls", "due", "taken", "groups", "notes", "verdicts", "ends", "outcomes", "outcomeends")
+"""What lies beside a mapping's hash, in its slot: its queue of calls, its verdicts, and what is kept of its records."""
 
-_READING = frozenset({"now", "waiting", "unfinished", "unsettled", "notes", "rows"})
+_READING = frozenset({"now", "waiting", "unfinished", "unsettled", "notes", "rows", "kept", "kept_of_lane"})
 """Verbs that write nothing, so that there is nothing to say of it."""
 
 _PASSING = (OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError)

@@ -1,6 +1,7 @@
 """The verbs of the ledger as Lua, one script each: what `headrace.leasing` decides, decided inside Redis.
 
-A mapping's graph is one hash, so one key, one slot and one atomic write; `callscripts` has its queue. Its fields:
+A mapping's graph is one hash, so one key, one slot and one atomic write; `callscripts` has its queue,
+`outcomescripts` what is kept of its records. Its fields:
 
     format, identity, generation, paused, epoch, shards (a JSON array a write, in order, joined by newlines)
     FIELD:SHARD for position, parents, ended, owner, epoch, expires (ms of Redis' TIME), memo, crashes, mark, asked,
@@ -12,7 +13,7 @@ A script looks at all that it needs before its first write, so that it never sto
 
 from __future__ import annotations
 
-from headrace_connectors.redis import callscripts
+from headrace_connectors.redis import callscripts, outcomescripts
 from headrace_connectors.redis.prelude import PRELUDE
 
 _ROWS = """
@@ -134,7 +135,7 @@ for _, shard in ipairs(listed()) do
     epoch = math.max(epoch, last)
 end
 local paused = redis.call('HGET', key, 'paused') or '0'
-redis.call('DEL', key)
+redis.call('DEL', key, KEYS[9], KEYS[10])
 redis.call('HSET', key, 'format', FORMAT, 'paused', paused, 'identity', ARGV[2], 'generation', ARGV[3],
     'epoch', string.format('%.0f', epoch + 1))
 append(4, epochs)
@@ -242,19 +243,20 @@ if row.asked ~= '' and row.asked ~= ARGV[2] then return 0 end
 write(ARGV[1], {asked = ARGV[2]})
 return 1
 """,
-    # shard, position of each; answers the shards that are not there
+    # shard, position, how the JSON of its outcomes begins, of each; answers the shards that are not there
     "seek": """
 local unknown = {}
-for i = 1, #ARGV, 2 do
+for i = 1, #ARGV, 3 do
     if redis.call('HEXISTS', key, 'position:' .. ARGV[i]) == 0 then unknown[#unknown + 1] = ARGV[i] end
 end
 if #unknown > 0 then return unknown end
-for i = 1, #ARGV, 2 do
+for i = 1, #ARGV, 3 do
     local row = read(ARGV[i])
     local changes = {position = ARGV[i + 1], epoch = row.epoch + 1, ended = '0', memo = '', crashes = 0, mark = '',
         since = now}
     if not row.held then changes.owner = '' end
     write(ARGV[i], changes)
+    for _, one in ipairs(of_lane(ARGV[i + 2])) do drop(one) end
 end
 return unknown
 """,
@@ -265,6 +267,6 @@ return 1
 """,
 }
 
-_USES = {"commit": callscripts.QUEUE}
+_USES = {"commit": callscripts.QUEUE, "seek": outcomescripts.OUTCOMES}
 
 SCRIPTS = {verb: PRELUDE + _USES.get(verb, "") + _ROWS + body for verb, body in _BODIES.items()}

@@ -25,7 +25,8 @@ class SqsPoller(Poller):
     Arguments are those of `source: {type: sqs}` and of a mapping in the config file; a destination of AWS goes by the
     same region, endpoint and credentials unless it says otherwise; without *profile*, *credentials* and *role_arn*
     those come from AWS's standard chain. *name* is the function's in the context and in `functionArn` of failure
-    records; without it the queue's name is.
+    records; without it the queue's name is. *state*, a URL as in the config file, is where it is kept what became of
+    messages whose destination is away, so that a stop or a kill runs none again; without it they are run again.
     """
 
     def __init__(
