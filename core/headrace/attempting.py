@@ -12,9 +12,9 @@ from headrace.invocations import InvocationLane
 from headrace.masking import read_path
 from headrace.model import Answer, Event, Failure, Lane, Order, Record, Render, Source, Unreadable
 from headrace.once import Once
+from headrace.outgoing import Outcome
 from headrace.plugins import Connector, Opening
 from headrace.redaction import Redaction
-from headrace.settling import Outcome
 from headrace.trying import Attempt
 from headrace.verdict import UNREADABLE, Rules, judge
 

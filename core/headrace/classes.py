@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from headrace.destination import FailureClass
+from headrace.outgoing import Outgoing
 from headrace.policy import EXPIRED, UNREADABLE
-from headrace.settling import Outgoing
 from headrace.verdict import Kind
 
 _OF_TYPE: Final = {

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from headrace.destination import SUCCESS
 from headrace.model import KEEP, Answer, Failure, Order, Record, Unchanged, Unreadable
+from headrace.outgoing import Outcome, Outgoing, ids_of
 from headrace.pages import cut
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE, Bisect, Discard, GiveBack, Retry, halves, part
-from headrace.settling import Outcome, Outgoing, ids_of
 from headrace.trying import WORDS, Trying
 from headrace.verdict import Kind, Verdict
 from headrace.windows import Tumbling

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headrace.model import Event, Origin
+from headrace.outgoing import Outcome, Outgoing
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
-from headrace.settling import Outcome, Outgoing
 
 VERSION = "1.0"
 

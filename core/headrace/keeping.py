@@ -15,9 +15,9 @@ from headrace.model import Lane, Record
 from headrace.observe import Log
 from headrace.outcomes import KeptOutcome
 from headrace.outcometext import UNDECIDED, Clean, Remembered, read, write
+from headrace.outgoing import Outcome, Outgoing, ids_of
 from headrace.policy import EXPIRED, FailurePolicy
 from headrace.resuming import parted
-from headrace.settling import Outcome, Outgoing, ids_of
 
 AGAIN: Final = 86400.0
 """Seconds after which what is kept is kept anew, so that it does not end while it is held."""

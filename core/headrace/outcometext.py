@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from headrace.model import Answer, Failure, Record
-from headrace.settling import Outcome, Outgoing
+from headrace.outgoing import Outcome, Outgoing
 from headrace.verdict import Kind, Verdict
 
 FORMAT: Final = 1

@@ -9,7 +9,7 @@ from typing import Final
 from headrace.claims import TICKET, ClaimStore
 from headrace.destination import MOST_HOPS, Destination, Message, Payload, Reply, Said
 from headrace.observe import Log
-from headrace.settling import Outgoing, ids_of
+from headrace.outgoing import Outgoing, ids_of
 from headrace.writing import NOTHING, Instead, Writer
 
 OMITTED: Final = "payloadOmitted"

@@ -10,8 +10,8 @@ from itertools import pairwise
 from headrace.classes import classify
 from headrace.destination import CONFIRMED, SUCCESS, FailureClass, Reply, Said
 from headrace.model import Keep, Record
+from headrace.outgoing import Outgoing
 from headrace.outlet import Outlet
-from headrace.settling import Outgoing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

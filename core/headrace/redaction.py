@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from headrace.masking import ANY, MASK, Mask, Masking, Path, Secrets
 from headrace.model import Answer, Event, Failure, Record, Render
 from headrace.observe import Log
-from headrace.settling import Outcome, ids_of
+from headrace.outgoing import Outcome, ids_of
 from headrace.verdict import STATE, Verdict
 
 Judge: TypeAlias = Callable[[Answer], Verdict]

@@ -8,85 +8,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TypeAlias
 from uuid import uuid4
 
 from headrace.clock import SYSTEM, Clock
 from headrace.destination import CONFIRMED, SUCCESS, Reply, Said
 from headrace.doing import Doing
 from headrace.errors import DestinationUnavailable
-from headrace.model import KEEP, Answer, Lane, LaneLost, Order, Record, Unchanged
+from headrace.model import KEEP, Lane, LaneLost, Order, Record, Unchanged
 from headrace.observe import Log, Tally, log
 from headrace.once import Once
+from headrace.outgoing import Keeps, Left, Outcome, Outgoing, Sender, ids_of, no_destination
 from headrace.plan import Plan
 from headrace.retry import again
 from headrace.slots import Slots
 from headrace.unsent import Unsent
-from headrace.verdict import Verdict
-
-if TYPE_CHECKING:
-    from headrace.keeping import Keeping
-
-NAMED = 10
-"""Ids named in one line of log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One attempt: what the function said, and what it means."""
-
-    answer: Answer
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """Records of which a destination is told, and why, in the same words at every try: given up, or succeeded.
-
-    Attributes:
-        reason: what they were given up for; `SUCCESS` of those that succeeded.
-        attempts: made of these records together; where they expired, the one that was not made counts too.
-        outcome: the last call that had these records, if there was one.
-        request_id: that call's, else a new one.
-        at: when they were given up, or succeeded, in Unix seconds.
-        taken: who has confirmed which of them already, where several are told: the outlet's label, and the record by
-            identity.
-        name: of this giving up, or success.
-        version: the handler's, where another process called it; empty: this one's.
-        shift: by how much their numbers were higher when they were sent first.
-    """
-
-    lane: str
-    records: Sequence[Record]
-    reason: str
-    attempts: int
-    outcome: Outcome | None
-    request_id: str
-    at: float
-    taken: set[tuple[object, int]] = field(default_factory=set, compare=False, repr=False)
-    name: str = field(default_factory=lambda: str(uuid4()), compare=False, repr=False)
-    version: str = ""
-    shift: int = 0
-
-
-Sender: TypeAlias = Callable[[Outgoing], Awaitable[Sequence[Reply] | None]]
-"""Tells a destination of records, once; its reply for each, or None when there is no destination."""
-
-
-class Left(NamedTuple):
-    """Records that are to be sent again, and why; *refused*: none of them will be taken before somebody mends it."""
-
-    records: Sequence[Record] = ()
-    why: str = ""
-    refused: bool = False
-
 
 _Send: TypeAlias = Callable[[Outgoing], Awaitable[Left]]
 """Sends records once."""
-
-
-async def no_destination(_: Outgoing) -> None:
-    """The sender of a mapping without a failure destination."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +52,7 @@ class Settling:
     doing: Doing = field(default_factory=Doing)
     aside: set[object] = field(default_factory=set)
     once: Once | None = None
-    keeping: Keeping | None = None
+    keeping: Keeps | None = None
 
     async def still_ours(self, records: Sequence[Record], spoiled: set[str | None]) -> Sequence[Record]:
         """Without what may not be dispatched any more: its visibility ran out, or could not be renewed.
@@ -351,7 +290,3 @@ def _part_lapsed(records: Sequence[Record], now: float, *, by_key: bool) -> tupl
 
 def _attempt(record: Record) -> int:
     return record.attempt
-
-
-def ids_of(records: Sequence[Record]) -> list[str]:
-    return [record.id for record in records[:NAMED]]

@@ -11,11 +11,11 @@ from headrace.filters import compile_pattern, keeper
 from headrace.functions import Function
 from headrace.invocations import InvocationLane
 from headrace.model import Keep, Lane, Record, Source
+from headrace.outgoing import Sender, no_destination
 from headrace.outlet import Outlet
 from headrace.outlets import Outlets, Way
 from headrace.plugins import Connector, Destined, Opening, Route, Routing
 from headrace.redaction import Redaction
-from headrace.settling import Sender, no_destination
 from headrace.writing import About, DeadLetters, FailureRecords, InvocationRecords, Writer
 
 

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from headrace.alone import Attempts, of_this_process
 from headrace.model import Event, Record
-from headrace.settling import Outcome, Settling, ids_of
+from headrace.outgoing import Outcome, ids_of
+from headrace.settling import Settling
 from headrace.verdict import Kind
 from headrace.windows import Tumbling
 

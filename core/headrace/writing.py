@@ -13,8 +13,8 @@ from headrace.jsonbytes import to_json
 from headrace.letters import REDACTED, REDACTED_ATTRIBUTE
 from headrace.masking import MASK
 from headrace.model import Event, Origin, Record
+from headrace.outgoing import Outgoing
 from headrace.redaction import Redacted, Redaction
-from headrace.settling import Outgoing
 
 FindOrigin: TypeAlias = Callable[[str, Sequence[Record]], Origin]
 Render: TypeAlias = Callable[[Sequence[Record]], Event]

@@ -14,10 +14,10 @@ from headrace.keeping import Keeping
 from headrace.model import Answer, Event, Failure, Lane, Record
 from headrace.observe import Log
 from headrace.once import Once
+from headrace.outgoing import Outcome, Outgoing, Sender, no_destination
 from headrace.pipeline import Ending, Keep, Pipeline
 from headrace.plan import Plan
 from headrace.policy import FailurePolicy
-from headrace.settling import Outcome, Outgoing, Sender, no_destination
 from headrace.slots import Slots
 from headrace.testing import FakeClock
 from headrace.testing.clock import EPOCH, START

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headrace.model import Answer
-from headrace.settling import Outcome
+from headrace.outgoing import Outcome
 from headrace.testing import MemoryLog
 from headrace.verdict import Rules, judge
 from headrace.windows import Tumbling

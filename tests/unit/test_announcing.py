@@ -6,8 +6,8 @@ import asyncio
 
 from headrace.batcher import BatchPolicy
 from headrace.destination import CONFIRMED, SUCCESS
+from headrace.outgoing import Outcome
 from headrace.policy import FailurePolicy
-from headrace.settling import Outcome
 from headrace.testing import MemoryLog, MemoryQueue, MemoryQueueLane, virtual
 from support.engine import AWAY, TOO_LARGE, Destination, Moody, Rig, ids, partial
 

@@ -13,9 +13,9 @@ import pytest
 from headrace.claims import Claim, claim_in, object_name
 from headrace.destination import CONFIRMED, SUCCESS, Message, Payload, Reply, Said
 from headrace.model import Origin
+from headrace.outgoing import Outgoing
 from headrace.outlet import Outlet
 from headrace.policy import EXHAUSTED
-from headrace.settling import Outgoing
 from headrace.testing import virtual
 from headrace.writing import FailureRecords, InvocationRecords, Writer
 from support.engine import Lines, error, ids, ok, records

@@ -10,9 +10,9 @@ from headrace.destination import CONFIRMED, Payload, Reply, Said
 from headrace.failure import LONGEST, dead_letter_attributes, failure_record, name_of
 from headrace.jsonbytes import to_json
 from headrace.model import Answer, Failure, Origin
+from headrace.outgoing import Outcome, Outgoing
 from headrace.outlet import Outlet
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
-from headrace.settling import Outcome, Outgoing
 from headrace.testing import virtual
 from headrace.verdict import Kind, Verdict
 from headrace.writing import About, FailureRecords

@@ -11,8 +11,8 @@ import pytest
 from headrace.destination import Message
 from headrace.failure import failure_record
 from headrace.model import Origin, Record
+from headrace.outgoing import Outgoing
 from headrace.policy import EXHAUSTED, EXPIRED
-from headrace.settling import Outgoing
 from headrace_connectors.destinations.s3 import key_of
 from headrace_connectors.kafka.event import records, render
 from headrace_connectors.kafka.message import PlainMessage

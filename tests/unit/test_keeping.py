@@ -17,9 +17,9 @@ from headrace.keeper import KEPT_FOR
 from headrace.ledger import Mark
 from headrace.model import Answer, Failure, Order
 from headrace.outcometext import read, write
+from headrace.outgoing import Outcome, Outgoing
 from headrace.policy import EXHAUSTED, EXPIRED, FailurePolicy
 from headrace.resuming import parted
-from headrace.settling import Outcome, Outgoing
 from headrace.testing import MemoryLog, MemoryQueue, MemoryQueueLane, virtual
 from headrace.verdict import SUCCESS as WELL
 from headrace.verdict import Kind, Verdict

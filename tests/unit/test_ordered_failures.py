@@ -11,8 +11,8 @@ import pytest
 from headrace.batcher import BatchPolicy
 from headrace.destination import CONFIRMED
 from headrace.model import Answer, Failure
+from headrace.outgoing import Outcome, Outgoing
 from headrace.policy import EXHAUSTED, EXPIRED, FailurePolicy
-from headrace.settling import Outcome, Outgoing
 from headrace.testing import FakeClock, MemoryLog, virtual
 from headrace.verdict import Rules, judge
 from support.engine import AWAY, Destination, Moody, Rig, ids

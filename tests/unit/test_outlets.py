@@ -12,10 +12,10 @@ import pytest
 from headrace.classes import classify
 from headrace.destination import CONFIRMED, MOST_HOPS, SUCCESS, FailureClass, Message, Payload, Reply, Said
 from headrace.model import Answer, Failure, Origin
+from headrace.outgoing import Outcome, Outgoing
 from headrace.outlet import Outlet
 from headrace.outlets import Outlets, Way
 from headrace.policy import EXHAUSTED, EXPIRED, UNREADABLE
-from headrace.settling import Outcome, Outgoing
 from headrace.testing import virtual
 from headrace.verdict import Kind, Verdict
 from headrace.writing import FailureRecords, InvocationRecords

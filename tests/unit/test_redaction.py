@@ -15,11 +15,11 @@ from headrace.mapping import Mapping
 from headrace.masking import WHOLE, Masking, read_path
 from headrace.model import Answer, Failure, Origin, Record
 from headrace.observe import Discreet, log
+from headrace.outgoing import Outcome, Outgoing
 from headrace.outlet import Outlet
 from headrace.policy import EXHAUSTED
 from headrace.redaction import Redaction
 from headrace.settings import MappingSettings
-from headrace.settling import Outcome, Outgoing
 from headrace.testing import virtual
 from headrace.verdict import Kind, Rules, Verdict, judge
 from headrace.writing import DeadLetters, FailureRecords, InvocationRecords

@@ -13,9 +13,9 @@ from headrace.functions.invocation import Until, never
 from headrace.letters import Form, NoLetter
 from headrace.mailbox import PutBack
 from headrace.model import Order, Record
+from headrace.outgoing import Outcome
 from headrace.policy import part
 from headrace.replaying.finding import Found, Known
-from headrace.settling import Outcome
 from headrace.verdict import Kind, Rules, judge
 
 NAMED: Final = "its handler named it"
