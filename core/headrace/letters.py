@@ -67,6 +67,7 @@ class Posted:
         attributes: what went beside the body.
         event: the event of it, where it may be a source's own message.
         lane: of the source, where it is known.
+        unreadable: why it can be no letter; empty where it may be one.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Posted:
     attributes: Mapping[str, str] = field(default_factory=dict)
     event: Event | None = None
     lane: str = ""
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class Letter:
 
     Attributes:
         event: what a function was given; of the form PLACE there is none.
+        service: that gave them up, by its name.
         mapping: whose records they are, by its name.
         function: the name of the function that had them.
         request_id: of the call that failed last, or of the invocation.
@@ -95,6 +98,7 @@ class Letter:
 
     form: Form
     event: Any = None
+    service: str = ""
     mapping: str = ""
     function: str = ""
     request_id: str = ""
@@ -113,6 +117,8 @@ def parse(posted: Posted) -> Letter:
     Raises:
         NoLetter: it is none.
     """
+    if posted.unreadable:
+        raise NoLetter(posted.unreadable)
     _see_it_is_whole(posted.attributes.get(REDACTED_ATTRIBUTE))
     if REQUEST_ID in posted.attributes and ERROR_CODE in posted.attributes:
         return Letter(
@@ -165,6 +171,7 @@ def _of_record(record: dict[str, Any], posted: Posted) -> Letter:
     block = next((key for key in record if key.endswith("Info")), "")
     error = _mapping(record.get("responsePayload"))
     known: dict[str, Any] = {
+        "service": str(ours.get("service", "")),
         "mapping": str(ours.get("mapping", "")),
         "function": function_in(str(context.get("functionArn", ""))),
         "request_id": str(context.get("requestId", "")),

@@ -71,6 +71,7 @@ class MailboxKind:
         identity: which place it is, however it was written.
         open: the mailbox; asks nobody yet. The last argument: what is done is to be removed where it would be kept.
         no_delete: why that cannot be.
+        astray: why nothing in a config leads to its server; empty where something does, or it is in the place itself.
         rights: what a replay must be allowed to do there, as `Connector.rights`.
     """
 
@@ -81,6 +82,7 @@ class MailboxKind:
     identity: Callable[[Opening, Any], str]
     open: Callable[[Opening, Any, bool], Mailbox]
     no_delete: str = ""
+    astray: Callable[[Opening, Any], str] = lambda _, __: ""
     rights: Callable[[Opening, Any], Iterable[Right]] = lambda *_: ()
 
 
@@ -130,12 +132,12 @@ class Rereader(Protocol):
         """Those of every lane, or of one, between two times or positions.
 
         Raises:
-            SourceUnavailable: the server does not answer, or refuses; there is no such lane.
+            SourceUnavailable: the server does not answer, or refuses; there is no such lane, or no such position.
         """
         ...
 
-    def read(self, stretch: Stretch, size: int) -> AsyncIterator[Sequence[Record]]:
-        """In order, *size* at a time, the last fewer: the same whenever they are read.
+    def read(self, stretch: Stretch) -> AsyncIterator[Sequence[Record]]:
+        """In order, some at a time, as they come.
 
         Raises:
             Trimmed: its beginning, which is a position, is not there any more.

@@ -83,6 +83,7 @@ async def test_interrupted_it_finishes_its_letter_and_leaves_the_rest_visible(
     await until(lambda: books.done_so_far() >= EACH, why=service.log_text)
     service.interrupt()
     assert await service.ended() == 1, service.log_text()
+    assert "ends behind the letter under way; Ctrl-C once more: at once" in service.log_text()
     assert "interrupted; the same command goes on" in service.log_text()
     done = books.done_so_far()
     assert all(one.end == "done" for one in books.deliveries())

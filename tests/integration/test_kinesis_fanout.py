@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,20 +17,11 @@ from headrace.testing.conformance import Fences, LaneConformance
 from headrace_connectors import KinesisPoller
 from headrace_connectors.kinesis.source import KinesisShards, probe
 from support.aggregates import aggregate
-from support.kinesis import PRODUCER, kinesis_client, make_stream, put
+from support.kinesis import PRODUCER, kinesis_client, make_stream, put, register
 from support.kinesis_reading import at_server, ids, read
 from support.servers import REGION, Ministack
 
 SHARD = "shardId-000000000000"
-
-
-async def register(client: Any, stream: str) -> tuple[str, str]:
-    """A consumer of *stream*: its name and its ARN."""
-    name = f"consumer-{secrets.token_hex(4)}"
-    told = await client.describe_stream_summary(StreamName=stream)
-    arn = told["StreamDescriptionSummary"]["StreamARN"]
-    answer = await client.register_stream_consumer(StreamARN=arn, ConsumerName=name)
-    return name, answer["Consumer"]["ConsumerARN"]
 
 
 class FanoutHarness:

@@ -220,3 +220,13 @@ async def test_what_no_server_takes_is_refused(server: RedisServer, monkeypatch:
         replies = await destination.send(messages(1, 2000, 3))
     assert [one.said for one in replies] == [Said.CONFIRMED, Said.REFUSED, Said.CONFIRMED]
     assert numbers(await entries(server.port)) == [1, 3]
+
+
+async def test_a_cluster_that_is_away_is_told_and_held() -> None:
+    """Its client has an error of its own for it. Mutation, tried: that one is not read, and ends the mapping."""
+    url = "redis+cluster://127.0.0.1:1"
+    async with opened(url) as destination:
+        (reply,) = await destination.send(messages(1))
+        assert (reply.said, "cannot be connected" in reply.reason) == (Said.FAILED, True)
+    (fault,) = (await kind.probe(opening(), RedisDestinationOptions(url=url, stream="s"))).faults
+    assert fault.path == "url"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
 from kafka import TopicPartition as Theirs
 from redis import Redis
 
@@ -17,11 +16,11 @@ from support.command import Project
 from support.command import project as made
 from support.kafka import Cluster
 from support.kafka_sending import all_of
-from support.kinesis import PRODUCER, KinesisLocal, kinesis_client, make_stream, put
+from support.kinesis import PRODUCER, KinesisLocal, kinesis_client, make_stream, put, register
 from support.letters import click, failure, message
 from support.queues import client_of
 from support.redis import Valkey
-from support.replaying import Shop, destination
+from support.replaying import Shop, bodies, destination, produce, values, without_payload
 from support.servers import REGION, Ministack
 from support.tables import make_table
 
@@ -34,10 +33,6 @@ def project(tmp_path: Path, aws_env: dict[str, str], monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(name, value)
     with made(tmp_path) as one:
         yield one
-
-
-def bodies(shop: Shop) -> list[str]:
-    return [one["body"] for call in shop.handled() for one in call["event"]["Records"]]
 
 
 @pytest.fixture
@@ -88,18 +83,6 @@ def kafka_source(cluster: Cluster, topic: str, **more: Any) -> dict[str, Any]:
     return {"type": "kafka", "bootstrap_servers": cluster.bootstrap_servers, "topics": [topic], **more}
 
 
-def produce(cluster: Cluster, topic: str, *values: str, key: bytes | None = None, **more: Any) -> None:
-    producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers)
-    for value in values:
-        producer.send(topic, value=value.encode(), key=key, **more).get(timeout=30)
-    producer.close()
-
-
-def values(shop: Shop) -> list[str]:
-    shown = [one for call in shop.handled() for some in call["event"]["records"].values() for one in some]
-    return [base64.b64decode(one["value"]).decode() for one in shown]
-
-
 async def test_a_kafka_topic_of_failure_records(project: Project, kafka: Cluster) -> None:
     """Nothing is deleted from it; what was replayed is remembered."""
     topic, dead = kafka.topic(), kafka.topic(2)
@@ -118,7 +101,8 @@ async def test_a_kafka_topic_of_failure_records(project: Project, kafka: Cluster
 
 
 async def test_a_stretch_of_a_topic_and_back_to_it(project: Project, kafka: Cluster) -> None:
-    """By offsets, by time, and all; the group's offsets are not touched. Mutations: an end that is past, a key lost."""
+    """By offsets, by time, and all; the group's offsets are not touched. Mutations: an end that is past, a key lost,
+    what came behind a letter makes another of it (tried: e again)."""
     topic = kafka.topic()
     produce(kafka, topic, *"abcde", key=b"k", headers=[("h", b"\xff")])
     shop = Shop(project, {"payments": kafka_source(kafka, topic)}, starting_position="LATEST", batch_size=2)
@@ -131,11 +115,27 @@ async def test_a_stretch_of_a_topic_and_back_to_it(project: Project, kafka: Clus
     assert values(shop) == ["a", "b", "c", "d"]
     status, said = shop.replay("payments", "--range", "TRIM_HORIZON..LATEST")
     assert (status, values(shop)) == (0, ["e"]), said
+    produce(kafka, topic, "f", key=b"k")
+    status, said = shop.replay("payments", "--range", "TRIM_HORIZON..LATEST")
+    assert (status, values(shop)) == (0, ["f"]), said
     filtered = ["--filter", '{"value": ["c"]}', "--edit", '.value = "mended"', "--to", "source"]
     status, said = shop.replay("payments", "--range", "2..2", "--shard", f"{topic}-0", *filtered)
     assert status == 0, said
     *_, last = await all_of(kafka.bootstrap_servers, topic)
     assert (last.key, last.value, last.headers) == (b"k", b"mended", [("h", b"\xff")])
+
+
+async def test_of_a_stretch_its_mapping_is_given_what_it_takes(project: Project, kafka: Cluster) -> None:
+    """By its filters; what its shape cannot show is told, and those beside it go on. Mutations, tried: all of it; the
+    one ends the replay with a traceback."""
+    topic = kafka.topic()
+    produce(kafka, topic, "a", "no", b"\xff", "b")
+    criteria = {"filters": [{"pattern": '{"body": [{"anything-but": ["no"]}]}'}]}
+    source = kafka_source(kafka, topic, present_as="sqs")
+    shop = Shop(project, {"payments": source}, filter_criteria=criteria, starting_position="LATEST")
+    status, said = shop.replay("payments", "--range", "..")
+    assert (status, bodies(shop)) == (1, ["a", "b"]), said
+    assert "2 replayed, 1 unreadable" in said
 
 
 async def test_letters_without_payload_are_read_again_from_the_topic(
@@ -145,21 +145,13 @@ async def test_letters_without_payload_are_read_again_from_the_topic(
     kafka = apache_kafka
     topic = kafka.topic()
     produce(kafka, topic, *"abcde")
-
-    def letter(first: int, last: int) -> str:
-        record = failure(message("m", ""))
-        del record["payload"], record["SQSMessageInfo"]
-        place = {"firstRecordOffset": str(first), "lastRecordOffset": str(last)}
-        record["KafkaBatchInfo"] = {"batchSize": 2, "recordsInfo": {f"{topic}-0": place}}
-        return json.dumps(record)
-
-    (tmp_path / "failed.jsonl").write_text(letter(1, 2) + "\n")
+    (tmp_path / "failed.jsonl").write_text(without_payload(topic, 1, 2) + "\n")
     shop = Shop(project, {"payments": kafka_source(kafka, topic)}, starting_position="LATEST")
     status, said = shop.replay("./failed.jsonl")
     assert (status, values(shop)) == (0, ["b", "c"]), said
     with kafka.admin() as admin:
         admin.delete_records({Theirs(topic, 0): 3})
-    (tmp_path / "failed.jsonl").write_text(letter(2, 3) + "\n")
+    (tmp_path / "failed.jsonl").write_text(without_payload(topic, 2, 3) + "\n")
     status, said = shop.replay("./failed.jsonl")
     assert (status, values(shop)) == (1, [])
     assert "the record has no payload, and its position is trimmed" in said
@@ -182,6 +174,8 @@ async def test_a_stretch_of_a_kinesis_stream_and_back_to_it(
         shard = ["--shard", "shardId-000000000000"]
         status, said = shop.replay("clicks", "--range", f"{numbers[1]}..{numbers[2]}", *shard)
         assert [data(call) for call in shop.handled()] == [["b", "c"]], said
+        status, said = shop.replay("clicks", "--range", "00000000000001..", *shard)
+        assert (status, said) == (1, "headrace: 00000000000001 is no sequence number of this source\n")
         record = failure(click(1, ""))
         del record["payload"], record["SQSMessageInfo"]
         place = {"shardId": shard[1], "startSequenceNumber": numbers[0], "endSequenceNumber": numbers[1]}
@@ -197,6 +191,30 @@ async def test_a_stretch_of_a_kinesis_stream_and_back_to_it(
         assert "1 replayed" in said
         status, said = shop.replay("clicks", "--range", "TRIM_HORIZON..LATEST", "--restart")
         assert [data(call) for call in shop.handled()] == [["a", "b", "c"], ["d", "a", "b"]], said
+
+
+async def test_a_stretch_of_a_stream_that_is_pushed_to_a_consumer(
+    project: Project, ministack: Ministack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Shown as the consumer's. Mutation, tried: the stream's ARN."""
+    for name, value in PRODUCER.items():
+        monkeypatch.setenv(name, value)
+    async with kinesis_client(ministack.url) as client:
+        stream = await make_stream(client)
+        consumer, arn = await register(client, stream)
+        await put(client, stream, ["a", "b", "c"])
+        source = {"type": "kinesis", "stream": stream, "consumer": consumer, "region": REGION}
+        shop = Shop(project, {"clicks": {**source, "endpoint_url": ministack.url}}, starting_position="LATEST")
+        status, said = shop.replay("clicks", "--range", "TRIM_HORIZON..LATEST")
+        assert status == 0, said
+        (call,) = shop.handled()
+        assert data(call) == ["a", "b", "c"]
+        assert {one["eventSourceARN"] for one in call["event"]["Records"]} == {arn}
+        (tmp_path / "failed.jsonl").write_text(json.dumps({**failure(), "payload": call["event"]}) + "\n")
+        status, said = shop.replay("./failed.jsonl", "--to", "source")
+        assert status == 0, said
+        status, said = shop.replay("clicks", "--range", "TRIM_HORIZON..LATEST", "--restart")
+        assert [data(call) for call in shop.handled()] == [[*"abcabc"]], said
 
 
 def data(call: dict[str, Any]) -> list[str]:

@@ -95,6 +95,15 @@ async def put(client: Any, stream: str, data: Sequence[str], keys: Sequence[str]
     return numbers
 
 
+async def register(client: Any, stream: str) -> tuple[str, str]:
+    """A consumer of *stream*: its name and its ARN."""
+    name = f"consumer-{secrets.token_hex(4)}"
+    told = await client.describe_stream_summary(StreamName=stream)
+    arn = told["StreamDescriptionSummary"]["StreamARN"]
+    answer = await client.register_stream_consumer(StreamARN=arn, ConsumerName=name)
+    return name, answer["Consumer"]["ConsumerARN"]
+
+
 async def shards(client: Any, stream: str) -> list[dict[str, Any]]:
     """All of them: a page holds a hundred unless more are asked for."""
     return list((await client.list_shards(StreamName=stream, MaxResults=1000))["Shards"])

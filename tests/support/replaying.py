@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import yaml
+from kafka import KafkaProducer
 
 from support.command import Project
+from support.kafka import Cluster
+from support.letters import failure, message
 
 HANDLERS = """
 import base64, json, os
@@ -29,9 +33,14 @@ def named(event):
 
 
 class Shop:
-    """Commands run in its folder; *sources* are the mappings', by name, *more* the other settings of each."""
+    """Commands run in its folder; *sources* are the mappings', by name, *more* the other settings of each.
 
-    def __init__(self, project: Project, sources: dict[str, Any], **more: Any) -> None:
+    *sections* are the config's others, as `kafka`.
+    """
+
+    def __init__(
+        self, project: Project, sources: dict[str, Any], *, sections: dict[str, Any] | None = None, **more: Any
+    ) -> None:
         self.project, self.notes = project, project.folder / "notes"
         (project.folder / "replayed.py").write_text(HANDLERS)
         mapping = {"function": "f", "function_response_types": ["ReportBatchItemFailures"], **more}
@@ -39,6 +48,7 @@ class Shop:
             "service": {"name": "shop", "listen": None},
             "functions": {"f": {"handler": "replayed.handler", "path": ".", "timeout": 20}},
             "mappings": {name: {"source": source, **mapping} for name, source in sources.items()},
+            **(sections or {}),
         }
         project.config.write_text(yaml.safe_dump(config))
 
@@ -59,3 +69,28 @@ class Shop:
 
 def destination(**options: Any) -> dict[str, Any]:
     return {"destination_config": {"on_failure": {"destination": options}}}
+
+
+def bodies(shop: Shop) -> list[str]:
+    return [one["body"] for call in shop.handled() for one in call["event"]["Records"]]
+
+
+def values(shop: Shop) -> list[str]:
+    shown = [one for call in shop.handled() for some in call["event"]["records"].values() for one in some]
+    return [base64.b64decode(one["value"]).decode() for one in shown]
+
+
+def produce(cluster: Cluster, topic: str, *values: str | bytes, key: bytes | None = None, **more: Any) -> None:
+    producer = KafkaProducer(bootstrap_servers=cluster.bootstrap_servers)
+    for value in values:
+        producer.send(topic, value=value.encode() if isinstance(value, str) else value, key=key, **more).get(timeout=30)
+    producer.close()
+
+
+def without_payload(topic: str, first: int, last: int) -> str:
+    """A letter that says only where its two messages are."""
+    record = failure(message("m", ""))
+    del record["payload"], record["SQSMessageInfo"]
+    place = {"firstRecordOffset": str(first), "lastRecordOffset": str(last)}
+    record["KafkaBatchInfo"] = {"batchSize": 2, "recordsInfo": {f"{topic}-0": place}}
+    return json.dumps(record)

@@ -14,6 +14,7 @@ import yaml
 from headrace.cli import common
 from headrace.cli.ledgers import opened
 from headrace.cli.main import main
+from headrace.cli.places import Places
 from headrace.config import Config
 from headrace.keying import digest
 from support.letters import click, failure, invocation, message
@@ -149,6 +150,8 @@ def test_it_goes_on_where_it_was_and_begins_anew_when_asked(shop: Shop) -> None:
     assert shop.handled() == []
     assert shop.run("--restart")[0] == 0
     assert shop.bodies() == ["0", "1", "2"]
+    assert "the same command without --restart goes on" in shop.run("--restart", "--max", "1")[1]
+    assert "the same command goes on" in shop.run("--max", "1")[1]
 
 
 def test_of_a_batch_only_what_failed_is_handled_again(shop: Shop) -> None:
@@ -245,6 +248,28 @@ def test_letters_of_another_mapping_are_skipped(shop: Shop) -> None:
     assert shop.handled() == []
 
 
+def test_letters_of_another_service_are_its_own(shop: Shop) -> None:
+    """They lie in one place, its mapping has our mapping's name: its handlers are not here. It is said why they were
+    skipped. Mutation, tried: handled by ours, and remembered as replayed."""
+    theirs = failure(message("m1", "theirs"), cls="timeout")
+    theirs["headrace"]["service"] = "other"
+    shop.put(theirs, failure(message("m2", "ours"), cls="timeout"))
+    status, out, _ = shop.run()
+    assert (status, shop.bodies()) == (0, ["ours"])
+    assert "1 replayed, 1 skipped (1 of service other)" in out
+    assert shop.run("--service", "other")[0] == 0
+    assert shop.bodies() == ["theirs"]
+
+
+def test_what_letters_and_handlers_say_does_no_harm_to_a_terminal(shop: Shop) -> None:
+    """On one line. Mutation, tried: as it is."""
+    shop.put(failure(message("m\x1b[31m1", "bad")))
+    status, _, err = shop.run()
+    assert status == 1
+    assert "\x1b" not in err
+    assert len(err.splitlines()) == 1
+
+
 def test_the_preview_changes_nothing(shop: Shop) -> None:
     """Mutations: a handler that is called; progress that is written; an edit that is not shown."""
     shop.put(failure(message("m1", {"total": 1}), cls="timeout"), failure(message("m2", "x")))
@@ -318,6 +343,33 @@ def test_an_invocation_goes_back_on_its_functions_queue(
     assert (call.id, json.loads(call.event)["event"]) == (name, {"order": 7})
 
 
+def test_where_there_are_functions_and_no_mappings(shop: Shop) -> None:
+    """By the queue's name, and by the address. Mutation, tried: a way there is a mapping's alone."""
+    config = yaml.safe_load((shop.folder / "c.yaml").read_text())
+    dead = {"destination": {"type": "file", "path": "failed.jsonl"}}
+    config["functions"]["f"]["event_invoke_config"] = {"destination_config": {"on_failure": dead}}
+    del config["mappings"]
+    (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
+    shop.put(invocation({"order": 7}, "req-7"))
+    assert shop.run(source="function:f")[0] == 0
+    assert [call["id"] for call in shop.handled()] == ["req-7"]
+    assert "1 replayed before" in shop.run(source=str(shop.letters))[1]
+    status, _, err = shop.run(source="kafka://dead")
+    assert (status, "nothing says which servers; write kafka.bootstrap_servers" in err) == (2, True)
+
+
+def test_a_topic_is_reached_by_the_mapping_that_leads_to_its_servers(shop: Shop) -> None:
+    """Mutation, tried: by the first, which is a queue's."""
+    config = yaml.safe_load((shop.folder / "c.yaml").read_text())
+    source = {"type": "kafka", "topics": ["t"], "bootstrap_servers": "a:9092"}
+    config["mappings"]["payments"] = {"source": source, "function": "f", "starting_position": "LATEST"}
+    config["destinations"] = {"dead": {"type": "kafka", "topic": "dead", "bootstrap_servers": "b:9092"}}
+    (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
+    places = Places(config=common.read([shop.folder / "c.yaml"], warn=False), known={})
+    for source, place in (("kafka://failed", "['a:9092'] failed"), ("dead", "['b:9092'] dead")):
+        assert asyncio.run(places.find(source, None)).text == f"kafka {place}"
+
+
 def test_what_was_replayed_is_removed_when_asked(shop: Shop) -> None:
     """Mutation: the file written again without what somebody appended, or with its mode lost."""
     shop.put(failure(message("m1", "good")), failure(message("m2", "bad")), failure(message("m1", "good")))
@@ -372,12 +424,13 @@ def test_windows_and_streams_of_tables_are_refused_where_they_cannot_be_honoured
 
 def test_all_that_was_written_wrong_is_told_together(shop: Shop) -> None:
     """Mutation: one at a time."""
-    wrong = ["--rate", "x", "--max", "-1", "--since", "foo", "--class", "bar", "--edit", ".a ="]
+    wrong = ["--rate", "x", "--max", "-1", "--since", "foo", "--class", "bar", "--edit", ".a =", "--mapping", "ordres"]
     status, _, err = shop.run(*wrong)
     assert status == 2
     said = [line.partition(":")[0] for line in err.splitlines()]
     assert [one for one in said if one.startswith("--")] == ["--since", "--edit", "--max", "--rate"]
     assert "'bar'" in err
+    assert "'ordres'" in err
 
 
 def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
@@ -434,6 +487,18 @@ def test_a_key_that_another_has_begun_is_waited_for(shop: Shop, done: bool, hand
     status, out, err = shop.run()
     assert (status, [one["messageId"] for call in shop.handled() for one in call["event"]["Records"]]) == (0, handled)
     assert "1 replayed" in out, err
+
+
+def test_a_file_that_is_none_of_progress_stays_as_it_is(shop: Shop) -> None:
+    """Mutation, tried: the letters themselves are cut off, by --restart, and a config has lines added to it."""
+    shop.put(failure(message("m1", "a")))
+    before = shop.letters.read_bytes()
+    for arguments in (["--restart"], []):
+        status, _, err = shop.run("--progress", str(shop.letters), *arguments)
+        assert (status, shop.handled(), shop.letters.read_bytes()) == (2, [], before)
+        assert "holds something else than what was replayed: name another file" in err
+    status, _, err = shop.run("--progress", str(shop.folder))
+    assert (status, f"--progress: {shop.folder} cannot be kept: Is a directory" in err) == (2, True)
 
 
 def test_a_file_that_is_not_there(shop: Shop) -> None:

@@ -99,13 +99,14 @@ def test_a_redrive_policys_queue_is_one_of_the_sources_region(shop: Typed) -> No
 
 def test_a_bucket_and_what_is_kept_elsewhere(shop: Typed) -> None:
     """Of every mapping that sends there, and no other's. Mutations: claims of all; the whole bucket; a consumer that
-    is to be subscribed again; claim checks of what succeeded.
+    is to be subscribed again, or whose name is asked for without the right; claim checks of what succeeded.
     """
     check = {"type": "s3", "bucket": "large", "prefix": "p/"}
     write(
         shop,
         clicks={**stream(), **failing("audit", claim_check=check)},
         pushed={**stream(consumer=f"{STREAM}/consumer/c:1"), **failing(f"arn:aws:sqs:{ACCOUNT}:dead")},
+        named={**stream(consumer="c"), **failing(f"arn:aws:sqs:{ACCOUNT}:other")},
         orders={
             **queue("orders"),
             "destination_config": {"on_success": {"destination": "audit", "claim_check": check}},
@@ -124,6 +125,8 @@ def test_a_bucket_and_what_is_kept_elsewhere(shop: Typed) -> None:
     pushed = rights(shop, "pushed")
     assert {one for one in pushed if "Kinesis" in one[1]} == {one for one in expected if "Kinesis" in one[1]}
     assert not {one for one in pushed if "s3:" in one[2]}
+    asked = (None, "RereadKinesis", "kinesis:DescribeStreamConsumer", f"{STREAM}/consumer/c:*")
+    assert {one for one in rights(shop, "named") - pushed if "Kinesis" in one[1]} == {asked}
 
 
 def test_letters_that_nobody_of_the_config_sends_may_be_anybodys(shop: Typed) -> None:

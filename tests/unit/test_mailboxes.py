@@ -11,6 +11,7 @@ from headrace.mailbox import MailboxKind
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.catalog import catalog
 from headrace_connectors.kafka.connecting import KafkaSettings
+from headrace_connectors.mailboxes import stream
 from support.messages import opening
 
 OPENING = opening(
@@ -62,6 +63,12 @@ def test_a_queue_is_one_place_by_its_url_and_by_its_arn() -> None:
     assert by_arn is not None
     kind = by_url[0]
     assert kind.identity(OPENING, by_url[1]) == kind.identity(OPENING, by_arn[1])
+
+
+@pytest.mark.parametrize(("nbytes", "entries"), [(1, 100), (2**20, 16), (6 * 2**20, 2), (2**26, 1)])
+def test_a_page_of_a_redis_stream_has_as_many_entries_as_memory_bears(nbytes: int, entries: int) -> None:
+    """Mutation: a hundred, of 6 MB each."""
+    assert stream.entries([(b"1-0", [b"body", b"x" * nbytes]), (b"2-0", {b"body": b""})]) == entries
 
 
 @pytest.mark.parametrize("text", ["orders", "kafka", "ftp://host/x", "redis://host/0", "arn:aws:sns:r:000000000000:t"])

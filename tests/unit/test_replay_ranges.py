@@ -36,7 +36,7 @@ class Range:
     async def between(self, first: Target, last: Target, lane: str | None) -> Sequence[Stretch]:
         return []
 
-    async def read(self, stretch: Stretch, size: int) -> AsyncIterator[Sequence[Record]]:
+    async def read(self, stretch: Stretch) -> AsyncIterator[Sequence[Record]]:
         yield self.recalled.records
 
     def render(self, records: Sequence[Record]) -> Event:

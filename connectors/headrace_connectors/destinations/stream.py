@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
 from headrace.destination import CONFIRMED, PATIENCE, Message, Reply, Said
 from headrace.errors import Fault
@@ -17,13 +17,16 @@ from headrace_connectors.attributes import texts
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.redis import RedisDestinationOptions
 from headrace_connectors.limits import REDIS, too_large
-from headrace_connectors.redis.connecting import Client, connect, disconnect
+from headrace_connectors.redis.connecting import ERRORS, Client, connect, disconnect
 
 MOST: Final = 100
 """Entries of one pipeline."""
 
 MOST_BYTES: Final = 4 * 2**20
 """Bytes of one pipeline, but for an entry that alone has more."""
+
+REFUSALS: Final = ("NOAUTH", "WRONGPASS", "invalid username-password", "AuthenticationError")
+"""What a refused login is told by where an error of sentinels or of a cluster quotes it."""
 
 
 class RedisDestination:
@@ -46,7 +49,7 @@ class RedisDestination:
             try:
                 async with asyncio.timeout(PATIENCE):
                     replies += await self._add(run)
-            except (RedisError, OSError) as error:  # a TimeoutError is one
+            except ERRORS as error:  # a TimeoutError is one
                 why = words(error) or f"no answer within {PATIENCE:g} s"
                 return [*replies, *[Reply(Said.FAILED, why)] * (len(messages) - len(replies))]
         return replies
@@ -85,15 +88,15 @@ def fields(message: Message) -> dict[str, bytes]:
     return {**given, "body": message.body}
 
 
-def words(error: Exception) -> str:
-    """What went wrong, and the mend."""
+def words(error: Exception, right: str = "+xadd") -> str:
+    """What went wrong, and the mend; *right* is what was wanted."""
     text = str(error)
-    if isinstance(error, AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
+    if isinstance(error, AuthenticationError) or any(one in text for one in REFUSALS):
         return f"{text}; correct user and password in url"
     if text.startswith("NOPERM") or "no permissions" in text.lower():
-        return f"{text}; allow this user +xadd on the stream's key"
+        return f"{text}; allow this user {right} on the stream's key"
     if text.startswith("WRONGTYPE"):
-        return f"{text}; name another stream, or delete what is there"
+        return f"{text}; name another stream"
     return text
 
 
@@ -123,7 +126,7 @@ async def probe(opening: Opening, options: RedisDestinationOptions) -> Probe:
             found = await client.type(options.stream)
     except ResponseError as error:
         return Probe(warnings=[Fault("url", words(error))])
-    except (RedisError, OSError) as error:
+    except ERRORS as error:
         return Probe(faults=[Fault("url", words(error) or f"no answer within {PATIENCE:g} s")])
     finally:
         await disconnect(client)

@@ -9,7 +9,6 @@ from headrace.errors import SourceUnavailable
 from headrace.mailbox import Stretch, Trimmed
 from headrace.model import Event, Record
 from headrace.plugins import Opening
-from headrace.replaying.rereading import Batch
 from headrace.seeking import At, Edge, Target
 from headrace.seeking import Sequence as Number
 from headrace_connectors.kafka.client import TopicPartition
@@ -43,17 +42,12 @@ class TopicRereader:
         until = None if last is Edge.LATEST else last
         return [Stretch(lane=one.name, first=first, last=until) for one in parts if lane in {None, one.name}]
 
-    async def read(self, stretch: Stretch, size: int) -> AsyncIterator[Sequence[Record]]:
+    async def read(self, stretch: Stretch) -> AsyncIterator[Sequence[Record]]:
         topic, _, number = stretch.lane.rpartition("-")
         part = TopicPartition(topic, int(number))
         begin, end = await self._offsets(part, stretch)
-        batch = Batch(size)
         async for messages in self._reading.between(part, begin, end):
-            for record in self._shape.records(messages, received=self._clock.wall()):
-                if full := batch.add(record):
-                    yield full
-        if batch.records:
-            yield batch.records
+            yield self._shape.records(messages, received=self._clock.wall())
 
     async def _offsets(self, part: TopicPartition, stretch: Stretch) -> tuple[int, int]:
         """From which offset on, and before which."""

@@ -28,3 +28,4 @@ def rights(opening: Opening) -> Iterator[Right]:
     else:
         consumer = thing(aws, "kinesis", "DescribeStreamConsumer", StreamARN=stream, ConsumerName=options.consumer)
         yield from needed(aws, "kinesis", ("DescribeStreamConsumer", "SubscribeToShard"), consumer)
+        yield from needed(aws, "kinesis", ("DescribeStreamConsumer",), consumer, Need.REREAD)  # its records show it

@@ -1,4 +1,4 @@
-"""Records of a Kinesis stream, read again: by polls, for a registered consumer has one subscriber a shard."""
+"""Records of a Kinesis stream, read again: by polls, also beside a registered consumer's subscriber."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from headrace_connectors.kinesis.source import KinesisShards
 
 
 def reread(opening: Opening) -> ShardRereader:
-    options = opening.options.model_copy(update={"consumer": None, "on_trimmed": "fail"})
-    return ShardRereader(KinesisShards(replace(opening, options=options)))
+    options = opening.options.model_copy(update={"on_trimmed": "fail"})
+    return ShardRereader(KinesisShards(replace(opening, options=options), polled=True))

@@ -32,9 +32,10 @@ _PACES = "kinesis.paces"
 
 
 class KinesisShards:
-    """A stream whose shards are polled.
+    """A stream whose shards are polled, or pushed to a consumer.
 
-    `connect` is for tests: how its client is made; `new_pace` is for benchmarks, whose server has no limits.
+    `polled`: polled all the same, and shown as the consumer's, which has one subscriber a shard. `connect` is for
+    tests: how its client is made; `new_pace` is for benchmarks, whose server has no limits.
     """
 
     beginning: Position = position.TRIM_HORIZON
@@ -42,9 +43,14 @@ class KinesisShards:
     seekable = True
 
     def __init__(
-        self, opening: Opening, connect: Connect | None = None, *, new_pace: Callable[[], Pace] = Pace
+        self,
+        opening: Opening,
+        connect: Connect | None = None,
+        *,
+        polled: bool = False,
+        new_pace: Callable[[], Pace] = Pace,
     ) -> None:
-        self._opening, self._new_pace = opening, new_pace
+        self._opening, self._polled, self._new_pace = opening, polled, new_pace
         self._options: KinesisOptions = opening.options
         self._aws = self._options.aws(opening)
         self._stream = Stream(self._options, self._aws, connect or connecting(self._aws), clock=opening.clock)
@@ -61,6 +67,8 @@ class KinesisShards:
         return position.sequence(number)
 
     async def list(self) -> Listing:
+        if self._consumer and self._polled:  # no subscription will ask who it is
+            await self._consumer.known()
         return await self._stream.listing()
 
     def open(self, shard: str, after: Position, found: Found) -> PagedReader:
@@ -74,9 +82,9 @@ class KinesisShards:
         def lost() -> None:
             tally.lost_to_retention += 1
 
-        pushed = self._consumer and Subscription(
-            shard, self._stream, self._consumer, clock=opening.clock, log=opening.log
-        )
+        pushed = None
+        if self._consumer and not self._polled:
+            pushed = Subscription(shard, self._stream, self._consumer, clock=opening.clock, log=opening.log)
         calls: ShardCalls = KinesisCalls(
             shard,
             stream=pushed or self._stream,

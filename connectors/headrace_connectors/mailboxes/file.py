@@ -5,11 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from headrace.errors import SourceUnavailable
 from headrace.letters import Posted
@@ -37,12 +37,12 @@ class FileMailbox:
 
     async def letters(self) -> AsyncIterator[Posted]:
         try:
-            at = self._path.stat().st_mtime
-            lines = self._path.read_bytes().splitlines()
+            with self._path.open("rb") as file:
+                now = os.fstat(file.fileno())
+                for name, line in named(_lines(file, now.st_size)):
+                    yield Posted(id=name, body=line, at=now.st_mtime)
         except OSError as error:
             raise SourceUnavailable(f"{self.name} cannot be read: {error.strerror}") from error
-        for name, line in named(lines):
-            yield Posted(id=name, body=line, at=at)
 
     async def done(self, posted: Posted) -> None:
         if self._delete:
@@ -60,7 +60,13 @@ class FileMailbox:
                 raise SourceUnavailable(f"{self.name} cannot be written: {error.strerror}") from error
 
 
-def named(lines: list[bytes]) -> Iterator[tuple[str, bytes]]:
+def _lines(file: BinaryIO, end: int | None = None) -> Iterator[bytes]:
+    """One by one, for a file may be larger than memory; those that begin before *end*."""
+    while (end is None or file.tell() < end) and (line := file.readline()):
+        yield line.rstrip(b"\r\n")
+
+
+def named(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     """Each line that is not empty, with its name."""
     seen: Counter[str] = Counter()
     for line in lines:
@@ -72,27 +78,25 @@ def named(lines: list[bytes]) -> Iterator[tuple[str, bytes]]:
 
 def _remove(path: Path, names: set[str]) -> None:
     """Another file takes its place at once and whole. Who appends meanwhile waits for the lock, and sees that."""
-    with _locked(path) as file:
-        with os.fdopen(os.dup(file), "rb") as whole:
-            whole.seek(0)
-            kept = [line for name, line in named(whole.read().splitlines()) if name not in names]
+    with _locked(path) as whole:
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         with beside.open("xb") as rest:
-            os.fchmod(rest.fileno(), os.fstat(file).st_mode & 0o777)
-            rest.write(b"".join([line + b"\n" for line in kept]))
+            os.fchmod(rest.fileno(), os.fstat(whole.fileno()).st_mode & 0o777)
+            rest.writelines(line + b"\n" for name, line in named(_lines(whole)) if name not in names)
             rest.flush()
             os.fsync(rest.fileno())
         beside.replace(path)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
-    finally:
-        os.close(file)
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """The file of that name, which it may have taken from another while the lock was waited for."""
+    while True:
+        with path.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield file
+                return
 
 
 def _text(text: str) -> Mapping[str, Any] | None:

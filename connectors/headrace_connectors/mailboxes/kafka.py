@@ -8,6 +8,7 @@ from headrace_connectors.destinations.kafka import SCHEME, KafkaDestinationOptio
 from headrace_connectors.destinations.kafka import kafka as destination
 
 NO_DELETE = "nothing is deleted from a topic: what was replayed is remembered; take --delete out"
+ASTRAY = "nothing says which servers; write kafka.bootstrap_servers, or name a mapping of that cluster with --mapping"
 
 kafka = MailboxKind(
     type="kafka",
@@ -17,4 +18,5 @@ kafka = MailboxKind(
     identity=lambda opening, options: f"{sorted(options.reaching(opening).servers)} {options.topic}",
     open=Late("headrace_connectors.mailboxes.topic:TopicMailbox"),
     no_delete=NO_DELETE,
+    astray=lambda opening, options: "" if options.reaching(opening).servers else ASTRAY,
 )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from redis.exceptions import RedisError
-
 from headrace.errors import SourceUnavailable
 from headrace.letters import Posted
 from headrace.plugins import Opening
 from headrace_connectors.destinations.redis import RedisDestinationOptions
-from headrace_connectors.redis.connecting import connect, disconnect
+from headrace_connectors.destinations.stream import words
+from headrace_connectors.redis.connecting import ERRORS, connect, disconnect
 
 PAGE: Final = 100
+PAGE_BYTES: Final = 2**24
+"""A page has as many entries as are in that, if the next are as large as the largest before: one at least."""
 
 BODY: Final = b"body"
 """The field in which the destination puts a record; of an entry with one field that is it."""
@@ -32,8 +33,8 @@ class StreamMailbox:
         last = await self._ask("XREVRANGE", self._stream, "+", "-", "COUNT", 1)
         if not last:
             return
-        end, after = last[0][0], b"-"
-        while page := await self._ask("XRANGE", self._stream, after, end, "COUNT", PAGE):
+        page, end, after = last, last[0][0], b"-"
+        while page := await self._ask("XRANGE", self._stream, after, end, "COUNT", entries(page)):
             for entry, fields in page:
                 yield _posted(entry.decode(), _fields(fields))
             after = b"(" + page[-1][0]
@@ -45,14 +46,20 @@ class StreamMailbox:
     async def back(self, posted: Posted) -> None:
         """It stays."""
 
-    async def _ask(self, *words: Any) -> Any:
+    async def _ask(self, *asked: Any) -> Any:
         try:
-            return await self._client.execute_command(*words)
-        except (RedisError, OSError) as error:
-            raise SourceUnavailable(f"{self.name}: {error}") from error
+            return await self._client.execute_command(*asked)
+        except ERRORS as error:
+            raise SourceUnavailable(f"{self.name}: {words(error, f'+{asked[0].lower()}')}") from error
 
     async def close(self) -> None:
         await disconnect(self._client)
+
+
+def entries(before: Any) -> int:
+    """Of the page that comes behind *before*."""
+    largest = max(sum(map(len, _fields(fields).values())) for _, fields in before)
+    return max(1, min(PAGE, PAGE_BYTES // max(1, largest)))
 
 
 def _fields(found: Any) -> Mapping[bytes, bytes]:

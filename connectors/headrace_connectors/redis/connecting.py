@@ -10,7 +10,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from headrace.observe import Log
 from headrace_connectors.redis.place import Place
@@ -19,6 +19,9 @@ Client: TypeAlias = Redis | RedisCluster
 
 Made: TypeAlias = Callable[[Any], Awaitable[None]]
 """Makes a connection ours: logs in, and whatever else is to come before the first call."""
+
+ERRORS = (RedisError, RedisClusterException, OSError)
+"""Whatever a client raises: of a cluster of which no node answers, or lets us in, it is no RedisError."""
 
 TIMEOUT = 3.0
 """Seconds for a connection, and for an answer: a worker has a third of a lease of 10 s to renew it."""
@@ -66,7 +69,7 @@ async def warn_of_loss(client: Client, place: str, log: Log) -> None:
         found: dict[Any, Any] = {}
         for name in ("appendonly", "save", "maxmemory", "maxmemory-policy"):
             found.update(await client.config_get(name))
-    except (RedisError, OSError):  # refused, or just now gone: the verbs will say so
+    except ERRORS:  # refused, or just now gone: the verbs will say so
         return
     told = {_text(name): _text(value) for name, value in found.items()}
     if told.get("appendonly") == "no" and not told.get("save"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -37,14 +37,14 @@ class Place:
 
     Attributes:
         text: names it, however it was written, for what is remembered of it.
-        open: the mailbox.
+        open: the mailbox, given the names of letters of which something is remembered.
         usual: the mapping whose letters they are, where they do not say it.
         mapping, path: whose way there is taken, and where in its config it is written; no path: it is not.
         rights: what a replay must be allowed to do there.
     """
 
     text: str
-    open: Callable[[], Mailbox]
+    open: Callable[[Collection[str]], Mailbox]
     usual: str = ""
     mapping: str = ""
     path: str = ""
@@ -104,7 +104,7 @@ class Places:
         if (queue := self.config.queues.get(source)) is not None:
             return self._of_destinations(source, _given_up(queue), self.config.opening(source))
         if (named := self.config.destinations.get(source)) is not None:
-            return self._of_destinations(source, named, self._anyone)
+            return self._of_destinations(source, named)
         return self._at(source)
 
     def nowhere(self, source: str) -> ConfigError:
@@ -113,7 +113,8 @@ class Places:
             why = "has no failure destination whose letters can be read, and its source no dead letters of its own"
             return ConfigError([Fault(self.option, f"{source} {why}; write where they lie")])
         forms = ", ".join(kind.form for kind in self.config.catalog.mailboxes)
-        names = f"a mapping's or destination's name ({', '.join([*self.known, *self.config.destinations])})"
+        known = ", ".join([*self.config.all, *self.config.destinations])
+        names = f"the name of a mapping, a destination or a function's queue ({known})"
         return ConfigError([Fault(self.option, f"{source!r} is no place of letters; write {forms} or {names}")])
 
     def senders(self, place: Place) -> list[str]:
@@ -127,10 +128,13 @@ class Places:
             for one in _given_up(mapping)
         )
 
-    @property
-    def _anyone(self) -> Opening:
-        """Of whoever runs, where no mapping is named: the sections of the config are everybody's."""
-        return self.config.opening(self.mapping or next(iter(self.config.all)))
+    def _leading(self, kind: MailboxKind, options: Any) -> Opening:
+        """Of the mapping that is named, or of the first that leads to such a place's server."""
+        openings = [self.config.opening(name) for name in ([self.mapping] if self.mapping else self.config.all)]
+        astray = [kind.astray(one, options) for one in openings]
+        if all(astray):
+            raise ConfigError([Fault(self.option, f"{kind.form}: {astray[0]}")])
+        return openings[astray.index("")]
 
     @property
     def _kinds(self) -> dict[str, MailboxKind]:
@@ -147,20 +151,27 @@ class Places:
                     opening = self.config.opening(name)
                     if destined.kind.type == kind.type and _same(kind, opening, destined.options, options):
                         return self._place(kind, opening, destined.options, destined.path)
-            return self._place(kind, self._anyone, options)
+            return self._place(kind, self._leading(kind, options), options)
         return None
 
-    def _of_destinations(self, name: str, to: Sequence[Destined], opening: Opening) -> Place | None:
-        """The one of these whose letters can be read; None where there is none."""
+    def _of_destinations(self, name: str, to: Sequence[Destined], opening: Opening | None = None) -> Place | None:
+        """The one of these whose letters can be read, as *opening* sends there; None where there is none."""
         kinds = self._kinds
         found = [one for one in to if one.kind.type in kinds]
         if len(found) > 1:
-            words = ", ".join(_written(kinds[one.kind.type], opening, one) for one in found)
+            words = ", ".join(self._written(kinds[one.kind.type], opening, one) for one in found)
             raise ConfigError([Fault(self.option, f"{name} sends to several places ({words}): write which one")])
         if not found:
             return None
         kind = kinds[found[0].kind.type]
-        return self._place(kind, opening, found[0].options, found[0].path)
+        leading = opening or self._leading(kind, found[0].options)
+        return self._place(kind, leading, found[0].options, found[0].path)
+
+    def _written(self, kind: MailboxKind, opening: Opening | None, to: Destined) -> str:
+        """Which of several it is: by its name, if it has one, and its place."""
+        top, _, rest = to.path.partition(".")
+        name = f"{rest.partition('.')[0]}: " if top == "destinations" else ""
+        return name + _place_of(kind, opening or self._leading(kind, to.options), to.options)
 
     async def _asked(self, known: Known) -> Place | None:
         """Where the source's own dead letters are."""
@@ -180,7 +191,7 @@ class Places:
             raise ConfigError([Fault("--delete", kind.no_delete)])
         return Place(
             text=_place_of(kind, opening, options),
-            open=lambda: kind.open(opening, options, self.delete),
+            open=lambda _: kind.open(opening, options, self.delete),
             mapping=opening.mapping,
             path=path,
             rights=lambda: kind.rights(opening, options),
@@ -197,13 +208,21 @@ class Places:
             raise ConfigError([Fault("--delete", "nothing is deleted from a stream or a topic; take it out")])
         first, last = _ends(stretch, offsets=known.connector.seek is not None)
         size, reread = known.opening.settings.batch_size or USUAL_SIZE, recall.reread
-        return Place(
-            text=f"{name} {stretch.text} {stretch.shard or ''}",
-            open=lambda: RangeMailbox(
-                name, reread(known.opening), first=first, last=last, lane=stretch.shard, size=size
-            ),
-            usual=name,
-        )
+
+        def opened(begun: Collection[str]) -> RangeMailbox:
+            rereader = reread(known.opening)
+            return RangeMailbox(
+                name=f"records of {name}",
+                rereader=rereader,
+                first=first,
+                last=last,
+                lane=stretch.shard,
+                size=size,
+                taken=known.taken(rereader.render),
+                begun=begun,
+            )
+
+        return Place(text=f"{name} {stretch.text} {stretch.shard or ''}", open=opened, usual=name)
 
 
 def known(config: Config) -> dict[str, Known]:
@@ -226,13 +245,6 @@ def _given_up(mapping: MappingConfig) -> list[Destined]:
 
 def _place_of(kind: MailboxKind, opening: Opening, options: Any) -> str:
     return f"{kind.type} {kind.identity(opening, options)}"
-
-
-def _written(kind: MailboxKind, opening: Opening, to: Destined) -> str:
-    """Which of several it is: by its name, if it has one, and its place."""
-    top, _, rest = to.path.partition(".")
-    name = f"{rest.partition('.')[0]}: " if top == "destinations" else ""
-    return name + _place_of(kind, opening, to.options)
 
 
 def _same(kind: MailboxKind, opening: Opening, theirs: Any, written: Any) -> bool:

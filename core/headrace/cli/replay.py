@@ -20,10 +20,11 @@ from headrace.cli.replayed import Report, Shown
 from headrace.cli.wanted import edit, gathered, limits, selection
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault, HeadraceError
+from headrace.mailbox import Mailbox
 from headrace.replaying.claimed import Tickets
 from headrace.replaying.finding import Finder, Known
 from headrace.replaying.once import OncePerKey
-from headrace.replaying.progress import Progress, default_path
+from headrace.replaying.progress import NotProgress, Progress, default_path
 from headrace.replaying.replay import Replay, What
 from headrace.replaying.selection import CLASSES
 from headrace.replaying.sending import WINDOWED, Sending, ToHandler, ToSource, refusal
@@ -58,6 +59,7 @@ def add(commands: common.Commands) -> None:
     parser.add_argument("--from", dest="source", metavar="SOURCE", required=True, help="where the letters lie")
     parser.add_argument("--range", metavar="FROM..TO", help="of the stream or topic of the mapping SOURCE")
     parser.add_argument("--shard", metavar="ID", help="with --range: only this shard or partition")
+    parser.add_argument("--service", metavar="NAME", help="only letters of this service; default: the config's")
     parser.add_argument("--mapping", metavar="NAME", help="only letters of this mapping; whose they are, if none says")
     parser.add_argument("--function", metavar="NAME", help="whose invocations they are, if none says")
     parser.add_argument(
@@ -82,7 +84,8 @@ def add(commands: common.Commands) -> None:
 def carry_out(arguments: argparse.Namespace) -> int:
     _refuse_together(arguments)
     config = common.read([arguments.files], warn=False)
-    report = partial(Report, shown=_shown(arguments), out=sys.stdout)
+    goes_on = f"the same command{' without --restart' if arguments.restart else ''} goes on"
+    report = partial(Report, shown=_shown(arguments), goes_on=goes_on, out=sys.stdout)
     with redirect_stdout(sys.stderr) if arguments.json else nullcontext():  # what a handler prints is not our JSON
         try:
             return _replay(arguments, config, report)
@@ -96,10 +99,13 @@ def carry_out(arguments: argparse.Namespace) -> int:
 def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str], Report]) -> int:
     """The exit status. All that can be refused is refused before a letter is read."""
     mappings = known(config)
-    named = _named(arguments, config)
     asked = gathered(
-        selection=lambda: selection(arguments), edit=lambda: edit(arguments.edit), limits=lambda: limits(arguments)
+        named=lambda: _named(arguments, config),
+        selection=lambda: selection(arguments, config),
+        edit=lambda: edit(arguments.edit),
+        limits=lambda: limits(arguments),
     )
+    named = asked.pop("named")
     asked["tickets"] = _tickets(config)
     stretch = RangeOf(arguments.range, arguments.shard) if arguments.range or arguments.shard else None
     places = Places(config=config, known=mappings, mapping=named, delete=arguments.delete)
@@ -114,22 +120,22 @@ def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str
         function=arguments.function or "",
         usual=place.usual,
     )
-    path = arguments.progress or default_path(config.service.name, place.text)
-    with closing(Progress(path, restart=arguments.restart)) as progress:
+    with closing(_progress(arguments, config, place)) as progress:
         asked |= {"sending": sending, "progress": progress, "stopping": stopping}
         made = partial(Replay, finder=finder, **asked)
-        return asyncio.run(_run(made, report, place, sending, arguments.signals))
+        opens = partial(place.open, progress.letters)
+        return asyncio.run(_run(made, report, opens, sending, arguments.signals))
 
 
 async def _run(
     made: Callable[..., Replay],
     telling: Callable[[str], Report],
-    place: Place,
+    opens: Callable[[], Mailbox],
     sending: Sending | None,
     signals: Signals | None,
 ) -> int:
     """The exit status of a whole replay."""
-    mailbox = place.open()
+    mailbox = opens()
     report = telling(mailbox.name)
     replay = made(mailbox=mailbox, tell=report.tell)
     if signals is not None:
@@ -151,11 +157,26 @@ def _listen(signals: Signals, replay: Replay) -> None:
     loop = asyncio.get_running_loop()
     signals.install()
 
+    def stop() -> None:
+        if not replay.stopping.is_set():
+            print("headrace: ends behind the letter under way; Ctrl-C once more: at once", file=sys.stderr)
+            replay.stopping.set()
+
     def force() -> None:
         print("headrace: stopped at once: the letter under way is replayed again by the next replay", file=sys.stderr)
         os._exit(1)
 
-    signals.attach(lambda: loop.call_soon_threadsafe(replay.stopping.set), force)
+    signals.attach(lambda: loop.call_soon_threadsafe(stop), force)
+
+
+def _progress(arguments: argparse.Namespace, config: Config, place: Place) -> Progress:
+    path = arguments.progress or default_path(config.service.name, place.text)
+    try:
+        return Progress(path, restart=arguments.restart)
+    except OSError as error:
+        raise ConfigError([Fault("--progress", f"{path} cannot be kept: {error.strerror}; name another")]) from None
+    except NotProgress as error:
+        raise ConfigError([Fault("--progress", str(error))]) from None
 
 
 def _tickets(config: Config) -> Tickets:

@@ -28,6 +28,9 @@ COLUMNS: Final = ("letter", "mapping", "class", "given up", "tries", "records", 
 ROWS: Final = 1000
 """Rows of a preview; the rest is counted."""
 
+REASONS: Final = 3
+"""Reasons of what was skipped; the rest is not named."""
+
 SHORT: Final = 60
 """Characters of an error, and of an event, in a table."""
 
@@ -44,12 +47,16 @@ class Shown(Enum):
 
 
 class Report:
-    """Of one replay, from its begin to its end. JSON goes to *out*: what a handler prints does not."""
+    """Of one replay, from its begin to its end. JSON goes to *out*: what a handler prints does not.
 
-    def __init__(self, place: str, shown: Shown, out: TextIO) -> None:
-        self._place, self._shown, self._out = place, shown, out
+    *goes_on*: what does, after an early end.
+    """
+
+    def __init__(self, place: str, shown: Shown, goes_on: str, out: TextIO) -> None:
+        self._place, self._shown, self._goes_on, self._out = place, shown, goes_on, out
         self._counts: Counter[What] = Counter()
-        self._rows: list[Outcome] = []
+        self._skipped: Counter[str] = Counter()
+        self._rows: list[tuple[str, ...]] = []
         self._told = SYSTEM.boot()
         self._bar: Bar | None = None
 
@@ -67,12 +74,14 @@ class Report:
 
     def tell(self, outcome: Outcome) -> None:
         self._counts[outcome.what] += 1
+        if outcome.what is What.SKIPPED:
+            self._skipped[outcome.reason] += 1
         if self._shown is Shown.JSON:
             self._write(_plain(outcome))
         elif outcome.what in {What.FAILED, What.UNREADABLE}:
             self._line(outcome)
         if self._shown is Shown.PREVIEW and outcome.what is What.SHOWN and len(self._rows) < ROWS:
-            self._rows.append(outcome)
+            self._rows.append(_cells(outcome))  # not the letter, which may be large
         self._progress()
 
     def end(self, replay: Replay, trouble: str) -> None:
@@ -83,18 +92,25 @@ class Report:
         else:
             if self._rows:
                 self._preview(replay.counts[What.SHOWN])
-            told = ", ".join(f"{count:,} {word}" for word, count in counts.items()) or "no letters"
-            goes_on = "" if self._shown is Shown.PREVIEW else "; the same command goes on"
+            told = ", ".join(f"{count:,} {word}{self._why(word)}" for word, count in counts.items()) or "no letters"
+            goes_on = "" if self._shown is Shown.PREVIEW else f"; {self._goes_on}"
             early = f" ({replay.ended_early}{goes_on})" if replay.ended_early else ""
             if counts or not trouble:
                 print(f"{self._place}: {told}{early}")
         if trouble:
             print(f"headrace: {trouble}", file=sys.stderr)
 
+    def _why(self, word: str) -> str:
+        """Why letters were skipped: nothing else is said of them."""
+        if word != What.SKIPPED.value:
+            return ""
+        reasons = [f"{count:,} {printable(why)}" for why, count in self._skipped.most_common(REASONS)]
+        return f" ({', '.join([*reasons, *['…'] * (len(self._skipped) > REASONS)])})"
+
     def _line(self, outcome: Outcome) -> None:
         named = f" ({', '.join(outcome.failed[:10])})" if outcome.failed else ""
         whose = f" of {outcome.mapping or outcome.function}" if outcome.mapping or outcome.function else ""
-        line = f"{outcome.what.value}: {outcome.id}{whose}{named}: {outcome.reason}"
+        line = printable(f"{outcome.what.value}: {outcome.id}{whose}{named}: {' '.join(outcome.reason.split())}")
         if self._bar is not None:
             self._bar.console.print(Text(line), soft_wrap=True)
         else:
@@ -116,8 +132,8 @@ class Report:
         for name in COLUMNS:
             right = name in {"tries", "records"}
             table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
-        for outcome in self._rows:
-            table.add_row(*map(Text, _cells(outcome)))
+        for row in self._rows:
+            table.add_row(*map(Text, row))
         common.console().print(table)
         if all_of_them > len(self._rows):
             print(f"… and {all_of_them - len(self._rows):,} more")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headrace.cli import common
+from headrace.config import Config
 from headrace.config.places import printable
 from headrace.errors import ConfigError, Fault
 from headrace.filters import Pattern, compile_pattern, faults
@@ -36,14 +37,14 @@ def gathered(**parts: Callable[[], Any]) -> dict[str, Any]:
     return made
 
 
-def selection(arguments: argparse.Namespace) -> Selection:
+def selection(arguments: argparse.Namespace, config: Config) -> Selection:
     """Raises ConfigError."""
     found = gathered(
         classes=lambda: [common.one_of("class of failure", one, CLASSES) for one in arguments.classes],
         since=lambda: None if arguments.since is None else _moment(arguments.since),
         patterns=lambda: [_pattern(one) for one in arguments.filter],
     )
-    return Selection(mapping=arguments.mapping or "", **found)
+    return Selection(service=arguments.service or config.service.name, mapping=arguments.mapping or "", **found)
 
 
 def _pattern(text: str) -> Pattern:

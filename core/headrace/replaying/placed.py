@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Final
 
-from headrace.filters import compile_pattern, keeper
 from headrace.letters import Letter, NoLetter
 from headrace.mailbox import Trimmed
 from headrace.model import Event, Record, Render
@@ -29,7 +27,7 @@ async def reread(known: Known, letter: Letter) -> Event:
     records: list[Record] = []
     try:
         for stretch in rereader.at(letter.info):
-            async for some in rereader.read(stretch, sys.maxsize):
+            async for some in rereader.read(stretch):
                 records += some
         return rereader.render(_those_of(known, letter, records, rereader.render))
     except Trimmed as error:
@@ -45,9 +43,7 @@ def _those_of(known: Known, letter: Letter, records: Sequence[Record], render: R
     size = letter.info.get("batchSize")
     if not isinstance(size, int) or size == len(records):
         return records
-    criteria, view = known.opening.settings.filter_criteria, known.connector.view_of(known.opening.options)
-    if criteria and view:
-        taken = keeper([compile_pattern(one.pattern) for one in criteria.filters], view, render)
-        if len(wanted := [record for record in records if taken(record)]) == size:
-            return wanted
+    taken = known.taken(render)
+    if len(wanted := [record for record in records if taken(record)]) == size:
+        return wanted
     raise ValueError(f"its range holds {len(records)} records now, of which {size} were given up: nothing says which")

@@ -27,11 +27,20 @@ class Busy(HeadraceError):  # noqa: N818 - it says why a replay does not begin
     """Another replay of the same letters runs."""
 
 
+class NotProgress(HeadraceError):  # noqa: N818 - as above
+    """The file that was named is another's."""
+
+
+_BEGIN: Final = b'{"letter":'
+"""Of every line."""
+
+
 class Progress:
     """The file of one place of letters. Held by one process at a time.
 
     Raises:
         Busy: another process has it.
+        NotProgress: it holds something else, which stays as it is.
         OSError: it cannot be kept.
     """
 
@@ -40,9 +49,19 @@ class Progress:
         self._done: dict[str, set[str]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = _locked(path)
+        text = path.read_bytes()
+        if not _is_progress(text):
+            os.close(self._file)
+            raise NotProgress(f"{path} holds something else than what was replayed: name another file")
         if restart:
             os.ftruncate(self._file, 0)
-        self._read()
+        else:
+            self._read(text)
+
+    @property
+    def letters(self) -> Collection[str]:
+        """The names of those of which something was replayed."""
+        return self._done.keys()
 
     def done(self, letter: str) -> AbstractSet[str]:
         """The records of a letter that were replayed; `WHOLE` among them: all."""
@@ -73,8 +92,7 @@ class Progress:
         while left:
             left = left[os.write(self._file, left) :]
 
-    def _read(self) -> None:
-        text = self.path.read_bytes()
+    def _read(self, text: bytes) -> None:
         for line in text.splitlines():
             with suppress(orjson.JSONDecodeError, KeyError, TypeError):
                 found = orjson.loads(line)
@@ -84,6 +102,12 @@ class Progress:
                     self._done.setdefault(found["letter"], set()).update(found["done"])
         if text and not text.endswith(b"\n"):
             os.write(self._file, b"\n")  # the torn line ends here, so that nothing is glued to it
+
+
+def _is_progress(text: bytes) -> bool:
+    """Also where lines were torn: of one that a crash has left there is a beginning, or zeros."""
+    lines = (line.strip(b"\0") for line in text.splitlines())
+    return all(line.startswith(_BEGIN) or _BEGIN.startswith(line) for line in lines)
 
 
 def _locked(path: Path) -> int:

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
 
 from headrace.letters import Posted
 from headrace.mailbox import Rereader
+from headrace.model import Record, Unreadable
+from headrace.replaying.batches import Batch, Batches
 from headrace.seeking import Target
 
 
+@dataclass(slots=True, kw_only=True)
 class RangeMailbox:
-    """Nothing is deleted from a log: what was replayed is remembered by its positions."""
+    """Nothing is deleted from a log: what was replayed is remembered by its positions.
 
-    keeps = True
+    Attributes:
+        name: whose records they are, for people.
+        taken: whether the mapping's filters want a record.
+        begun: names of letters of which something is remembered.
+    """
 
-    def __init__(
-        self, mapping: str, rereader: Rereader, *, first: Target, last: Target, lane: str | None, size: int
-    ) -> None:
-        self.name = f"records of {mapping}"
-        self._rereader, self._first, self._last = rereader, first, last
-        self._lane, self._size = lane, size
+    name: str
+    rereader: Rereader
+    first: Target
+    last: Target
+    lane: str | None
+    size: int
+    taken: Callable[[Record], bool]
+    begun: Collection[str]
+    keeps: bool = True
 
     async def letters(self) -> AsyncIterator[Posted]:
-        for stretch in await self._rereader.between(self._first, self._last, self._lane):
-            async for records in self._rereader.read(stretch, self._size):
-                yield Posted(
-                    id=f"{stretch.lane}:{records[0].token}-{records[-1].token}",
-                    body=b"",
-                    at=records[0].at,
-                    event=self._rereader.render(records),
-                    lane=stretch.lane,
-                )
+        for stretch in await self.rereader.between(self.first, self.last, self.lane):
+            batches = Batches(stretch.lane, self.size, self.taken, self.begun)
+            async for records in self.rereader.read(stretch):
+                for record in records:
+                    for batch in batches.add(record):
+                        yield self._posted(stretch.lane, batch)
+            for batch in batches.rest():
+                yield self._posted(stretch.lane, batch)
+
+    def _posted(self, lane: str, batch: Batch) -> Posted:
+        first = batch.records[0]
+        if isinstance(first, Unreadable):
+            return Posted(id=batch.name, body=b"", at=first.at, lane=lane, unreadable=first.why)
+        return Posted(id=batch.name, body=b"", at=first.at, lane=lane, event=self.rereader.render(batch.records))
 
     async def done(self, posted: Posted) -> None:
         """It stays."""
@@ -39,4 +55,4 @@ class RangeMailbox:
         """It stays."""
 
     async def close(self) -> None:
-        await self._rereader.close()
+        await self.rereader.close()

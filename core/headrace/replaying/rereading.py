@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
-from headrace.batcher import EVENT_BYTES
 from headrace.ending import cancelled
 from headrace.errors import SourceUnavailable
 from headrace.mailbox import Stretch, Trimmed
@@ -14,6 +13,9 @@ from headrace.model import Event, LaneEnded, Position, Record
 from headrace.seeking import At, Edge, Target
 from headrace.seeking import Sequence as Number
 from headrace.shards import ShardReader, Shards
+
+PAGE: Final = 1000
+"""Records that are taken from a reader at once, at most."""
 
 LOOK: Final = 0.02
 """Seconds between two looks at a reader that says nothing: whether it is at the tip, or stuck."""
@@ -40,29 +42,26 @@ class ShardRereader:
         names = [one.name for one in (await self._shards.list()).shards]
         if lane is not None and lane not in names:
             raise SourceUnavailable(f"there is no shard {lane!r}; known are {', '.join(names)}")
+        for end in (first, last):
+            if isinstance(end, Number) and self._shards.sequence(end.number) is None:
+                raise SourceUnavailable(f"{end.number} is no sequence number of this source")
         until = None if last is Edge.LATEST else last
         return [Stretch(lane=name, first=first, last=until) for name in names if lane in {None, name}]
 
-    async def read(self, stretch: Stretch, size: int) -> AsyncIterator[Sequence[Record]]:
+    async def read(self, stretch: Stretch) -> AsyncIterator[Sequence[Record]]:
         await self._shards.list()  # what a stream is must be known before its records are read
         reader = self._shards.open(stretch.lane, self._position(stretch.first), lambda _: None)
-        batch = Batch(size)
         begun = False
         try:
-            while (some := await _page(reader, size)) is not None:
+            while (some := await _page(reader)) is not None:
                 if not begun and isinstance(stretch.first, Number) and _past(some[0], stretch.first):
                     raise Trimmed(f"the record {stretch.first.number} is not there any more")
                 begun = True
-                for record in some:
-                    if stretch.last is not None and _past(record, stretch.last):
-                        some = None
-                        break
-                    if full := batch.add(record):
-                        yield full
-                if some is None:
+                within = [one for one in some if stretch.last is None or not _past(one, stretch.last)]
+                if within:
+                    yield within
+                if len(within) < len(some):
                     break
-            if batch.records:
-                yield batch.records
         finally:
             await reader.close()
         if not begun and isinstance(stretch.first, Number):
@@ -86,26 +85,6 @@ class ShardRereader:
         await self._shards.close()
 
 
-class Batch:
-    """Records that are handed over together: *size* of them, and no more than an event may hold."""
-
-    def __init__(self, size: int) -> None:
-        self._size, self._nbytes = size, 0
-        self.records: list[Record] = []
-
-    def add(self, record: Record) -> Sequence[Record] | None:
-        """The batch that is full now, without *record* or with it."""
-        if self.records and self._nbytes + record.size > EVENT_BYTES:
-            full, self.records, self._nbytes = self.records, [record], record.size
-            return full
-        self.records.append(record)
-        self._nbytes += record.size
-        if len(self.records) < self._size:
-            return None
-        full, self.records, self._nbytes = self.records, [], 0
-        return full
-
-
 def _past(record: Record, target: Target) -> bool:
     match target:
         case At(time):
@@ -115,9 +94,9 @@ def _past(record: Record, target: Target) -> bool:
     return False
 
 
-async def _page(reader: ShardReader, size: int) -> Sequence[Record] | None:
+async def _page(reader: ShardReader) -> Sequence[Record] | None:
     """What comes next; None at the end of the shard, and at its tip."""
-    reading = asyncio.ensure_future(reader.read(size))
+    reading = asyncio.ensure_future(reader.read(PAGE))
     refused = 0.0
     try:
         while True:

@@ -20,12 +20,14 @@ class Selection:
     """What was asked for; without anything, all.
 
     Attributes:
-        mapping: of that mapping only, where a letter says whose it is.
+        service: of that service only, where a letter says whose it is: another's handlers are not here.
+        mapping: of that mapping only, likewise.
         classes: of failure.
         since: given up then or later, in Unix seconds.
         patterns: a record must fit one of them.
     """
 
+    service: str = ""
     mapping: str = ""
     classes: Sequence[str] = ()
     since: float | None = None
@@ -33,6 +35,8 @@ class Selection:
 
     def refuses(self, letter: Letter) -> str:
         """Why a letter is not meant; empty where it is."""
+        if self.service and letter.service and letter.service != self.service:
+            return f"of service {letter.service}"
         if self.mapping and letter.mapping and letter.mapping != self.mapping:
             return f"of mapping {letter.mapping}"
         if self.classes and letter.cls not in self.classes:

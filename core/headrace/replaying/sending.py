@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from headrace.attempting import redaction_of
 from headrace.destination import Said
+from headrace.errors import SourceUnavailable
 from headrace.functions import Function
 from headrace.functions.context import Delivery
 from headrace.functions.invocation import Until, never
@@ -21,6 +23,9 @@ from headrace.verdict import Kind, Rules, judge
 NAMED: Final = "its handler named it"
 BEHIND: Final = "it stands behind one that failed"
 
+AWAY: Final = 3
+"""Letters in a row of which a source has taken nothing, after which it counts as away: the rest would only wait."""
+
 WINDOWED: Final = "its mapping has tumbling windows, whose state is gone: replay it with --to source"
 Accept: TypeAlias = Callable[[str, str, object], Awaitable[None]]
 """Puts an event on the queue of a function, under a request id. Raises NoLetter: it has none."""
@@ -34,6 +39,7 @@ class Sending(Protocol):
 
         Raises:
             NoLetter: they cannot go this way.
+            SourceUnavailable: nor can any other now.
         """
         ...
 
@@ -112,6 +118,7 @@ class ToSource:
     def __init__(self, accept: Accept) -> None:
         self._accept = accept
         self._opened: dict[str, PutBack] = {}
+        self._in_vain: Counter[str] = Counter()
 
     async def send(self, found: Found, records: Sequence[Record]) -> Mapping[str, str]:
         known = found.known
@@ -121,7 +128,14 @@ class ToSource:
             return {}
         if (why := refusal(known)) is not None:
             raise NoLetter(why)
+        name = known.opening.mapping
+        if self._in_vain[name] >= AWAY:
+            raise SourceUnavailable(
+                f"{name}: its source took nothing of the last {AWAY} letters; come again for the rest"
+            )
         replies = await self._put_back(known).send(records)
+        in_vain = all(reply.said is Said.FAILED for reply in replies)
+        self._in_vain[name] = self._in_vain[name] + 1 if in_vain else 0
         return {
             record.id: reply.reason
             for record, reply in zip(records, replies, strict=True)
