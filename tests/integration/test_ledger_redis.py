@@ -19,7 +19,7 @@ from headrace.testing import FaultProxy
 from headrace_connectors.redis.ledger import RedisLedger, open_redis
 from headrace_connectors.redis.place import place
 from headrace_connectors.redis.scripts import SCRIPTS
-from support.redis import Cluster, RedisServer, Valkey, servers
+from support.redis import Cluster, RedisServer, Valkey, servers, wait_until
 
 GRAPH = [Shard(name="a", position="0")]
 
@@ -331,3 +331,26 @@ def test_urls_that_mean_nothing(url: str, message: str):
     with pytest.raises(ConfigError) as raised:
         place(url)
     assert message in str(raised.value)
+
+
+async def test_a_cluster_that_is_away_is_told_and_come_back_to():
+    """At the start, and under way. Mutation (tried): its client's own error, which is none of a Redis', ends a service."""
+    with Cluster() as cluster:
+        for node in cluster.nodes:
+            node.kill()
+        with pytest.raises(LedgerUnavailable, match="does not answer"):
+            await open_redis(LedgerOpening(url=cluster.url, service="shop"))
+        for node in cluster.nodes:
+            node.start()
+        wait_until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in cluster.nodes))
+        ledger = await open_redis(LedgerOpening(url=cluster.url, service="shop"))
+        await ledger.plan("orders", "stream", GRAPH)
+        for node in cluster.nodes:
+            node.kill()
+        with pytest.raises(LedgerUnavailable, match="does not answer"):
+            await ledger.rows("orders")
+        for node in cluster.nodes:
+            node.start()
+        wait_until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in cluster.nodes))
+        assert (await ledger.rows("orders")).rows == ()
+        await ledger.close()

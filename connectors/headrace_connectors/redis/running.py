@@ -16,7 +16,6 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
-    RedisError,
     ResponseError,
     TryAgainError,
 )
@@ -24,7 +23,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as Silent
 
 from headrace.errors import LedgerError, LedgerUnavailable
-from headrace_connectors.redis.connecting import Client, disconnect
+from headrace_connectors.redis.connecting import ERRORS, Client, disconnect
 from headrace_connectors.redis.prelude import FORMAT
 
 Argument: TypeAlias = str | bytes | int | float
@@ -63,7 +62,7 @@ class Running:
                 return await client.evalsha(self._digests[verb], len(keys), *keys, *arguments)
             except NoScriptError:  # the server was restarted, or another took its place: nothing was run
                 return await client.eval(self._scripts[verb], len(keys), *keys, *arguments)
-        except (RedisError, OSError) as error:
+        except ERRORS as error:
             raise self._error(error, verb, sent=True) from error
 
     async def close(self) -> None:
@@ -76,7 +75,7 @@ class Running:
         pool: Any = self._client.connection_pool
         try:
             await pool.release(await pool.get_connection())
-        except (RedisError, OSError) as error:
+        except ERRORS as error:
             raise self._error(error, verb, sent=False) from error
 
     def _error(self, error: Exception, verb: str, *, sent: bool) -> LedgerError:
