@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import ConnectionError as Disconnected
 
 from headrace.destination import CONFIRMED, PATIENCE, Message, Reply, Said
 from headrace.errors import Fault
@@ -97,6 +98,8 @@ def words(error: Exception, right: str = "+xadd") -> str:
         return f"{text}; allow this user {right} on the stream's key"
     if text.startswith("WRONGTYPE"):
         return f"{text}; name another stream"
+    if isinstance(error, Disconnected | OSError) and text:
+        return f"{text}; is the server up, and url right?"
     return text
 
 
