@@ -186,3 +186,25 @@ async def test_a_cluster_that_is_away_is_told_and_held() -> None:
         assert (reply.said, "cannot be connected" in reply.reason) == (Said.FAILED, True)
     (fault,) = (await kind.probe(opening(), RedisDestinationOptions(url=url, stream="s"))).faults
     assert fault.path == "url"
+
+
+async def test_what_this_server_does_not_take_is_refused_alone(server: RedisServer) -> None:
+    """A server may be told to take less; it hangs up then. Mutations, tried: what goes with it is held too, and added
+    at every try; refused though nobody knows why the connection was cut.
+    """
+    mib = 2**20
+    server.ask("CONFIG", "SET", "proto-max-bulk-len", str(mib))
+    some = [message(name, b"x" * size) for name, size in (("a", 1), ("b", mib), ("c", mib + 1), ("d", 1))]
+    try:
+        async with opened(server.url) as destination:
+            replies = await destination.send(some)
+        assert [one.said for one in replies] == [Said.CONFIRMED, Said.CONFIRMED, Said.REFUSED, Said.CONFIRMED]
+        assert replies[2].reason.endswith("takes 1048577 bytes, and this Redis (proto-max-bulk-len) takes 1048576")
+        assert [one[b"id"] for one in await entries(server.port)] == [b"a", b"b", b"d"]
+        server.ask("ACL", "SETUSER", "shop", "on", ">planted", "~*", "+ping", "+xadd")
+        async with opened(server.url.replace("redis://", "redis://shop:planted@")) as destination:
+            replies = await destination.send(some)
+        assert [one.said for one in replies] == [Said.CONFIRMED, Said.CONFIRMED, Said.FAILED, Said.FAILED]
+        assert "raise the server's proto-max-bulk-len" in replies[2].reason
+    finally:
+        server.ask("CONFIG", "SET", "proto-max-bulk-len", str(512 * mib))

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,7 +16,7 @@ from headrace.asynchronous import queue_of
 from headrace.leases import Leases
 from headrace.ledger import LedgerOpening
 from headrace_connectors.destinations import stream
-from headrace_connectors.limits import MIB, REDIS
+from headrace_connectors.limits import MIB
 from headrace_connectors.redis import connecting
 from headrace_connectors.redis.ledger import open_redis
 from support.redis import Valkey
@@ -69,7 +68,7 @@ class RedisSite(OnValkey):
         "silent": "no answer within 0.5 s|Timeout",
         "partly": "maxmemory",
         "denied": "; allow this user [+]xadd on the stream's key$",
-        "large": "Redis takes 1048576",
+        "large": "this Redis [(]proto-max-bulk-len[)] takes 1048576",
     }
     bounds: ClassVar = {stream: "PATIENCE"}
     large = '"' * 600_000
@@ -82,8 +81,8 @@ class RedisSite(OnValkey):
 
     def lower(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody sends Redis the 512 MiB that it takes: it is told to take the least that it can be."""
+        del monkeypatch
         self.server.ask("CONFIG", "SET", "proto-max-bulk-len", str(MIB))
-        monkeypatch.setattr(stream, "REDIS", replace(REDIS, message=MIB))
 
     @property
     def block(self) -> dict[str, Any]:
