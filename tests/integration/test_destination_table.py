@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.retries import standard
 
 from headrace.destination import Said
 from support.giving_up import MANY, WITHIN, Giving, down_in_the_middle, held_until_mended, numbers, running
@@ -41,7 +40,7 @@ ELSEWHERE: dict[str, Callable[..., Site]] = {
 }
 
 pytestmark = [
-    pytest.mark.usefixtures("in_aws"),
+    pytest.mark.usefixtures("in_aws", "soon_again"),
     pytest.mark.filterwarnings("ignore:Sending a large body"),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python's
 ]
@@ -78,12 +77,6 @@ async def site(kind: str, account: str, tmp_path: Path, request: pytest.FixtureR
     made = ELSEWHERE[kind](find, tmp_path) if kind in ELSEWHERE else AwsSite(find, tmp_path, kind, account)
     async with made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore lets seconds pass between its own tries."""
-    monkeypatch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0.05)
 
 
 @pytest.fixture
