@@ -39,6 +39,9 @@ ROTO = "123456789012"
 READS = ("sqs:GetQueueUrl", "events:DescribeEventBus")
 """What is asked before something is written."""
 
+LOOSE = {"eventbridge", "sns"}
+"""They take what nobody gets: for a bus that is gone since it was seen, for a topic without a subscription."""
+
 _MARK = b"spoilt"
 
 
@@ -95,7 +98,7 @@ class AwsSite(Served):
     def __init__(self, find: Find, folder: Path, word: str, account: str) -> None:
         super().__init__(find, folder)
         self.word, self._account = word, account
-        self.server: Ministack = find("kept_ministack" if word == "eventbridge" else "own_ministack")
+        self.server: Ministack = find("kept_ministack" if word in LOOSE else "own_ministack")
         self.port = self.server.port
         self.where = {"s3": f"s3 failed-{account}", FIFO: "sqs failed.fifo"}.get(word, f"{word} failed")
         self.once = word in {FIFO, "s3"}
@@ -149,10 +152,10 @@ class AwsSite(Served):
 
     @asynccontextmanager
     async def down(self) -> AsyncIterator[None]:
-        """Its memory goes with it, but for a bus: what is sent to one that is gone since it was seen is lost."""
+        """Its memory goes with it, but for what would take records before anybody gets them."""
         async with stopped(self.server):
             yield
-        if self.word != "eventbridge":
+        if self.word not in LOOSE:
             await self.place.make()
 
     @asynccontextmanager

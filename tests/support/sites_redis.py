@@ -37,6 +37,7 @@ class OnValkey(Served):
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         await self._ask("FLUSHALL")
+        await self._ask("CONFIG", "SET", "proto-max-bulk-len", str(512 * MIB))  # another test may have lowered it
         return self
 
     @property
