@@ -3,6 +3,7 @@
 | fixture | scope | is |
 |---|---|---|
 | ministack | session | the running SQS server, shared: never stop it; for that make your own `Ministack()` |
+| guarded | session | another that asks IAM about every call, shared |
 | microburst | test | the running fault proxy before that server, without rules |
 | kinesis_local, roto | session | the running Kinesis servers, shared: each test makes a stream of its own |
 | kafka | test | the broker that support/kafka.py chose, shared by all workers, with names of this test's own |
@@ -74,6 +75,12 @@ def _nobody_elses_log() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def ministack() -> Iterator[Ministack]:
     with Ministack() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def guarded() -> Iterator[Ministack]:
+    with Ministack(guarded=True) as server:
         yield server
 
 

@@ -13,7 +13,8 @@ import yaml
 from headrace import config
 from headrace_connectors.catalog import catalog
 
-PAGE = (Path(__file__).parents[2] / "docs" / "destinations.md").read_text()
+TESTS = Path(__file__).parents[1]
+PAGE = (TESTS.parent / "docs" / "destinations.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -28,6 +29,23 @@ def test_the_figures_are_those_of_the_table() -> None:
     for kind in catalog.destinations:
         if kind.limit and kind.limit.message:
             assert f"{names.get(kind.type, 'Redis')} {words[kind.limit.message]}" in PAGE
+
+
+def test_every_cell_of_the_matrix_is_a_test() -> None:
+    """Mutations, tried: a test that is gone; a kind that is left out; a fault of which the page does not tell."""
+    table, faults = ((TESTS / folder / "test_destination_table.py").read_text() for folder in ("integration", "faults"))
+    found = re.findall(r"^@(every|but_kafka)\n(?:@.*\n)*async def test_(\w+)", table, re.MULTILINE)
+    whom = {name: whose for whose, name in found}
+    (head,) = re.findall(r"^\| NAME \|(.*)\|$", PAGE, re.MULTILINE)
+    kinds = head.replace(" ", "").split("|")
+    assert {one.removesuffix("-fifo") for one in kinds} == {kind.type for kind in catalog.destinations}
+    rows = dict(re.findall(r"^\| (\w+) \|((?: (?:✓|F|\d)[ \d]*\|)+)$", PAGE, re.MULTILINE))
+    assert rows.keys() == whom.keys()
+    for name, row in rows.items():
+        cells = dict(zip(kinds, row.strip("|").split("|"), strict=True))
+        elsewhere = {kind for kind, cell in cells.items() if "✓" not in cell}
+        assert elsewhere == ({"kafka"} if whom[name] == "but_kafka" else set())
+        assert ("F" in cells["kafka"]) is (f"async def test_{name}(" in faults)
 
 
 @pytest.mark.parametrize("block", BLOCKS)

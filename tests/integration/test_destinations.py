@@ -175,22 +175,6 @@ async def test_a_stop_while_the_destination_is_missing_gives_back(new_queue: New
     assert await counts(sqs, url) == (3, 0, 0)
 
 
-@pytest.mark.filterwarnings("ignore:Sending a large body")
-async def test_what_the_destination_cannot_take_stays_in_the_queue_and_is_told(new_queue: NewQueue, sqs: Any) -> None:
-    """Quotes double in JSON: this message fits SQS, and its failure record does not. Mutation: dropped, or held."""
-    url, failed = await new_queue(visibility_timeout=1), await new_queue()
-    await send_all(sqs, url, ["bad" + '"' * 600_000])
-    await send_all(sqs, url, ["bad and small"])
-    arguments = {"function_response_types": REPORT, "maximum_retry_attempts": 0, "retry_backoff": None}
-    async with polling(url, failing, {"type": "sqs", "queue_url": failed}, **arguments) as poller:
-        await until(lambda: poller.condition.state == "refused")
-        assert "SQS takes 1048576" in poller.condition.reason
-        (tally,) = poller.tally.values()
-        await until(lambda: tally.refused >= 2 and tally.delivered == 1)
-    assert len(await drain(sqs, failed)) == 1
-    assert sum(await counts(sqs, url)) == 1
-
-
 async def test_a_queue_with_a_smaller_limit_refuses_its_entry(new_queue: NewQueue, sqs: Any) -> None:
     url, failed = await new_queue(visibility_timeout=1), await new_queue(MaximumMessageSize="2048")
     await send_all(sqs, url, ["bad" * 1000, "bad"])

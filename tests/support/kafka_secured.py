@@ -7,8 +7,9 @@
 | SASL | SASL_PLAINTEXT | USER with PASSWORD (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512); whoever has a token (OAUTHBEARER) |
 | SASLTLS | SASL_SSL | as SASL |
 
-PLAINTEXT is there as well, for the tests' own topics. Tokens are unsecured ones, without a signature, as
-token_endpoint.py gives them: Kafka looks at their time.
+Who may come may do anything, but for a topic that has ACLs: there they alone hold. PLAINTEXT is there as well, for the
+tests' own topics. Tokens are unsecured ones, without a signature, as token_endpoint.py gives them: Kafka looks at their
+time.
 """
 
 from __future__ import annotations
@@ -73,7 +74,11 @@ class SecuredKafka(ApacheKafka):
 
 
 def _properties(ca: Path, server: Pair) -> dict[str, str]:
-    found = {}
+    found = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found": "true",
+    }
     for name, protocol in PROTOCOLS.items():
         where = f"listener.name.{name.lower()}"
         if protocol.endswith("SSL"):

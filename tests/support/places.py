@@ -28,7 +28,8 @@ def handler(event, context):
         file.write(json.dumps(event) + chr(10))
 """
 
-KINDS: dict[str, DestinationKind] = {one.type: one for one in (sqs, sns, eventbridge, lambda_, s3)}
+FIFO = "sqs-fifo"
+KINDS: dict[str, DestinationKind] = {one.type: one for one in (sqs, sns, eventbridge, lambda_, s3)} | {FIFO: sqs}
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Place:
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
         self._clients: dict[str, Any] = {}
+        self._read = 0
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -61,6 +63,7 @@ class Place:
     async def make(self) -> None:
         made: dict[str, Callable[[], Awaitable[None]]] = {
             "sqs": self._make_queue,
+            FIFO: self._make_queue,
             "sns": self._make_topic,
             "eventbridge": self._make_bus,
             "lambda": self._make_function,
@@ -74,6 +77,7 @@ class Place:
         within = f"{REGION}:{self.account}"
         return {
             "sqs": f"arn:aws:sqs:{within}:failed",
+            FIFO: f"arn:aws:sqs:{within}:failed.fifo",
             "sns": f"arn:aws:sns:{within}:failed",
             "eventbridge": f"arn:aws:events:{within}:event-bus/failed",
             "lambda": f"arn:aws:lambda:{within}:function:failed",
@@ -98,13 +102,14 @@ class Place:
         if self.word == "s3":
             return await self._objects()
         if self.word == "lambda":
-            lines = self._events.read_text().splitlines() if self._events.exists() else []
-            self._events.write_text("")
-            return [json.loads(line) for line in lines]
+            lines = self._events.read_text().splitlines(keepends=True) if self._events.exists() else []
+            new = [line for line in lines[self._read :] if line.endswith("\n")]  # the last may be half written
+            self._read += len(new)
+            return [json.loads(line) for line in new]
         client = await self.client("sqs")
         bodies = [json.loads(one["Body"]) for one in await drain(client, self._queue)]
-        inner = {"sqs": lambda one: one, "sns": lambda one: json.loads(one["Message"])}
-        return [inner.get(self.word, lambda one: one["detail"])(one) for one in bodies]
+        inner = {"sns": lambda one: json.loads(one["Message"]), "eventbridge": lambda one: one["detail"]}
+        return [inner.get(self.word, lambda one: one)(one) for one in bodies]
 
     async def _objects(self) -> list[Any]:
         client = await self.client("s3")
@@ -122,8 +127,8 @@ class Place:
     async def _make_queue(self) -> None:
         anybody = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
         policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [anybody]})}
-        fed = policy if self.word != "sqs" else {}  # by a topic or a bus, which needs to be allowed to
-        self._queue = await make_queue(await self.client("sqs"), "failed", **fed)
+        fed = policy if self.kind is not sqs else {}  # by a topic or a bus, which needs to be allowed to
+        self._queue = await make_queue(await self.client("sqs"), "failed", fifo=self.word == FIFO, **fed)
 
     async def _make_topic(self) -> None:
         await self._make_queue()

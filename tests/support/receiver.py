@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -24,7 +24,8 @@ class Posted:
 class Receiver:
     """Answers 200 unless `answers` has something: a status with headers each, or None to cut the connection.
 
-    `stop` and `start` keep its port. While `gate` is not set it answers nobody.
+    `stop` and `start` keep its port. While `gate` is not set it answers nobody. `takes` is bytes; `refuses` says with
+    which status, if with any, it refuses a body.
     """
 
     tls: ssl.SSLContext | None = None
@@ -32,6 +33,8 @@ class Receiver:
     posted: list[Posted] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]] | None] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    takes: int = 10 * 2**20
+    refuses: Callable[[bytes], int | None] = lambda _: None
 
     @property
     def url(self) -> str:
@@ -39,7 +42,7 @@ class Receiver:
 
     async def start(self) -> Self:
         self.gate.set()
-        app = web.Application(client_max_size=10 * 2**20)
+        app = web.Application(client_max_size=self.takes)
         app.router.add_post("/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -52,6 +55,8 @@ class Receiver:
     async def _answer(self, request: web.Request) -> web.Response:
         body = await request.read()
         await self.gate.wait()
+        if (status := self.refuses(body)) is not None:
+            return web.Response(status=status)
         answer = self.answers.pop(0) if self.answers else (200, {})
         if answer is None:
             request.transport.abort()  # type: ignore[union-attr]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from aiohttp import ClientSession, ClientTimeout, web
-from yarl import URL
+from aiohttp import web
+
+from support.between import Between
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/")
 _REST = (
@@ -49,49 +49,19 @@ class Call:
         return json.loads(self.params).get(name)
 
 
-class Recorder:
+class Recorder(Between):
     def __init__(self, upstream: str) -> None:
-        self._upstream = upstream
+        super().__init__(upstream)
         self.calls: list[Call] = []
-
-    async def __aenter__(self) -> Self:
-        self._session = ClientSession(auto_decompress=False, timeout=ClientTimeout(total=None))
-        application = web.Application(client_max_size=2**24)
-        application.router.add_route("*", "/{path:.*}", self._pass)
-        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
-        await self._session.close()
-
-    @property
-    def url(self) -> str:
-        return "http://{}:{}".format(*self._runner.addresses[0])
 
     def take(self) -> list[Call]:
         """What was called since it was last asked."""
         calls, self.calls = self.calls, []
         return calls
 
-    async def _pass(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        url = URL(self._upstream + request.raw_path, encoded=True)
-        headers = {name: value for name, value in request.headers.items() if name != "Transfer-Encoding"}
+    def seen(self, request: web.Request, body: bytes) -> bytes:
         self.calls += _calls(request, body)
-        async with self._session.request(request.method, url, headers=headers, data=body) as answer:
-            passed = web.StreamResponse(status=answer.status)
-            for name, value in answer.headers.items():
-                if name not in {"Transfer-Encoding", "Connection"}:
-                    passed.headers.add(name, value)
-            with suppress(ConnectionResetError):  # whoever asked has hung up
-                await passed.prepare(request)
-                async for chunk in answer.content.iter_any():
-                    await passed.write(chunk)
-                await passed.write_eof()
-            return passed
+        return body
 
 
 def _calls(request: web.Request, body: bytes) -> list[Call]:

@@ -70,7 +70,7 @@ async def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "fsync", full)
     reply = await big.keep(message("a", b"{}"))
-    assert (reply.said, reply.reason) == (Said.FAILED, "No space left on device")
+    assert (reply.said, reply.reason) == (Said.FAILED, "No space left on device; make room")
     assert list((tmp_path / "big").iterdir()) == []
     await big.close()
 

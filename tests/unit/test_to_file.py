@@ -122,7 +122,9 @@ async def test_a_disk_that_hangs_costs_one_thread(tmp_path, monkeypatch) -> None
 async def test_what_the_disk_says_is_the_reason(tmp_path) -> None:
     to = FileDestination(opening(tmp_path), FileOptions(path="gone/f"))
     replies = await to.send(messages("1", "2"))
-    assert [(one.said, one.reason) for one in replies] == [(Said.FAILED, "No such file or directory")] * 2
+    assert [(one.said, one.reason) for one in replies] == [
+        (Said.FAILED, "No such file or directory; make its folder, or mount its disk")
+    ] * 2
     (tmp_path / "gone").mkdir()
     assert await to.send(messages("1")) == [CONFIRMED]
     await to.close()
@@ -134,7 +136,7 @@ async def test_a_full_disk_keeps_what_was_confirmed(tmp_path) -> None:
         return
     to = FileDestination(opening(Path("/dev")), FileOptions(path="full"))
     (reply,) = await to.send(messages("1"))
-    assert (reply.said, reply.reason) == (Said.FAILED, "No space left on device")
+    assert (reply.said, reply.reason) == (Said.FAILED, "No space left on device; make room")
     await to.close()
 
 

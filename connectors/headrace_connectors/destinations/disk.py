@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from headrace.destination import CONFIRMED, PATIENCE, Reply, Said
 from headrace.functions.workers import Workers
+
+_RIGHTS: Final = "let this user write there"
+_ROOM: Final = "make room"
+MENDS: Final[Mapping[int | None, str]] = {
+    errno.ENOENT: "make its folder, or mount its disk",
+    errno.ENOTDIR: "its folder is a file; correct the path, or move that file",
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: "rotate it, or raise what a file may hold",
+}
+"""What a person can do about an error of the disk."""
 
 
 class Disk:
@@ -27,7 +43,7 @@ class Disk:
                 error = await self._done(work)
         except TimeoutError:
             error = OSError(f"the disk did not confirm the write within {PATIENCE:g} s")
-        return CONFIRMED if error is None else Reply(Said.FAILED, error.strerror or str(error))
+        return CONFIRMED if error is None else Reply(Said.FAILED, _words(error))
 
     async def _done(self, work: Callable[[], OSError | None]) -> OSError | None:
         if self._writing is not None and not self._writing.done():
@@ -44,6 +60,11 @@ class Disk:
 
     def close(self) -> None:
         self._workers.close()
+
+
+def _words(error: OSError) -> str:
+    mend = MENDS.get(error.errno)
+    return f"{error.strerror or error}{f'; {mend}' if mend else ''}"
 
 
 def sync_folder(folder: Path) -> None:

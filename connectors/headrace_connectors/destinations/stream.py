@@ -5,25 +5,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import ConnectionError as Disconnected
 
 from headrace.destination import CONFIRMED, PATIENCE, Message, Reply, Said
 from headrace.errors import Fault
-from headrace.plugins import Opening, Probe
+from headrace.plugins import Limit, Opening, Probe
 from headrace_connectors.attributes import texts
 from headrace_connectors.connection import Connection
 from headrace_connectors.destinations.redis import RedisDestinationOptions
-from headrace_connectors.limits import REDIS, too_large
+from headrace_connectors.limits import MIB, REDIS, too_large
 from headrace_connectors.redis.connecting import ERRORS, Client, connect, disconnect
 
 MOST: Final = 100
 """Entries of one pipeline."""
 
-MOST_BYTES: Final = 4 * 2**20
-"""Bytes of one pipeline, but for an entry that alone has more."""
+MOST_BYTES: Final = 4 * MIB
+"""Bytes of one pipeline."""
+
+ANY_TAKES: Final = MIB
+"""Bytes of an entry that every server takes: its proto-max-bulk-len cannot be less. What is larger may cut off the
+pipeline that it is in, and goes by itself.
+"""
+
+
+_MOST_BULK: Final = "proto-max-bulk-len"
 
 REFUSALS: Final = ("NOAUTH", "WRONGPASS", "invalid username-password", "AuthenticationError")
 """What a refused login is told by where an error of sentinels or of a cluster quotes it."""
@@ -50,9 +60,36 @@ class RedisDestination:
                 async with asyncio.timeout(PATIENCE):
                     replies += await self._add(run)
             except ERRORS as error:  # a TimeoutError is one
-                why = words(error) or f"no answer within {PATIENCE:g} s"
-                return [*replies, *[Reply(Said.FAILED, why)] * (len(messages) - len(replies))]
+                reply = await self._beyond(run, error)
+                replies += [reply] * len(run)
+                if reply.said is Said.FAILED:
+                    return [*replies, *[reply] * (len(messages) - len(replies))]
         return replies
+
+    async def _beyond(self, run: Sequence[Message], error: Exception) -> Reply:
+        """What became of a *run* that failed. A server hangs up at an entry that is larger than it takes.
+
+        It is refused where the server says that it takes less; where it may not be asked, it may take it later.
+        """
+        failed = Reply(Said.FAILED, words(error) or f"no answer within {PATIENCE:g} s")
+        (one, *more) = run
+        if more or len(one.body) <= ANY_TAKES or not isinstance(error, Disconnected | ConnectionError | ResponseError):
+            return failed
+        takes = await self._takes()
+        return (takes and too_large(one, len(one.body), takes, "this Redis (proto-max-bulk-len)")) or failed
+
+    async def _takes(self) -> Limit | None:
+        """By the server's own word; None where it says nothing."""
+        client: Any = await self._connection.get()
+        if not isinstance(client, Redis):
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await client.connection_pool.disconnect(inuse_connections=False)  # the server has left this one
+                found: Any = await client.config_get(_MOST_BULK)
+        except ERRORS:
+            return None
+        return replace(REDIS, message=int(found[_MOST_BULK])) if _MOST_BULK in found else None
 
     async def _connect(self, stack: AsyncExitStack) -> Client:
         client = connect(self._options.place)
@@ -67,7 +104,7 @@ class RedisDestination:
         for one, no in zip(run, refused, strict=True):
             if no is None:
                 pipeline.xadd(self._options.stream, fields(one), maxlen=self._options.maxlen, approximate=True)
-        answers = iter(await pipeline.execute(raise_on_error=False))
+        answers = iter(_unless_cut(await pipeline.execute(raise_on_error=False)))
         return [no or _reply(next(answers)) for no in refused]
 
     async def close(self) -> None:
@@ -95,9 +132,21 @@ def words(error: Exception, right: str = "+xadd") -> str:
         return f"{text}; correct user and password in url"
     if text.startswith("NOPERM") or "no permissions" in text.lower():
         return f"{text}; allow this user {right} on the stream's key"
+    if text.startswith("Protocol error"):
+        return f"{text}; raise the server's proto-max-bulk-len, or allow this user +config|get, so that it can be asked"
     if text.startswith("WRONGTYPE"):
         return f"{text}; name another stream"
+    if isinstance(error, Disconnected | OSError) and text:
+        return f"{text}; is the server up, and url right?"
     return text
+
+
+def _unless_cut(answers: Sequence[object]) -> Sequence[object]:
+    """*answers* of a pipeline. Raises what the server said last, where it has hung up."""
+    for one in answers:
+        if isinstance(one, ResponseError) and str(one).startswith("Protocol error"):
+            raise one
+    return answers
 
 
 def _reply(answer: object) -> Reply:
@@ -108,9 +157,13 @@ def _runs(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
     run: list[Message] = []
     nbytes = 0
     for one in messages:
-        if run and (len(run) == MOST or nbytes + len(one.body) > MOST_BYTES):
+        alone = len(one.body) > ANY_TAKES
+        if run and (alone or len(run) == MOST or nbytes + len(one.body) > MOST_BYTES):
             yield run
             run, nbytes = [], 0
+        if alone:
+            yield [one]
+            continue
         run.append(one)
         nbytes += len(one.body)
     if run:

@@ -76,7 +76,7 @@ class HttpDestination:
         except TimeoutError:
             return Reply(Said.FAILED, f"no answer within {options.timeout:g} s")
         except (aiohttp.ClientError, OSError) as error:
-            return Reply(Said.FAILED, f"{type(error).__name__}: {error}")
+            return Reply(Said.FAILED, _words(error))
 
     def _reply(self, status: int, headers: Mapping[str, str]) -> Reply:
         if status // 100 == 2:  # noqa: PLR2004 - HTTP's first digit
@@ -101,6 +101,12 @@ class HttpDestination:
 
     async def close(self) -> None:
         await self._connection.close()
+
+
+def _words(error: Exception) -> str:
+    """A certificate that is not trusted says itself what it lacks."""
+    away = isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError)
+    return f"{type(error).__name__}: {error}{'; is the server up, and url right?' if away else ''}"
 
 
 def retry_after(text: str | None, now: float) -> float:
