@@ -334,7 +334,7 @@ def test_urls_that_mean_nothing(url: str, message: str):
 
 
 async def test_a_cluster_that_is_away_is_told_and_come_back_to():
-    """At the start, and under way. Mutation (tried): its client's own error, which is none of a Redis', ends a service."""
+    """At the start, and under way. Mutation (tried): its client's own error, which is no RedisError, ends a service."""
     with Cluster() as cluster:
         for node in cluster.nodes:
             node.kill()
