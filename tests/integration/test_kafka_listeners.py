@@ -39,7 +39,7 @@ def comes_in(address: str, **settings: Any) -> bool:
         client.close()
 
 
-def refused(address: str, passing: Collection[str] = ("_TRANSPORT",), **settings: Any) -> str:
+def refused(address: str, passing: Collection[str] = ("_TRANSPORT", "_ALL_BROKERS_DOWN"), **settings: Any) -> str:
     """librdkafka: the name of the first error that is not *passing*; "" when it is answered.
 
     On a busy machine a connection may time out, which says nothing of who may come in.
