@@ -40,7 +40,7 @@ class Tidied(Protocol):
     """A lane of which something may be over."""
 
     @property
-    def place(self) -> str:
+    def name(self) -> str:
         """What the store calls it."""
         ...
 
@@ -108,7 +108,7 @@ class Keeper:
         lanes, self._lanes = self._lanes, []
         for lane in lanes:
             if records := lane.tidy():
-                await self.drop(lane.place, records)
+                await self.drop(lane.name, records)
 
     async def _asked(self, ask: Callable[[Outcomes], Awaitable[T]], *, longest: float = RESTS) -> T | None:
         """None where the store does not answer, or rests because it did not."""

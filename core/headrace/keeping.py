@@ -67,7 +67,7 @@ class Keeping:
     _closed: bool = field(default=False, init=False)
 
     @property
-    def place(self) -> str:
+    def name(self) -> str:
         """What the store calls the lane. Queues have one a mapping.
 
         A log that keeps its positions itself has another after each seek; a ledger forgets in the seek's own write.
@@ -97,7 +97,7 @@ class Keeping:
         records, names = zip(*untold.records.values(), strict=True)
         text = write(replace(gone, records=records), names, version=self.version, clean=self.clean)
         kept = KeptOutcome(name=gone.name, records=names, text=text)
-        if await self.keeper.keep(self.place, kept, epoch=self.lane.epoch):
+        if await self.keeper.keep(self.name, kept, epoch=self.lane.epoch):
             if untold.written is None and gone.reason != UNDECIDED:
                 self.log.info("outcome.kept", lane=self.lane.name, reason=gone.reason, ids=ids_of(records))
             untold.written = confirmed, now
@@ -121,7 +121,7 @@ class Keeping:
         """These are to run again."""
         names = [name for one in records if (name := self._names.get(id(one))) is not None]
         if names:
-            await self.keeper.drop(self.place, names)
+            await self.keeper.drop(self.name, names)
 
     def let_go(self, records: Sequence[Record]) -> None:
         """The engine holds these no more."""
@@ -176,7 +176,7 @@ class Keeping:
 
     async def _ask(self, names: Sequence[str] | None) -> dict[str, _Found] | None:
         """What the store knows, by what it calls records; None where nobody can say now."""
-        kept = await self.keeper.kept(self.place, names)
+        kept = await self.keeper.kept(self.name, names)
         if kept is None:
             return None
         said = {one.name: read(one.text) for one in kept}

@@ -167,10 +167,9 @@ class LogLane:
     def oldest(self) -> float | None:
         return self._mark.oldest
 
-    @property
-    def place(self) -> Callable[[Record], int]:
+    def place(self, record: Record) -> int:
         """As the watermark's."""
-        return self._mark.place
+        return self._mark.place(record)
 
     @property
     def passed(self) -> int:
