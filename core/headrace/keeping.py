@@ -146,20 +146,18 @@ class Keeping:
 
     async def part(self, records: Sequence[Record], policy: FailurePolicy) -> Sequence[Sequence[Record] | Outgoing]:
         """*records* as what is to be tried, and what is only to be told of, one after another."""
-        found = [one for one in await self._find(records) if self._is_over(*one, policy)]
-        if not found:
+        kept = await self._find(records)
+        self._names |= {id(one): found.name for one, found in kept}
+        decided = {id(one): found for one, found in kept if self._is_decided(one, found, policy)}
+        if not decided:
             return [records]
-        groups = {id(one): (known.stored, self._shift(one, known)) for one, known in found}
-        known = {id(one): known for one, known in found}
+        groups = {id(one): (found.stored, self._shift(one, found)) for one, found in kept if id(one) in decided}
         runs = parted(records, groups, self.lane.traits.order)
-        return [run.records if run.group is None else self._resumed(run.records, known) for run in runs]
+        return [run.records if run.group is None else self._resumed(run.records, decided) for run in runs]
 
-    def _is_over(self, record: Record, found: _Found, policy: FailurePolicy) -> bool:
+    def _is_decided(self, record: Record, found: _Found, policy: FailurePolicy) -> bool:
         """Whether nothing but to be told of is left for *record*."""
-        if found.said.reason != UNDECIDED:
-            return True
-        self._names[id(record)] = found.name
-        return bool(policy.expired([record], self.clock.wall()))
+        return found.said.reason != UNDECIDED or bool(policy.expired([record], self.clock.wall()))
 
     async def _find(self, records: Sequence[Record]) -> Sequence[tuple[Record, _Found]]:
         """Those of *records* of which something was kept."""
