@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from headrace.cli import common
+from headrace.cli.targets import read_target
 from headrace.config import Config, MappingConfig
 from headrace.errors import ConfigError, Fault, SourceUnavailable
 from headrace.mailbox import Mailbox, MailboxKind
@@ -17,18 +19,13 @@ from headrace.plugins import Destined, Opening
 from headrace.replaying.finding import Known
 from headrace.replaying.ranges import RangeMailbox
 from headrace.right import Right
-from headrace.seeking import At, Edge, Target
-from headrace.seeking import Sequence as Number
-from headrace.times import unix
+from headrace.seeking import Edge, Target
 
 ASKING: Final = 15.0
 """Seconds that a server has to say where its dead letters are."""
 
 USUAL_SIZE: Final = 100
 """Records of a batch where the mapping does not say."""
-
-LONGEST_TIME: Final = 13
-"""Digits of a time; a number with more is a sequence number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,23 +263,8 @@ def _ends(stretch: RangeOf, *, offsets: bool) -> tuple[Target, Target]:
     first, dots, last = (stretch.text or "").partition("..")
     if not dots:
         raise ConfigError([Fault("--range", "must be FROM..TO, as 2026-01-31T12:00:00Z..LATEST")])
-    begin = _target(first or Edge.TRIM_HORIZON.value, stretch.shard, offsets=offsets)
-    end = _target(last or Edge.LATEST.value, stretch.shard, offsets=offsets)
+    read = partial(read_target, shard=stretch.shard, offsets=offsets, option="--range", one_of_two=True)
+    begin, end = read(first or Edge.TRIM_HORIZON.value), read(last or Edge.LATEST.value)
     if begin is Edge.LATEST or end is Edge.TRIM_HORIZON:
         raise ConfigError([Fault("--range", "begins at LATEST or ends at TRIM_HORIZON: nothing lies there")])
     return begin, end
-
-
-def _target(text: str, shard: str | None, *, offsets: bool) -> Target:
-    """What an end of a range means; *offsets*: a number beside a shard is an offset, however short."""
-    if text in Edge.__members__:
-        return Edge[text]
-    if text.isdecimal() and (len(text) > LONGEST_TIME or (offsets and shard is not None)):
-        if shard is None:
-            raise ConfigError([Fault("--range", "a sequence number is of one shard: name it with --shard")])
-        return Number(text)
-    try:
-        return At(unix(text))
-    except ValueError:
-        why = f"{text!r} must be TRIM_HORIZON, LATEST, a time (Unix seconds or ISO 8601) or a sequence number"
-        raise ConfigError([Fault("--range", why)]) from None
