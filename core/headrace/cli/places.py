@@ -119,11 +119,9 @@ class Places:
         return [name for name, mapping in self.config.all.items() if self._sends(name, mapping, place)]
 
     def _sends(self, name: str, mapping: MappingConfig, place: Place) -> bool:
-        opening, kinds = self.config.opening(name), self._kinds
-        return any(
-            one.kind.type in kinds and _place_of(kinds[one.kind.type], opening, one.options) == place.text
-            for one in _given_up(mapping)
-        )
+        opening = self.config.opening(name)
+        sent = self._readable(_given_up(mapping))
+        return any(_place_of(kind, opening, one.options) == place.text for kind, one in sent)
 
     def _leading(self, kind: MailboxKind, options: Any) -> Opening:
         """Of the mapping that is named, or of the first that leads to such a place's server."""
@@ -133,9 +131,10 @@ class Places:
             raise ConfigError([Fault(self.option, f"{kind.form}: {astray[0]}")])
         return openings[astray.index("")]
 
-    @property
-    def _kinds(self) -> dict[str, MailboxKind]:
-        return {kind.type: kind for kind in self.config.catalog.mailboxes}
+    def _readable(self, several: Iterable[Destined]) -> list[tuple[MailboxKind, Destined]]:
+        """Those of *several* whose letters can be read, each with how."""
+        kinds = {kind.type: kind for kind in self.config.catalog.mailboxes}
+        return [(kinds[one.kind.type], one) for one in several if one.kind.type in kinds]
 
     def _at(self, text: str) -> Place | None:
         """By its address. Whose own destination it is, mapping or function, lends it its way there."""
@@ -153,18 +152,16 @@ class Places:
 
     def _of_destinations(self, name: str, to: Sequence[Destined], opening: Opening | None = None) -> Place | None:
         """The one of these whose letters can be read, as *opening* sends there; None where there is none."""
-        kinds = self._kinds
-        found = [one for one in to if one.kind.type in kinds]
+        found = self._readable(to)
         if len(found) > 1:
-            words = ", ".join(self._written(kinds[one.kind.type], opening, one) for one in found)
+            words = ", ".join(self._called(kind, opening, one) for kind, one in found)
             raise ConfigError([Fault(self.option, f"{name} sends to several places ({words}): write which one")])
         if not found:
             return None
-        kind = kinds[found[0].kind.type]
-        leading = opening or self._leading(kind, found[0].options)
-        return self._place(kind, leading, found[0].options, found[0].path)
+        ((kind, one),) = found
+        return self._place(kind, opening or self._leading(kind, one.options), one.options, one.path)
 
-    def _written(self, kind: MailboxKind, opening: Opening | None, to: Destined) -> str:
+    def _called(self, kind: MailboxKind, opening: Opening | None, to: Destined) -> str:
         """Which of several it is: by its name, if it has one, and its place."""
         top, _, rest = to.path.partition(".")
         name = f"{rest.partition('.')[0]}: " if top == "destinations" else ""
