@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
 
-class Attempts:
-    """All that are under way. A call that timed out and runs on in its thread does not count: it may run for ever."""
+class UnderWay:
+    """All attempts that are. A call that timed out and runs on in its thread does not count: it may run for ever."""
 
     def __init__(self) -> None:
-        self._under_way = self._waiting = 0
+        self._count = self._waiting = 0
         self._one, self._none, self._free = asyncio.Lock(), asyncio.Event(), asyncio.Event()
         self._none.set()
         self._free.set()
@@ -26,13 +26,13 @@ class Attempts:
         """Others are under way; waits for those that are, or want to be, alone."""
         while self._waiting:
             await self._free.wait()
-        self._under_way += 1
+        self._count += 1
         self._none.clear()
         try:
             yield
         finally:
-            self._under_way -= 1
-            if not self._under_way:
+            self._count -= 1
+            if not self._count:
                 self._none.set()
 
     @asynccontextmanager
@@ -50,9 +50,9 @@ class Attempts:
                 self._free.set()
 
 
-_BY_LOOP: WeakKeyDictionary[asyncio.AbstractEventLoop, Attempts] = WeakKeyDictionary()
+_BY_LOOP: WeakKeyDictionary[asyncio.AbstractEventLoop, UnderWay] = WeakKeyDictionary()
 
 
-def of_this_process() -> Attempts:
+def of_this_process() -> UnderWay:
     """The same for every mapping and poller of one event loop, of which a process has one."""
-    return _BY_LOOP.setdefault(asyncio.get_running_loop(), Attempts())
+    return _BY_LOOP.setdefault(asyncio.get_running_loop(), UnderWay())

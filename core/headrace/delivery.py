@@ -90,7 +90,7 @@ class Work(Trying):
                 # a destination takes its time: look at the rest anew
                 pieces.appendleft(Piece(piece[expired:], attempt, last))
                 continue
-            piece, outcome = await self.tried(piece, attempt, spoiled)
+            piece, outcome = await self.handle(piece, attempt, spoiled)
             if outcome is None:
                 continue
             if by_key:
@@ -153,7 +153,7 @@ class Work(Trying):
                 await self.lane.care.unmark()
             await self.still_ours([], set())
             with self.doing.now("handling", f"the end of a window, attempt {attempt}", self.clock.wall()):
-                async with self.attempts.beside():
+                async with self.under_way.beside():
                     outcome = await self.attempt([], attempt, tumbling.event(final=final, early=not final))
             self.tally.duration.add(outcome.answer.duration)
             await self._linger(outcome.answer, lambda: None)

@@ -1,12 +1,17 @@
-"""Ending tasks for certain."""
+"""Ending tasks for certain, and in time."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 AGAIN = 1.0
 """Seconds after which a task that was cancelled, and still runs, is cancelled again."""
+
+LAST = 2.0
+"""Seconds for what is done at the end of a block, and would come to its end by itself, too."""
 
 
 async def cancelled(*tasks: asyncio.Task[Any]) -> None:
@@ -19,3 +24,17 @@ async def cancelled(*tasks: asyncio.Task[Any]) -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=AGAIN)
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None], last: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Do *work* until the block ends, and then *last*, for `LAST` at most."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            await cancelled(task)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST):
+                    await last()

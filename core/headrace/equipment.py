@@ -11,7 +11,7 @@ from headrace.attempting import attempt_of, redaction_of
 from headrace.claims import ClaimStore
 from headrace.delivery import Work
 from headrace.destination import Destination
-from headrace.filters import compile_pattern, keeper
+from headrace.filters import keeper_of
 from headrace.functions import Function
 from headrace.idempotency import idempotency_of, once_in
 from headrace.keeper import Keeper
@@ -106,9 +106,7 @@ class Equipment:
     def _keep(self, source: Source) -> Keep | None:
         """What the connector and the user's filters want. One that fails, which none should, keeps its record."""
         criteria, view = self._opening.settings.filter_criteria, self._connector.view_of(self._opening.options)
-        tests = [self._wanted] if self._wanted else []
-        if criteria is not None and criteria.filters and view is not None:
-            tests.append(keeper([compile_pattern(one.pattern) for one in criteria.filters], view, source.render))
+        tests = [test for test in (self._wanted, keeper_of(criteria, view, source.render)) if test]
 
         def keep(record: Record) -> bool:
             try:

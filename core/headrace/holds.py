@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from headrace.clock import Clock
-from headrace.ending import cancelled
+from headrace.ending import beside
 from headrace.observe import Log
 from headrace.verdicts import State, Verdicts
 
@@ -18,9 +18,6 @@ Opened: TypeAlias = Callable[[], Awaitable[Verdicts]]
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether a call still runs."""
-
-CLOSING_TIME = 2.0
-"""Seconds that a stop takes to let go of keys: what it does not reach expires by itself."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,16 +58,9 @@ class Holds:
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """Look after them beside the block, and let go at its end of what no call runs with."""
-        async with asyncio.TaskGroup() as group:
-            looking = group.create_task(self._look_after())
-            try:
-                yield
-            finally:
-                await cancelled(looking)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(CLOSING_TIME):
-                        await self._try_turn()
+        """Look after them beside the block, and let go at its end of what no call runs with; the rest expires."""
+        async with beside(self._look_after(), self._try_turn):
+            yield
 
     async def _look_after(self) -> None:
         while True:

@@ -19,8 +19,9 @@ from headrace.ending import cancelled
 from headrace.errors import LedgerError
 from headrace.model import KEEP, Answer, Condition, Held, Order, Record, Traits, Unchanged
 from headrace.observe import Log, Tally
+from headrace.renewing import RENEWALS
 from headrace.retry import again, capped
-from headrace.takings import HOLDS, Takings
+from headrace.takings import Takings
 
 TRAITS = Traits(Order.NONE, redelivers=True)
 
@@ -156,7 +157,7 @@ class InvocationLane:
 
     async def _take(self, limit: int) -> None:
         """To its end, whoever waits for it: what was taken is here then."""
-        async for attempt in again(self._log, "calls.not_taken", wait=capped(self._ttl / HOLDS), lane=self.name):
+        async for attempt in again(self._log, "calls.not_taken", wait=capped(self._ttl / RENEWALS), lane=self.name):
             with attempt:
                 try:
                     taken = await self._takings.take(self._mapping, self._owner, limit)

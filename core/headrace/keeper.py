@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final, Protocol, TypeVar
 
 from headrace.clock import Clock
-from headrace.ending import cancelled
+from headrace.ending import beside
 from headrace.observe import Log
 from headrace.outcomes import KeptOutcome, Outcomes
 
@@ -32,15 +32,12 @@ TIDIES_EVERY: Final = 5.0
 """Seconds between two droppings of what is over. By then deletes and commits are done: until they are, a kill brings
 the records again."""
 
-CLOSING_TIME: Final = 2.0
-"""Seconds for the last one: what it does not reach ends by itself."""
-
 
 class Tidied(Protocol):
     """A lane of which something may be over."""
 
     @property
-    def place(self) -> str:
+    def name(self) -> str:
         """What the store calls it."""
         ...
 
@@ -84,16 +81,9 @@ class Keeper:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Drop what is over beside the block, and once more at its end."""
-        async with asyncio.TaskGroup() as group:
-            tidying = group.create_task(self._tidy())
-            try:
-                yield
-            finally:
-                await cancelled(tidying)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(CLOSING_TIME):
-                        await self._drop()
+        """Drop what is over beside the block, and once more at its end; what that does not reach ends by itself."""
+        async with beside(self._tidy(), self._drop):
+            yield
 
     async def _tidy(self) -> None:
         while True:
@@ -108,7 +98,7 @@ class Keeper:
         lanes, self._lanes = self._lanes, []
         for lane in lanes:
             if records := lane.tidy():
-                await self.drop(lane.place, records)
+                await self.drop(lane.name, records)
 
     async def _asked(self, ask: Callable[[Outcomes], Awaitable[T]], *, longest: float = RESTS) -> T | None:
         """None where the store does not answer, or rests because it did not."""

@@ -67,7 +67,7 @@ class Keeping:
     _closed: bool = field(default=False, init=False)
 
     @property
-    def place(self) -> str:
+    def name(self) -> str:
         """What the store calls the lane. Queues have one a mapping.
 
         A log that keeps its positions itself has another after each seek; a ledger forgets in the seek's own write.
@@ -97,7 +97,7 @@ class Keeping:
         records, names = zip(*untold.records.values(), strict=True)
         text = write(replace(gone, records=records), names, version=self.version, clean=self.clean)
         kept = KeptOutcome(name=gone.name, records=names, text=text)
-        if await self.keeper.keep(self.place, kept, epoch=self.lane.epoch):
+        if await self.keeper.keep(self.name, kept, epoch=self.lane.epoch):
             if untold.written is None and gone.reason != UNDECIDED:
                 self.log.info("outcome.kept", lane=self.lane.name, reason=gone.reason, ids=ids_of(records))
             untold.written = confirmed, now
@@ -121,7 +121,7 @@ class Keeping:
         """These are to run again."""
         names = [name for one in records if (name := self._names.get(id(one))) is not None]
         if names:
-            await self.keeper.drop(self.place, names)
+            await self.keeper.drop(self.name, names)
 
     def let_go(self, records: Sequence[Record]) -> None:
         """The engine holds these no more."""
@@ -146,20 +146,18 @@ class Keeping:
 
     async def part(self, records: Sequence[Record], policy: FailurePolicy) -> Sequence[Sequence[Record] | Outgoing]:
         """*records* as what is to be tried, and what is only to be told of, one after another."""
-        found = [one for one in await self._find(records) if self._is_over(*one, policy)]
-        if not found:
+        kept = await self._find(records)
+        self._names |= {id(one): found.name for one, found in kept}
+        decided = {id(one): found for one, found in kept if self._is_decided(one, found, policy)}
+        if not decided:
             return [records]
-        groups = {id(one): (known.stored, self._shift(one, known)) for one, known in found}
-        known = {id(one): known for one, known in found}
+        groups = {id(one): (found.stored, self._shift(one, found)) for one, found in kept if id(one) in decided}
         runs = parted(records, groups, self.lane.traits.order)
-        return [run.records if run.group is None else self._resumed(run.records, known) for run in runs]
+        return [run.records if run.group is None else self._resumed(run.records, decided) for run in runs]
 
-    def _is_over(self, record: Record, found: _Found, policy: FailurePolicy) -> bool:
+    def _is_decided(self, record: Record, found: _Found, policy: FailurePolicy) -> bool:
         """Whether nothing but to be told of is left for *record*."""
-        if found.said.reason != UNDECIDED:
-            return True
-        self._names[id(record)] = found.name
-        return bool(policy.expired([record], self.clock.wall()))
+        return found.said.reason != UNDECIDED or bool(policy.expired([record], self.clock.wall()))
 
     async def _find(self, records: Sequence[Record]) -> Sequence[tuple[Record, _Found]]:
         """Those of *records* of which something was kept."""
@@ -176,7 +174,7 @@ class Keeping:
 
     async def _ask(self, names: Sequence[str] | None) -> dict[str, _Found] | None:
         """What the store knows, by what it calls records; None where nobody can say now."""
-        kept = await self.keeper.kept(self.place, names)
+        kept = await self.keeper.kept(self.name, names)
         if kept is None:
             return None
         said = {one.name: read(one.text) for one in kept}

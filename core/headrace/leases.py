@@ -8,25 +8,19 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
 
 from headrace.clock import SYSTEM, Clock
 from headrace.holding import Holding
-from headrace.ledger import Lease, Ledger, Watched, deadline
+from headrace.ledger import Lease, Ledger, Watched
 from headrace.observe import Log, log
+from headrace.renewing import RENEWALS, deadline, turn
 from headrace.retry import again, capped
 from headrace.witness import NoWitness, Witness
 
 TTL = 10.0
 """Seconds that a lease is good for without being renewed."""
-
-RENEWALS = 4
-"""Renewals within one ttl: three may fail before a lease is lost."""
-
-MARGIN = 0.1
-"""Of the ttl: dispatch ends that much before the store lets others in."""
 
 
 def new_owner() -> str:
@@ -121,9 +115,7 @@ class Leases:
     async def _renew_in_time(self) -> None:
         while True:
             await self._taken.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.ttl / RENEWALS):
-                    await self._hurry.wait()
+            await turn(self.ttl, self._hurry)
             if not self._held:
                 self._taken.clear()
                 continue
@@ -147,7 +139,7 @@ class Leases:
             if lease in renewal.lost:
                 holding.lose("the ledger has given it to another, or never knew of it, or an operator has moved it")
                 continue
-            holding.deadline = self._deadline(sent)
+            holding.deadline = deadline(sent=sent, ttl=self.ttl)
             if stores == self._stores and holding.trust():
                 confirmed += 1
             if lease in renewal.asked:
@@ -162,9 +154,6 @@ class Leases:
         """*other*, as long as it lives, is told too when the store may be another."""
         self._others.add(other)
 
-    def _deadline(self, sent: float) -> float:
-        return deadline(sent=sent, ttl=self.ttl, margin=self.ttl * MARGIN)
-
     async def acquire(self, mapping: str, shard: str, *, allowed: float) -> Holding | None:
         """Take the row of *shard*; None when another holds it. *allowed*: seconds that a planned move may take.
 
@@ -177,8 +166,9 @@ class Leases:
         lease = await ledger.acquire(mapping, shard, self.owner, self.ttl)
         if lease is None:
             return None
+        until = deadline(sent=sent, ttl=self.ttl)
         holding = self._held[lease] = Holding(
-            ledger, lease, self._deadline(sent), self.drop, allowed=allowed, clock=self._clock, logger=self._log
+            ledger, lease, until, self.drop, allowed=allowed, clock=self._clock, logger=self._log
         )
         self._taken.set()
         if stores != self._stores:

@@ -286,17 +286,6 @@ class Watched(Protocol):
         ...
 
 
-def deadline(*, sent: float, ttl: float, margin: float) -> float:
-    """Until when a worker may dispatch under a lease: the store reckons its time from later than *sent*.
-
-    *sent* is the reading of `Clock.boot` before the call of `acquire` or `renew` that succeeded; *margin* covers clocks
-    that run at different rates, and the way from the last look at the deadline to the handler.
-    """
-    if not 0 < margin < ttl:
-        raise ValueError(f"a margin of {margin} s does not lie between 0 and the ttl of {ttl} s")
-    return sent + ttl - margin
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerOpening:
     """What a store is told when it is opened: its URL, and the service whose rows it is to keep apart from others'."""

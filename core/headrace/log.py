@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from headrace.care import Careful, needed
 from headrace.clock import SYSTEM, Clock
 from headrace.ledger import Mark
+from headrace.logparts import Cursor, Reader
 from headrace.model import KEEP, Condition, Held, LaneEnded, LaneLost, Order, Position, Record, Traits, Unchanged
 from headrace.observe import Log, log
 from headrace.retry import again
@@ -21,65 +22,6 @@ CALM_WITHIN = 900.0
 """Seconds that a careful lane may take to finish its one record when it is to go on as usual: Lambda's longest call."""
 
 LOG_TRAITS = Traits(Order.SEQUENCE, redelivers=False)
-
-
-class Reader(Protocol):
-    """Reads one log forward from where it was opened. Each record's token is its position.
-
-    It reads whole pages and serves slices, so that a small limit never wastes a call that the source rations.
-    Records that share a position come in one slice, past the limit if need be.
-    """
-
-    async def read(self, limit: int) -> Sequence[Record]:
-        """Wait for records. Cancelling it loses none. Raises LaneEnded after the last."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-class Cursor(Protocol):
-    """Keeps a log's position somewhere safe. Every write is fenced: LaneLost when another owner has the lane."""
-
-    @property
-    def epoch(self) -> int:
-        """Of the lease that it writes under; 0 where there are none."""
-        ...
-
-    @property
-    def deadline(self) -> float:
-        """As `Lane.deadline`; it moves on while the lease is renewed."""
-        ...
-
-    @property
-    def doubt(self) -> asyncio.Event | None:
-        """As `Lane.doubt`."""
-        ...
-
-    @property
-    def position(self) -> Position:
-        """What was committed last."""
-        ...
-
-    async def leave(self) -> float:
-        """As `Lane.leave`."""
-        ...
-
-    async def commit(self, position: Position, memo: bytes | Unchanged | None = KEEP) -> None:
-        """Everything at and below *position* has its verdict. Returns when it and *memo* are durable."""
-        ...
-
-    async def mark(self, mark: Mark) -> None:
-        """Remember what is about to be tried alone. Returns when it is durable; a position that moves clears it."""
-        ...
-
-    async def close(self, *, finished: bool) -> None:
-        """Let the lane go; *finished* says that its log has ended and all of it is settled."""
-        ...
-
-    def drop(self) -> None:
-        """Nothing more is written, whether or not `close` came through: always called, and last."""
-        ...
-
 
 Closed: TypeAlias = Callable[[bool], None]
 """Is told that a lane was let go, and whether its log has ended and all of it is settled."""
@@ -167,10 +109,9 @@ class LogLane:
     def oldest(self) -> float | None:
         return self._mark.oldest
 
-    @property
-    def place(self) -> Callable[[Record], int]:
+    def place(self, record: Record) -> int:
         """As the watermark's."""
-        return self._mark.place
+        return self._mark.place(record)
 
     @property
     def passed(self) -> int:

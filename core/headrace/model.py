@@ -337,7 +337,7 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Waiting(Protocol):
+class KnowsOldest(Protocol):
     """A lane that knows since when what it read waits for its verdict."""
 
     @property

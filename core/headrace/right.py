@@ -8,21 +8,16 @@ from enum import StrEnum
 
 
 class Need(StrEnum):
-    """What a right is needed for, the most pressing first.
-
-    To run; to look at what is gone on without; for `check --connect` alone. By `headrace replay`: always; where letters
-    say only where their records are, and for a range; with `--to source` alone; with `--delete` alone; to trace where
-    letters came from that do not say it.
-    """
+    """What a right is needed for, the most pressing first."""
 
     RUN = "run"
-    REPLAY = "replay"
-    REREAD = "reread"
-    BACK = "back"
-    DELETE = "delete"
-    TRACE = "trace"
-    LOOK = "look"
-    CHECK = "check"
+    REPLAY = "replay"  # by every replay
+    REREAD = "reread"  # by one of letters that say only where their records are, or of a range
+    BACK = "back"  # by replay --to source alone
+    DELETE = "delete"  # by replay --delete alone
+    TRACE = "trace"  # to find where letters came from that do not say it: a replay goes on without
+    LOOK = "look"  # to see what a run goes on without
+    CHECK = "check"  # by check --connect alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.destination import FailureClass
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a kind is opened with an `Opening`, which has these
     from headrace.plugins import DestinationKind
 
 

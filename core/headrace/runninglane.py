@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headrace.delivery import Work
 from headrace.doing import Words
-from headrace.model import Condition, Lane, Waiting
+from headrace.model import Condition, KnowsOldest, Lane
 from headrace.pipeline import Pipeline
 
 
@@ -36,7 +36,7 @@ class RunningLane:
     @property
     def behind(self) -> float | None:
         """Seconds as the lane says, but never less than what it read waits for its verdict; None where unknown."""
-        known, oldest = self.lane.behind, self.lane.oldest if isinstance(self.lane, Waiting) else None
+        known, oldest = self.lane.behind, self.lane.oldest if isinstance(self.lane, KnowsOldest) else None
         return known if known is None or oldest is None else max(known, self.work.clock.wall() - oldest)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from headrace.log import Reader
+from headrace.logparts import Reader
 from headrace.model import Condition, Event, Origin, Position, Record
 
 

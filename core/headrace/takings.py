@@ -5,20 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from headrace.calls import Calls, Taken
 from headrace.clock import Clock
-from headrace.ledger import deadline
 from headrace.model import Record
 from headrace.observe import Log
+from headrace.renewing import RENEWALS, deadline, turn
 from headrace.retry import again, capped
-
-HOLDS = 4
-"""Times that a taking is prolonged within one ttl."""
-
-MARGIN = 0.1
-"""Of the ttl: nothing is begun that much before the store lets others take it."""
 
 
 class Takings:
@@ -63,7 +56,7 @@ class Takings:
         taken = await queue.take(mapping, owner, limit, self._ttl)
         if stores != self._stores:
             self.suspect()
-        return dict.fromkeys(taken, self._until(sent))
+        return dict.fromkeys(taken, deadline(sent=sent, ttl=self._ttl))
 
     def add(self, taken: Taken, record: Record) -> None:
         self._records[taken] = record
@@ -74,10 +67,8 @@ class Takings:
     async def hold(self) -> None:
         """Prolong everything that is here, until cancelled."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._ttl / HOLDS):
-                    await self._hurry.wait()
-            wait = capped(self._ttl / HOLDS)
+            await turn(self._ttl, self._hurry)
+            wait = capped(self._ttl / RENEWALS)
             async for attempt in again(self._log, "calls.not_held", wait=wait, waking=self._hurry, lane=self._lane):
                 with attempt:
                     self._hurry.clear()
@@ -90,10 +81,7 @@ class Takings:
                 lost = await (await self._queue()).hold(held, self._ttl)
             for taken in held:
                 if record := self._records.get(taken):
-                    record.until = -math.inf if taken in lost else self._until(sent)
+                    record.until = -math.inf if taken in lost else deadline(sent=sent, ttl=self._ttl)
         if stores == self._stores and self.doubt is not None:
             self.doubt.set()
             self.doubt = None
-
-    def _until(self, sent: float) -> float:
-        return deadline(sent=sent, ttl=self._ttl, margin=self._ttl * MARGIN)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from headrace.alone import Attempts, of_this_process
+from headrace.alone import UnderWay, of_this_process
 from headrace.model import Event, Record
 from headrace.outgoing import Outcome, ids_of
 from headrace.settling import Settling
@@ -25,14 +25,14 @@ WORDS = 200
 class Trying(Settling):
     """The attempts at a lane's records.
 
-    *attempts* are all that are under way in this process, whatever their mapping.
+    *under_way* is all that is at a handler in this process, whatever its mapping.
     """
 
     attempt: Attempt
-    attempts: Attempts = field(default_factory=of_this_process)
+    under_way: UnderWay = field(default_factory=of_this_process)
     tumbling: Tumbling | None = None
 
-    async def tried(
+    async def handle(
         self, records: Sequence[Record], attempt: int, spoiled: set[str | None]
     ) -> tuple[Sequence[Record], Outcome | None]:
         """What of *records* could be tried, and what that came to; None where nothing could."""
@@ -49,7 +49,7 @@ class Trying(Settling):
         why = f"{record.id} is given up if its process ends with it again, and waits to be alone in it"
         async with AsyncExitStack() as stack:
             with self.doing.now("waiting", why[:WORDS], self.clock.wall()) if alone else nullcontext():
-                await stack.enter_async_context(self.attempts.alone() if alone else self.attempts.beside())
+                await stack.enter_async_context(self.under_way.alone() if alone else self.under_way.beside())
             yield
 
     def _is_last_chance(self, record: Record, attempt: int) -> bool:

@@ -12,12 +12,11 @@ from headrace.destination import Message, Payload
 from headrace.jsonbytes import to_json
 from headrace.letters import REDACTED, REDACTED_ATTRIBUTE
 from headrace.masking import MASK
-from headrace.model import Event, Origin, Record
+from headrace.model import Event, Origin, Record, Render
 from headrace.outgoing import Outgoing
 from headrace.redaction import Redacted, Redaction
 
 FindOrigin: TypeAlias = Callable[[str, Sequence[Record]], Origin]
-Render: TypeAlias = Callable[[Sequence[Record]], Event]
 Form: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 RequestId: TypeAlias = Callable[[Sequence[Record]], str]
 Hops: TypeAlias = Callable[[Sequence[Record]], int]

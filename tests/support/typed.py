@@ -14,10 +14,13 @@ from headrace.cli.main import main
 
 
 class Typed:
-    """In a folder with config.yaml, which is the working directory."""
+    """In a folder with config.yaml, which becomes the working directory; nothing around it says which region it is."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.config, self._capsys = folder / "config.yaml", capsys
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.chdir(folder)
 
     def run(self, *words: str) -> CompletedProcess[str]:
         self._capsys.readouterr()

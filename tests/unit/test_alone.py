@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from headrace.alone import Attempts, of_this_process
+from headrace.alone import UnderWay, of_this_process
 from headrace.batcher import BatchPolicy
 from headrace.ledger import Mark
 from headrace.policy import EXHAUSTED, FailurePolicy
@@ -17,11 +17,11 @@ from support.engine import Destination, Rig, ok
 @virtual
 async def test_who_is_alone_waits_for_those_under_way_and_keeps_out_those_that_come() -> None:
     """Mutations: begins beside one that is under way; lets one begin that came later; lets two be alone at once."""
-    attempts, seen = Attempts(), list[str]()
+    under_way, seen = UnderWay(), list[str]()
 
     async def be(name: str, how: str, start: float, seconds: float) -> None:
         await asyncio.sleep(start)
-        async with getattr(attempts, how)():
+        async with getattr(under_way, how)():
             seen.append(f"{name} begins")
             await asyncio.sleep(seconds)
             seen.append(f"{name} ends")
@@ -43,18 +43,18 @@ async def test_who_is_alone_waits_for_those_under_way_and_keeps_out_those_that_c
 @virtual
 async def test_one_that_gives_up_waiting_to_be_alone_keeps_nobody_out() -> None:
     """Mutation: a count that is not taken back when the lane is lost meanwhile."""
-    attempts = Attempts()
-    async with attempts.beside():
-        waiting = asyncio.ensure_future(_alone(attempts))
+    under_way = UnderWay()
+    async with under_way.beside():
+        waiting = asyncio.ensure_future(_alone(under_way))
         await asyncio.sleep(1)
         waiting.cancel()
         await asyncio.sleep(0)
-        async with asyncio.timeout(1), attempts.beside():
+        async with asyncio.timeout(1), under_way.beside():
             pass
 
 
-async def _alone(attempts: Attempts) -> None:
-    async with attempts.alone():
+async def _alone(under_way: UnderWay) -> None:
+    async with under_way.alone():
         pass
 
 

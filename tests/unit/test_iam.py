@@ -53,10 +53,7 @@ def test_what_is_needed_to_run_is_not_said_again(needs: tuple[Need, Need]) -> No
 
 @pytest.fixture
 def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Typed(tmp_path, capsys)
+    return Typed(tmp_path, capsys, monkeypatch)
 
 
 def write(shop: Typed, mappings: dict[str, Any], **top: Any) -> None:

@@ -21,10 +21,7 @@ POLLED = {f"kinesis:{one}" for one in ("DescribeStreamSummary", "GetRecords", "G
 
 @pytest.fixture
 def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Typed(tmp_path, capsys)
+    return Typed(tmp_path, capsys, monkeypatch)
 
 
 def write(shop: Typed, **mappings: dict[str, Any]) -> None:

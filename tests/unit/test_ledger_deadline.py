@@ -7,19 +7,13 @@ import threading
 
 import pytest
 
-from headrace.ledger import deadline
 from headrace.ownthread import OwnThread
+from headrace.renewing import deadline
 
 
 def test_a_deadline_counts_from_the_sending_and_keeps_a_margin():
     """Catches: a deadline from the answer, which the store's may precede."""
-    assert deadline(sent=100.0, ttl=10.0, margin=2.0) == 108.0
-
-
-@pytest.mark.parametrize("margin", [0.0, -1.0, 10.0, 11.0])
-def test_a_margin_lies_within_the_lease(margin: float):
-    with pytest.raises(ValueError, match="does not lie between 0 and the ttl"):
-        deadline(sent=100.0, ttl=10.0, margin=margin)
+    assert deadline(sent=100.0, ttl=10.0) == 109.0
 
 
 async def test_a_thread_works_in_turn_and_beside_the_loop():

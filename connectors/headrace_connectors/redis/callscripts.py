@@ -18,11 +18,6 @@ from headrace_connectors.redis.prelude import PRELUDE
 
 QUEUE = """
 local calls, due, taken, groups, notes = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local clock = time[1] + time[2] / 1000000
-
-local function text(number)
-    return string.format('%.17g', number)
-end
 
 local function get(id, ...)
     local fields = {...}

@@ -14,7 +14,6 @@ from headrace_connectors.redis.prelude import PRELUDE
 
 OUTCOMES = """
 local outcomes, outcomeends = KEYS[9], KEYS[10]
-local clock = time[1] + time[2] / 1000000
 
 -- the records that still have it
 local function records(outcome)
@@ -47,7 +46,7 @@ end
 -- those of a lane, named by how their JSON begins, that have not ended
 local function of_lane(begins)
     local found = {}
-    for _, one in ipairs(redis.call('ZRANGEBYSCORE', outcomeends, string.format('(%.17g', clock), '+inf')) do
+    for _, one in ipairs(redis.call('ZRANGEBYSCORE', outcomeends, '(' .. text(clock), '+inf')) do
         if string.sub(one, 1, #begins) == begins then found[#found + 1] = one end
     end
     return found
@@ -59,14 +58,14 @@ _BODIES = {
     "keep": """
 local epoch = redis.call('HGET', key, 'epoch:' .. ARGV[2])
 if epoch and epoch ~= ARGV[1] then return 0 end
-for _, one in ipairs(redis.call('ZRANGEBYSCORE', outcomeends, '-inf', string.format('%.17g', clock), 'LIMIT', 0,
-    ARGV[4])) do drop(one) end
+local ended = redis.call('ZRANGEBYSCORE', outcomeends, '-inf', text(clock), 'LIMIT', 0, ARGV[4])
+for _, one in ipairs(ended) do drop(one) end
 local outcome, named = ARGV[5], cjson.decode(ARGV[7])
 drop(outcome)
 let_go(named)
 for _, one in ipairs(named) do redis.call('HSET', outcomes, 'r' .. one, outcome) end
 redis.call('HSET', outcomes, 'o' .. outcome, ARGV[6], 'i' .. outcome, ARGV[7])
-redis.call('ZADD', outcomeends, string.format('%.17g', clock + ARGV[3]), outcome)
+redis.call('ZADD', outcomeends, text(clock + ARGV[3]), outcome)
 redis.call('HSETNX', key, 'format', FORMAT)
 return 1
 """,

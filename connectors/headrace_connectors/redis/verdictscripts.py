@@ -15,11 +15,6 @@ from headrace_connectors.redis.prelude import PRELUDE
 
 _ENTRIES = """
 local verdicts, ends = KEYS[7], KEYS[8]
-local clock = time[1] + time[2] / 1000000
-
-local function text(number)
-    return string.format('%.17g', number)
-end
 
 -- state (false where there is none), holder, seconds left
 local function entry(name)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from headrace.cli import common
+from headrace.cli.targets import read_target
 from headrace.config import Config, MappingConfig
 from headrace.errors import ConfigError, Fault, SourceUnavailable
 from headrace.mailbox import Mailbox, MailboxKind
@@ -17,18 +19,13 @@ from headrace.plugins import Destined, Opening
 from headrace.replaying.finding import Known
 from headrace.replaying.ranges import RangeMailbox
 from headrace.right import Right
-from headrace.seeking import At, Edge, Target
-from headrace.seeking import Sequence as Number
-from headrace.times import unix
+from headrace.seeking import Edge, Target
 
 ASKING: Final = 15.0
 """Seconds that a server has to say where its dead letters are."""
 
 USUAL_SIZE: Final = 100
 """Records of a batch where the mapping does not say."""
-
-LONGEST_TIME: Final = 13
-"""Digits of a time; a number with more is a sequence number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +119,9 @@ class Places:
         return [name for name, mapping in self.config.all.items() if self._sends(name, mapping, place)]
 
     def _sends(self, name: str, mapping: MappingConfig, place: Place) -> bool:
-        opening, kinds = self.config.opening(name), self._kinds
-        return any(
-            one.kind.type in kinds and _place_of(kinds[one.kind.type], opening, one.options) == place.text
-            for one in _given_up(mapping)
-        )
+        opening = self.config.opening(name)
+        sent = self._readable(_given_up(mapping))
+        return any(_place_of(kind, opening, one.options) == place.text for kind, one in sent)
 
     def _leading(self, kind: MailboxKind, options: Any) -> Opening:
         """Of the mapping that is named, or of the first that leads to such a place's server."""
@@ -136,9 +131,10 @@ class Places:
             raise ConfigError([Fault(self.option, f"{kind.form}: {astray[0]}")])
         return openings[astray.index("")]
 
-    @property
-    def _kinds(self) -> dict[str, MailboxKind]:
-        return {kind.type: kind for kind in self.config.catalog.mailboxes}
+    def _readable(self, several: Iterable[Destined]) -> list[tuple[MailboxKind, Destined]]:
+        """Those of *several* whose letters can be read, each with how."""
+        kinds = {kind.type: kind for kind in self.config.catalog.mailboxes}
+        return [(kinds[one.kind.type], one) for one in several if one.kind.type in kinds]
 
     def _at(self, text: str) -> Place | None:
         """By its address. Whose own destination it is, mapping or function, lends it its way there."""
@@ -156,18 +152,16 @@ class Places:
 
     def _of_destinations(self, name: str, to: Sequence[Destined], opening: Opening | None = None) -> Place | None:
         """The one of these whose letters can be read, as *opening* sends there; None where there is none."""
-        kinds = self._kinds
-        found = [one for one in to if one.kind.type in kinds]
+        found = self._readable(to)
         if len(found) > 1:
-            words = ", ".join(self._written(kinds[one.kind.type], opening, one) for one in found)
+            words = ", ".join(self._called(kind, opening, one) for kind, one in found)
             raise ConfigError([Fault(self.option, f"{name} sends to several places ({words}): write which one")])
         if not found:
             return None
-        kind = kinds[found[0].kind.type]
-        leading = opening or self._leading(kind, found[0].options)
-        return self._place(kind, leading, found[0].options, found[0].path)
+        ((kind, one),) = found
+        return self._place(kind, opening or self._leading(kind, one.options), one.options, one.path)
 
-    def _written(self, kind: MailboxKind, opening: Opening | None, to: Destined) -> str:
+    def _called(self, kind: MailboxKind, opening: Opening | None, to: Destined) -> str:
         """Which of several it is: by its name, if it has one, and its place."""
         top, _, rest = to.path.partition(".")
         name = f"{rest.partition('.')[0]}: " if top == "destinations" else ""
@@ -266,23 +260,8 @@ def _ends(stretch: RangeOf, *, offsets: bool) -> tuple[Target, Target]:
     first, dots, last = (stretch.text or "").partition("..")
     if not dots:
         raise ConfigError([Fault("--range", "must be FROM..TO, as 2026-01-31T12:00:00Z..LATEST")])
-    begin = _target(first or Edge.TRIM_HORIZON.value, stretch.shard, offsets=offsets)
-    end = _target(last or Edge.LATEST.value, stretch.shard, offsets=offsets)
+    read = partial(read_target, shard=stretch.shard, offsets=offsets, option="--range", one_of_two=True)
+    begin, end = read(first or Edge.TRIM_HORIZON.value), read(last or Edge.LATEST.value)
     if begin is Edge.LATEST or end is Edge.TRIM_HORIZON:
         raise ConfigError([Fault("--range", "begins at LATEST or ends at TRIM_HORIZON: nothing lies there")])
     return begin, end
-
-
-def _target(text: str, shard: str | None, *, offsets: bool) -> Target:
-    """What an end of a range means; *offsets*: a number beside a shard is an offset, however short."""
-    if text in Edge.__members__:
-        return Edge[text]
-    if text.isdecimal() and (len(text) > LONGEST_TIME or (offsets and shard is not None)):
-        if shard is None:
-            raise ConfigError([Fault("--range", "a sequence number is of one shard: name it with --shard")])
-        return Number(text)
-    try:
-        return At(unix(text))
-    except ValueError:
-        why = f"{text!r} must be TRIM_HORIZON, LATEST, a time (Unix seconds or ISO 8601) or a sequence number"
-        raise ConfigError([Fault("--range", why)]) from None

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from headrace.cli import common
 from headrace.cli.beginning import begin
 from headrace.cli.ledgers import Refused, carried_out, log_of, opened
+from headrace.cli.targets import read_target
 from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.errors import ConfigError, Fault, SourceUnavailable
@@ -22,16 +23,12 @@ from headrace.observe import log
 from headrace.plugins import Opening
 from headrace.seeking import At, Edge, Moved, Sequence, Target
 from headrace.shards import Shards
-from headrace.times import unix
 from headrace.witness import witness_of
 
 Seek: TypeAlias = Callable[[Opening, Target, str | None], Awaitable[Several[Moved]]]
 
 LISTING: Final = 5.0
 """Seconds that the source has to say which shards it still has."""
-
-LONGEST_TIME: Final = 13
-"""Digits of a time; a number with more is a sequence number."""
 
 EARLIEST: Final = 100_000_000.0
 """Unix time, of 1973: no record is older, but a number below it is easily meant as something else, as 20260131."""
@@ -111,14 +108,16 @@ async def _seek(config: Config, name: str, target: Target, shard: str | None) ->
 
 
 def _target(to: str, shard: str | None, *, offsets: bool) -> Target:
-    """What *to* means; *offsets*: a number beside a shard is an offset, however short."""
-    if to in Edge.__members__:
-        return Edge[to]
-    if to.isdecimal() and (len(to) > LONGEST_TIME or (offsets and shard is not None)):
-        if shard is None:
-            raise _fault("a sequence number is of one shard: name it with --shard")
-        return Sequence(to)
-    return At(_moment(to))
+    """What *to* means; a time is one at which there may be records."""
+    target = read_target(to, shard, offsets=offsets, option="--to")
+    if isinstance(target, At):
+        if target.time < EARLIEST:
+            raise _fault("is before 1973; a date has dashes, as 2026-01-31; TRIM_HORIZON is the oldest that is kept")
+        if target.time > SYSTEM.wall():
+            raise _fault(
+                "lies in the future; a time is in seconds, not milliseconds; LATEST reads what comes from now on"
+            )
+    return target
 
 
 async def _position(shards: Shards, target: Target) -> Position:
@@ -134,18 +133,6 @@ async def _position(shards: Shards, target: Target) -> Position:
             if position is None:
                 raise _fault(f"{number} is no sequence number of this source")
             return position
-
-
-def _moment(to: str) -> float:
-    try:
-        time = unix(to)
-    except ValueError:
-        raise _fault("must be TRIM_HORIZON, LATEST, a time (Unix seconds or ISO 8601) or a sequence number") from None
-    if time < EARLIEST:
-        raise _fault("is before 1973; a date has dashes, as 2026-01-31; TRIM_HORIZON is the oldest that is kept")
-    if time > SYSTEM.wall():
-        raise _fault("lies in the future; a time is in seconds, not milliseconds; LATEST reads what comes from now on")
-    return time
 
 
 async def _listed(shards: Shards) -> Collection[str] | None:

@@ -16,10 +16,11 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from headrace.filters.pattern import Alternative, Pattern
+from headrace.filters.pattern import Alternative, Pattern, compile_pattern
 from headrace.filters.tree import read_event
 from headrace.masking import Masking
-from headrace.model import Record, Render
+from headrace.model import Keep, Record, Render
+from headrace.settings import FilterCriteria
 
 Payload: TypeAlias = str | bytes | dict[str, Any] | None
 
@@ -117,7 +118,7 @@ def _parsed(text: str, *, exact: bool) -> Any:
     return read_event(text)
 
 
-def keeper(patterns: Sequence[Pattern], view: View, render: Render) -> Callable[[Record], bool]:
+def keeper(patterns: Sequence[Pattern], view: View, render: Render) -> Keep:
     """Whether a record is wanted: by one of *patterns*, or because there is none. A payload is parsed once at most."""
     filters = [
         (pattern, alternative, view.format(alternative), pattern.bits(alternative, view.payload))
@@ -144,3 +145,10 @@ def keeper(patterns: Sequence[Pattern], view: View, render: Render) -> Callable[
         return False
 
     return keep if filters else lambda _: True
+
+
+def keeper_of(criteria: FilterCriteria | None, view: View | None, render: Render) -> Keep | None:
+    """The same by a mapping's own filters; None where it has none."""
+    if criteria is None or view is None or not criteria.filters:
+        return None
+    return keeper([compile_pattern(one.pattern) for one in criteria.filters], view, render)

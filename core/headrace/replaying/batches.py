@@ -12,7 +12,7 @@ from headrace.batcher import EVENT_BYTES
 from headrace.model import Record, Unreadable
 
 
-class Mark(NamedTuple):
+class Spot(NamedTuple):
     """A record's place in its lane: its position, and how many before it have the same."""
 
     position: int
@@ -27,8 +27,8 @@ class Span:
     """From the first to the last record of a letter; its text is the letter's name."""
 
     lane: str
-    first: Mark
-    last: Mark
+    first: Spot
+    last: Spot
 
     def __str__(self) -> str:
         return f"{self.lane}:{self.first}-{self.last}"
@@ -39,7 +39,7 @@ class Span:
         if found is None:
             return None
         first, first_nth, last, last_nth = (int(one or 0) for one in found.groups()[1:])
-        return cls(found[1], Mark(first, first_nth), Mark(last, last_nth))
+        return cls(found[1], Spot(first, first_nth), Spot(last, last_nth))
 
 
 _NAME: Final = re.compile(r"(.*):([0-9]+)(?:\.([0-9]+))?-([0-9]+)(?:\.([0-9]+))?", re.DOTALL)
@@ -65,29 +65,29 @@ class Batches:
         self._lane, self._size, self._taken = lane, size, taken
         spans = (Span.read(name) for name in begun)
         self._begun = deque(sorted((one for one in spans if one and one.lane == lane), key=lambda one: one.first))
-        self._mark = Mark(-1)
+        self._spot = Spot(-1)
         self._start()
 
     def _start(self) -> None:
         self._records: list[Record] = []
         self._nbytes = 0
-        self._first = self._last = Mark(-1)
+        self._first = self._last = Spot(-1)
         self._span: Span | None = None  # that was begun before, and has the records
 
     def add(self, record: Record) -> Sequence[Batch]:
         """The letters that are whole now."""
         position = int(record.token)
-        self._mark = mark = Mark(position, self._mark.nth + 1 if self._mark.position == position else 0)
+        self._spot = spot = Spot(position, self._spot.nth + 1 if self._spot.position == position else 0)
         if not self._taken(record):
             return ()
         whole: list[Batch] = []
-        span, alone = self._span_of(mark), isinstance(record, Unreadable)
+        span, alone = self._span_of(spot), isinstance(record, Unreadable)
         if span != self._span or alone or self._nbytes + record.size > EVENT_BYTES:
             whole += self.rest()
         if not self._records:
-            self._first, self._span = mark, span
+            self._first, self._span = spot, span
         self._records.append(record)
-        self._nbytes, self._last = self._nbytes + record.size, mark
+        self._nbytes, self._last = self._nbytes + record.size, spot
         if alone or (span is None and len(self._records) == self._size):
             whole += self.rest()
         return whole
@@ -101,7 +101,7 @@ class Batches:
         self._start()
         return (batch,)
 
-    def _span_of(self, mark: Mark) -> Span | None:
-        while self._begun and self._begun[0].last < mark:
+    def _span_of(self, spot: Spot) -> Span | None:
+        while self._begun and self._begun[0].last < spot:
             self._begun.popleft()
-        return self._begun[0] if self._begun and self._begun[0].first <= mark else None
+        return self._begun[0] if self._begun and self._begun[0].first <= spot else None

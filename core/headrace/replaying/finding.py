@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from headrace.filters import Pattern, compile_pattern, keeper
+from headrace.filters import Pattern, keeper, keeper_of
 from headrace.filters.view import View, read_payload
 from headrace.letters import Form, Letter, NoLetter, Posted, parse
 from headrace.mailbox import Recall, Recalled
@@ -34,10 +34,8 @@ class Known:
     def taken(self, render: Render) -> Callable[[Record], bool]:
         """Whether its filters want a record; what they cannot read comes, as it does to the mapping."""
         criteria, view = self.opening.settings.filter_criteria, self.connector.view_of(self.opening.options)
-        if criteria is None or view is None:
-            return lambda _: True
-        wanted = keeper([compile_pattern(one.pattern) for one in criteria.filters], view, render)
-        return lambda record: isinstance(record, Unreadable) or wanted(record)
+        wanted = keeper_of(criteria, view, render)
+        return lambda record: wanted is None or isinstance(record, Unreadable) or wanted(record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
