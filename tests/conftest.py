@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,17 @@ def _nobody_elses_aws() -> Iterator[None]:
 def _nobody_elses_witness(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was begun in the stores of a test is remembered for it alone: the next one's server may have its port."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("witness")))
+
+
+@pytest.fixture(autouse=True)
+def _nobody_elses_environment() -> Iterator[None]:
+    """What a command that ran in a test's own process set for its functions, the time zone too, ends with the test."""
+    before = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    yield
+    for name in os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update(before)
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)
