@@ -61,7 +61,7 @@ def add(commands: common.Commands) -> None:
     parser.add_argument("--shard", metavar="ID", help="with --range: only this shard or partition")
     parser.add_argument("--service", metavar="NAME", help="only letters of this service; default: the config's")
     parser.add_argument("--mapping", metavar="NAME", help="only letters of this mapping; whose they are, if none says")
-    parser.add_argument("--function", metavar="NAME", help="whose invocations they are, if none says")
+    parser.add_argument("--function", metavar="NAME", help="only this one's invocations; whose they are, if none says")
     parser.add_argument(
         "--filter", metavar="PATTERN", action="append", default=[], help="only records that it fits; repeatable: or"
     )
