@@ -22,7 +22,7 @@ from headrace.functions import Function
 from headrace.invocations import POLL
 from headrace.leases import Leases
 from headrace.mapping import Mapping
-from headrace.plugins import DestinationKind, Destined, Opening, Probe, Routing
+from headrace.plugins import DestinationKind, Destined, Opening, Probe, Route, Routing
 from headrace.settings import MappingSettings, ScalingConfig, Settings
 from headrace.testing import FakeClock, virtual
 from headrace.tofunction import FunctionDestination, FunctionOptions
@@ -141,6 +141,22 @@ async def test_three_attempts_a_minute_and_two_apart_under_one_request_id_and_th
     assert json.loads(letter.body) == {"n": 1}
     assert letter.attributes == {"RequestID": ID, "ErrorCode": "200", "ErrorMessage": "boom"}
     assert await copy.left() == 0
+    await copy.stop()
+
+
+@virtual
+async def test_a_pattern_chooses_by_the_event() -> None:
+    """By success and by failure; what is no object fits none. Mutations, tried: every event; no event."""
+    gold, rest = Shelf(), Shelf()
+    rules = [Route(to=[gold.destined()], pattern={"kind": ["gold"]}), Route(to=[rest.destined()])]
+    ends = {"on_failure": Routing(rules), "on_success": Routing(rules)}
+    copy = Copy(lambda event, _: boom() if "bad" in event else {}, **ends, maximum_retry_attempts=0).start()
+    events = [{"kind": "gold", "bad": 1}, {"kind": "gold"}, {"kind": "tin", "bad": 1}, {"kind": "tin"}, ["gold"]]
+    for number, event in enumerate(events):
+        await copy.put(event, f"{ID[:-1]}{number}")
+    await asyncio.sleep(60)
+    assert sorted((one["requestPayload"] for one in gold.bodies), key=len) == [events[1], events[0]]
+    assert len(rest.bodies) == 3
     await copy.stop()
 
 
@@ -354,6 +370,20 @@ def test_who_has_a_queue(tmp_path: Path) -> None:
     assert list(load(tmp_path, more=mapping).queues) == ["function:g"]
     dead = 'dead_letter_config: {target_arn: "arn:aws:sqs:eu-west-1:123456789012:q"}'
     assert list(load(tmp_path, g=dead).queues) == ["function:g"]
+
+
+def test_a_rule_by_pattern_is_for_schedules_and_functions_too(tmp_path: Path) -> None:
+    """Mutations, tried: refused of either; a pattern that is not looked at."""
+    to = "destination_config: {on_failure: {destination: [{when: {pattern: %s}, to: {type: file, path: x}}, {to: a}]}}"
+    named = "destinations: {a: {type: file, path: a}}\n"
+    good, bad = to % "{kind: [gold]}", to % "{kind: gold}"
+    one = load(tmp_path, f=f"event_invoke_config: {{{good}}}", more=f"    {good}\n{named}")
+    for routing in (one.queues["function:f"].on_failure, one.mappings["m"].on_failure):
+        assert routing is not None
+        assert [route.pattern for route in routing.routes] == [{"kind": ["gold"]}, None]
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f=f"event_invoke_config: {{{bad}}}", more=f"    {bad}\n{named}")
+    assert [fault.message.count("must be an object or an array") for fault in caught.value.faults] == [1, 1]
 
 
 def test_a_schedule_takes_the_limits_and_destinations_of_its_function(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class Entry:
         allowed = sound_filters(patterns, self._allowed(connector), self.where)
         check_paths(self.validator, patterns.view, allowed.get(REDACT), (*self.where, REDACT))
         settings = self._settings(allowed, dict.fromkeys(shape(connector.options).names(()), "it belongs in source"))
-        shown = patterns if connector.view else None
+        shown = patterns if connector.view or connector.asynchronous else None
         routes = Routes(self.validator, self.around.catalog.destinations, self.around.destinations, shown)
         ends = routes.config(allowed, self.where)
         self._check(connector, settings, options, ends)
