@@ -394,6 +394,10 @@ def test_a_schedule_takes_the_limits_and_destinations_of_its_function(tmp_path: 
     assert one.settings.retry_backoff is not None
     assert one.settings.retry_backoff.maximum == 120
     assert one.on_failure is not None
+    dead = 'dead_letter_config: {target_arn: "arn:aws:sqs:eu-west-1:123456789012:q"}'
+    dropped = "what is past this limit is dropped"
+    for taken, said in ((own, 0), (dead, 0), ("event_invoke_config: {}", 2)):
+        assert str(load(tmp_path, f=taken).warnings).count(dropped) == said, "tried: it knows of its own ends alone"
     mine = load(tmp_path, f=own, more="    maximum_retry_attempts: 0\n").mappings["m"]
     assert mine.settings.maximum_retry_attempts == 0
 
