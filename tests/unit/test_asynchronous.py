@@ -459,7 +459,7 @@ def test_invoke_async_accepts_an_event_where_there_is_a_queue(tmp_path: Path, ca
     assert "functions.g: is not invoked asynchronously; give it event_invoke_config: {}" in capsys.readouterr().err
     (tmp_path / "large.json").write_text(json.dumps("x" * 2**20))
     assert main([*words, "f", "--async", "--event", str(tmp_path / "large.json")]) == 2
-    assert "above the 1048576 of an asynchronous invocation" in capsys.readouterr().err
+    assert "above the 1048576 of an asynchronous invocation; make it smaller\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity"])
@@ -472,6 +472,9 @@ def test_what_is_no_json_is_accepted_nowhere(tmp_path: Path, capsys: Any, number
         assert f"event.json cannot be read as JSON: {number} is not JSON" in capsys.readouterr().err
     with pytest.raises(ValueError, match="NaN or Infinity in it, which are not JSON"):
         packed("r", {"n": float(number)})
+    (tmp_path / "event.json").write_text('{"n": 1e999}')
+    assert main(["invoke", str(tmp_path / "c.yaml"), "f", "--async", "--event", str(tmp_path / "event.json")]) == 2
+    assert "which are not JSON; write null, or a text\n" in capsys.readouterr().err, "tried: make it smaller"
 
 
 def test_a_queue_is_a_mapping_to_the_commands(tmp_path: Path, capsys: Any) -> None:
