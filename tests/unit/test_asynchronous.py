@@ -343,6 +343,38 @@ async def test_what_a_destination_refuses_is_run_no_more_and_told_to_nobody_twic
     await copy.stop()
 
 
+class Away(Refusing):
+    """Is down, until it is mended."""
+
+    async def send(self, messages: Any) -> Any:
+        return await super().send(messages) if self.mended else [Reply(Said.FAILED, "away")] * len(messages)
+
+
+@virtual
+async def test_a_destination_that_is_down_for_ten_minutes_holds_its_own_queue_and_no_other() -> None:
+    """Of two in one process, over one store. Mutation, tried: what could not be told is settled all the same."""
+    away, fine = Away(), Shelf()
+    held = Copy(on_success=Routing.to(away.destined())).start()
+    shared = {"store": held.store, "clock": held.clock, "shared": held.shared}
+    other = Copy(name="g", on_success=Routing.to(fine.destined()), **shared).start()
+    ids = [f"{ID[:-2]}{number}" for number in range(10, 30)]
+    for id_ in ids:
+        await held.put({}, id_)
+        await other.put({}, id_)
+        await asyncio.sleep(30)
+    condition = held.mapping.condition
+    assert (condition.state, condition.ready) == ("holding", False)
+    assert (other.mapping.condition.ready, len(fine.sent), await other.left()) == (True, 20, 0)
+    assert await held.left() == 20
+    away.mended = True
+    await asyncio.sleep(120)
+    assert sorted(one["requestContext"]["requestId"] for one in away.bodies) == ids
+    assert sorted(id_ for _, _, id_, _ in held.begun) == ids
+    assert await held.left() == 0
+    await held.stop()
+    await other.stop()
+
+
 BASE = """\
 service: {{name: shop, listen: null}}
 functions:
