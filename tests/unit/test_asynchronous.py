@@ -352,7 +352,7 @@ class Away(Refusing):
 
 @virtual
 async def test_a_destination_that_is_down_for_ten_minutes_holds_its_own_queue_and_no_other() -> None:
-    """Of two in one process, over one store. Mutation, tried: what could not be told is settled all the same."""
+    """Of two in one process, over one store. Mutation, tried: given back, so that it runs again."""
     away, fine = Away(), Shelf()
     held = Copy(on_success=Routing.to(away.destined())).start()
     shared = {"store": held.store, "clock": held.clock, "shared": held.shared}
