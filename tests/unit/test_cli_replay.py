@@ -17,7 +17,7 @@ from headrace.cli.main import main
 from headrace.cli.places import Places
 from headrace.config import Config
 from headrace.keying import digest
-from support.letters import click, failure, invocation, message
+from support.letters import STREAM, click, failure, invocation, message
 
 HANDLERS = """
 import json
@@ -449,6 +449,18 @@ def test_invocations_are_of_whom_they_say(shop: Shop, arguments: list[str], call
     assert told in out, err
     calls = [(one["id"], one["event"]) for one in shop.handled()]
     assert [id_ if "n" in event else event["Records"][0]["body"] for id_, event in calls] == called
+
+
+@pytest.mark.parametrize(("source", "function"), [("orders", []), ("failed.jsonl", ["--function", "f"])])
+def test_in_a_place_that_several_share_each_letter_is_handled(shop: Shop, source: str, function: list[str]) -> None:
+    """As the preview has it. Mutation, tried: the functions of the mapping and of `--function` alone."""
+    to_file = {"on_failure": {"destination": {"type": "file", "path": "failed.jsonl"}}}
+    shop.write(clicks={"destination_config": to_file})
+    clicks = {"KinesisBatchInfo": {"streamArn": STREAM}, "headrace": {"service": "shop", "mapping": "clicks"}}
+    shop.put(failure(message("m1", "a"), cls="timeout"), failure(click(1, "x"), click(2, "y"), **clicks))
+    _, out, err = shop.run(*function, source=source.replace("failed", str(shop.folder / "failed")))
+    assert "1 replayed, 1 failed again" in out, err
+    assert len(shop.handled()) == 2
 
 
 def test_a_function_that_was_renamed_has_its_letters(shop: Shop) -> None:
