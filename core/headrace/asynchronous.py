@@ -53,10 +53,12 @@ def packed(id: str, event: object, *, hops: int = 0) -> Call:  # noqa: A002 - th
     try:
         text = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except ValueError:
-        raise ValueError("the event has NaN or Infinity in it, which are not JSON") from None
+        raise ValueError("the event has NaN or Infinity in it, which are not JSON; write null, or a text") from None
     size = len(text.encode(errors="surrogatepass"))
     if size > LIMIT:
-        raise ValueError(f"the event has {size} bytes, above the {LIMIT} of an asynchronous invocation")
+        raise ValueError(
+            f"the event has {size} bytes, above the {LIMIT} of an asynchronous invocation; make it smaller"
+        )
     return Call(id=id, event=json.dumps({"event": event, "hops": hops}))
 
 

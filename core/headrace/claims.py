@@ -56,6 +56,7 @@ class Claims:
             be had.
         probe: asks the server, as that of the kind.
         check: what is wrong without asking anybody, as that of the kind.
+        apart: what only it may be: a destination that has it among its `addresses` would be in its way; empty: nothing.
         rights: what it must be allowed to do to keep them, and to fetch them (`Need.REPLAY`), as that of the kind.
     """
 
@@ -63,6 +64,7 @@ class Claims:
     fetch: Callable[[Opening, Any, Claim], Awaitable[bytes]]
     probe: Callable[[Opening, Any], Awaitable[Probe]]
     check: Callable[[Opening, Any], Iterable[Fault]] = lambda *_: ()
+    apart: Callable[[Opening, Any], str] = lambda *_: ""
     rights: Callable[[Opening, Any], Iterable[Right]] = lambda *_: ()
 
 

@@ -68,7 +68,7 @@ class MailboxKind:
         type: of that destination.
         form: how such a place is written, for people.
         options: that destination's model, and `text` what a text means as its options; None: no place of this kind.
-        identity: which place it is, however it was written.
+        identity: which place it is, however it was written; `shown`: the same for people, None: as it is.
         open: the mailbox; asks nobody yet. The last argument: what is done is to be removed where it would be kept.
         no_delete: why that cannot be.
         astray: why nothing in a config leads to its server; empty where something does, or it is in the place itself.
@@ -81,6 +81,7 @@ class MailboxKind:
     text: Callable[[str], Mapping[str, Any] | None]
     identity: Callable[[Opening, Any], str]
     open: Callable[[Opening, Any, bool], Mailbox]
+    shown: Callable[[Any], str] | None = None
     no_delete: str = ""
     astray: Callable[[Opening, Any], str] = lambda _, __: ""
     rights: Callable[[Opening, Any], Iterable[Right]] = lambda *_: ()

@@ -157,10 +157,15 @@ class When(Settings):
     """What a rule of a destination fits."""
 
     classes: list[FailureClass] | None = Field(
-        None, alias="class", min_length=1, description="Kinds of failure; any of them fits. Only of on_failure."
+        None,
+        alias="class",
+        min_length=1,
+        description="Kinds of failure; any of them fits. bad_answer and too_large are of what the handler returned. "
+        "Only of on_failure.",
     )
     pattern: dict[str, Any] | Annotated[str, Field(max_length=4096)] | None = Field(
-        None, description="An event pattern on the record, as in filter_criteria."
+        None,
+        description="An event pattern on the record, as in filter_criteria; of an asynchronous call on its event.",
     )
 
     @model_validator(mode="after")

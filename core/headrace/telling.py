@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from headrace.claims import ClaimStore
 from headrace.destination import Destination, Payload
-from headrace.filters import compile_pattern, keeper
+from headrace.filters import Pattern, compile_pattern, keeper
 from headrace.functions import Function
 from headrace.invocations import InvocationLane
 from headrace.model import Keep, Lane, Record, Source
@@ -118,10 +118,10 @@ class Telling:
         return Way(outlets=outlets, classes=route.classes, wanted=self._wanted(route))
 
     def _wanted(self, route: Route) -> Keep | None:
-        view = self.connector.view_of(self.opening.options)
-        if route.pattern is None or view is None:
+        if route.pattern is None:
             return None
-        fits = keeper([compile_pattern(route.pattern)], view, self.source.render)
+        view, pattern = self.connector.view_of(self.opening.options), compile_pattern(route.pattern)
+        fits = self._whole_event(pattern) if view is None else keeper([pattern], view, self.source.render)
 
         def wanted(record: Record) -> bool:
             try:
@@ -130,3 +130,12 @@ class Telling:
                 return False
 
         return wanted
+
+    def _whole_event(self, pattern: Pattern) -> Keep:
+        """Of what is invoked asynchronously there is no other view than its event, of whatever JSON that is."""
+
+        def fits(record: Record) -> bool:
+            event = self.source.render([record])
+            return isinstance(event, dict) and pattern.matches(event)
+
+        return fits

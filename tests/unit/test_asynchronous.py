@@ -22,7 +22,7 @@ from headrace.functions import Function
 from headrace.invocations import POLL
 from headrace.leases import Leases
 from headrace.mapping import Mapping
-from headrace.plugins import DestinationKind, Destined, Opening, Probe, Routing
+from headrace.plugins import DestinationKind, Destined, Opening, Probe, Route, Routing
 from headrace.settings import MappingSettings, ScalingConfig, Settings
 from headrace.testing import FakeClock, virtual
 from headrace.tofunction import FunctionDestination, FunctionOptions
@@ -141,6 +141,22 @@ async def test_three_attempts_a_minute_and_two_apart_under_one_request_id_and_th
     assert json.loads(letter.body) == {"n": 1}
     assert letter.attributes == {"RequestID": ID, "ErrorCode": "200", "ErrorMessage": "boom"}
     assert await copy.left() == 0
+    await copy.stop()
+
+
+@virtual
+async def test_a_pattern_chooses_by_the_event() -> None:
+    """By success and by failure; what is no object fits none. Mutations, tried: every event; no event."""
+    gold, rest = Shelf(), Shelf()
+    rules = [Route(to=[gold.destined()], pattern={"kind": ["gold"]}), Route(to=[rest.destined()])]
+    ends = {"on_failure": Routing(rules), "on_success": Routing(rules)}
+    copy = Copy(lambda event, _: boom() if "bad" in event else {}, **ends, maximum_retry_attempts=0).start()
+    events = [{"kind": "gold", "bad": 1}, {"kind": "gold"}, {"kind": "tin", "bad": 1}, {"kind": "tin"}, ["gold"]]
+    for number, event in enumerate(events):
+        await copy.put(event, f"{ID[:-1]}{number}")
+    await asyncio.sleep(60)
+    assert sorted((one["requestPayload"] for one in gold.bodies), key=len) == [events[1], events[0]]
+    assert len(rest.bodies) == 3
     await copy.stop()
 
 
@@ -327,6 +343,38 @@ async def test_what_a_destination_refuses_is_run_no_more_and_told_to_nobody_twic
     await copy.stop()
 
 
+class Away(Refusing):
+    """Is down, until it is mended."""
+
+    async def send(self, messages: Any) -> Any:
+        return await super().send(messages) if self.mended else [Reply(Said.FAILED, "away")] * len(messages)
+
+
+@virtual
+async def test_a_destination_that_is_down_for_ten_minutes_holds_its_own_queue_and_no_other() -> None:
+    """Of two in one process, over one store. Mutation, tried: given back, so that it runs again."""
+    away, fine = Away(), Shelf()
+    held = Copy(on_success=Routing.to(away.destined())).start()
+    shared = {"store": held.store, "clock": held.clock, "shared": held.shared}
+    other = Copy(name="g", on_success=Routing.to(fine.destined()), **shared).start()
+    ids = [f"{ID[:-2]}{number}" for number in range(10, 30)]
+    for id_ in ids:
+        await held.put({}, id_)
+        await other.put({}, id_)
+        await asyncio.sleep(30)
+    condition = held.mapping.condition
+    assert (condition.state, condition.ready) == ("holding", False)
+    assert (other.mapping.condition.ready, len(fine.sent), await other.left()) == (True, 20, 0)
+    assert await held.left() == 20
+    away.mended = True
+    await asyncio.sleep(120)
+    assert sorted(one["requestContext"]["requestId"] for one in away.bodies) == ids
+    assert sorted(id_ for _, _, id_, _ in held.begun) == ids
+    assert await held.left() == 0
+    await held.stop()
+    await other.stop()
+
+
 BASE = """\
 service: {{name: shop, listen: null}}
 functions:
@@ -356,6 +404,20 @@ def test_who_has_a_queue(tmp_path: Path) -> None:
     assert list(load(tmp_path, g=dead).queues) == ["function:g"]
 
 
+def test_a_rule_by_pattern_is_for_schedules_and_functions_too(tmp_path: Path) -> None:
+    """Mutations, tried: refused of either; a pattern that is not looked at."""
+    to = "destination_config: {on_failure: {destination: [{when: {pattern: %s}, to: {type: file, path: x}}, {to: a}]}}"
+    named = "destinations: {a: {type: file, path: a}}\n"
+    good, bad = to % "{kind: [gold]}", to % "{kind: gold}"
+    one = load(tmp_path, f=f"event_invoke_config: {{{good}}}", more=f"    {good}\n{named}")
+    for routing in (one.queues["function:f"].on_failure, one.mappings["m"].on_failure):
+        assert routing is not None
+        assert [route.pattern for route in routing.routes] == [{"kind": ["gold"]}, None]
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f=f"event_invoke_config: {{{bad}}}", more=f"    {bad}\n{named}")
+    assert [fault.message.count("must be an object or an array") for fault in caught.value.faults] == [1, 1]
+
+
 def test_a_schedule_takes_the_limits_and_destinations_of_its_function(tmp_path: Path) -> None:
     to = "destination_config: {on_failure: {destination: {type: file, path: x}}}"
     own = f"event_invoke_config: {{maximum_retry_attempts: 1, {to}}}"
@@ -364,6 +426,10 @@ def test_a_schedule_takes_the_limits_and_destinations_of_its_function(tmp_path: 
     assert one.settings.retry_backoff is not None
     assert one.settings.retry_backoff.maximum == 120
     assert one.on_failure is not None
+    dead = 'dead_letter_config: {target_arn: "arn:aws:sqs:eu-west-1:123456789012:q"}'
+    dropped = "what is past this limit is dropped"
+    for taken, said in ((own, 0), (dead, 0), ("event_invoke_config: {}", 2)):
+        assert str(load(tmp_path, f=taken).warnings).count(dropped) == said, "tried: it knows of its own ends alone"
     mine = load(tmp_path, f=own, more="    maximum_retry_attempts: 0\n").mappings["m"]
     assert mine.settings.maximum_retry_attempts == 0
 
@@ -425,7 +491,7 @@ def test_invoke_async_accepts_an_event_where_there_is_a_queue(tmp_path: Path, ca
     assert "functions.g: is not invoked asynchronously; give it event_invoke_config: {}" in capsys.readouterr().err
     (tmp_path / "large.json").write_text(json.dumps("x" * 2**20))
     assert main([*words, "f", "--async", "--event", str(tmp_path / "large.json")]) == 2
-    assert "above the 1048576 of an asynchronous invocation" in capsys.readouterr().err
+    assert "above the 1048576 of an asynchronous invocation; make it smaller\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity"])
@@ -438,6 +504,9 @@ def test_what_is_no_json_is_accepted_nowhere(tmp_path: Path, capsys: Any, number
         assert f"event.json cannot be read as JSON: {number} is not JSON" in capsys.readouterr().err
     with pytest.raises(ValueError, match="NaN or Infinity in it, which are not JSON"):
         packed("r", {"n": float(number)})
+    (tmp_path / "event.json").write_text('{"n": 1e999}')
+    assert main(["invoke", str(tmp_path / "c.yaml"), "f", "--async", "--event", str(tmp_path / "event.json")]) == 2
+    assert "which are not JSON; write null, or a text\n" in capsys.readouterr().err, "tried: make it smaller"
 
 
 def test_a_queue_is_a_mapping_to_the_commands(tmp_path: Path, capsys: Any) -> None:

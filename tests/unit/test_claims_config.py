@@ -86,6 +86,17 @@ def test_faults_have_their_place_and_mend(claim: str, said: str) -> None:
     assert said in str(fault)
 
 
+@pytest.mark.parametrize("claim", ["lines", "{type: file, path: ./lines.jsonl}"])
+def test_what_is_a_folder_for_claims_is_no_file_of_lines_besides(claim: str) -> None:
+    """Whichever came first would hold up the other for ever. Mutations, tried: not looked at; by its name alone."""
+    with pytest.raises(ConfigError) as caught:
+        load(claim)
+    (fault,) = caught.value.faults
+    assert str(fault).startswith("f.yaml:8: destinations.lines: " if claim == "lines" else f"f.yaml:15: {PATH}: ")
+    assert "is a claim check of orders, and a destination of orders: name two places" in str(fault)
+    assert load("{type: file, path: lines}")
+
+
 def test_a_function_has_one_too() -> None:
     """Mutation: of mappings only."""
     to = "{destination: lines, claim_check: {type: file, path: big}}"

@@ -17,7 +17,7 @@ from headrace.cli.main import main
 from headrace.cli.places import Places
 from headrace.config import Config
 from headrace.keying import digest
-from support.letters import click, failure, invocation, message
+from support.letters import STREAM, click, failure, invocation, message
 
 HANDLERS = """
 import json
@@ -433,6 +433,56 @@ def test_all_that_was_written_wrong_is_told_together(shop: Shop) -> None:
     assert "'ordres'" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "called", "told"),
+    [
+        (["--mapping", "orders"], ["a"], "1 replayed, 2 skipped (1 an invocation of f, 1 an invocation of g)"),
+        (["--mapping", "orders", "--to", "source", "--dry-run"], [], "2 skipped (1 an invocation of f, 1 an inv"),
+        (["--function", "f"], ["a", "req-f"], "2 replayed, 1 skipped (1 an invocation of g)"),
+        (["--mapping", "orders", "--function", "f"], ["a", "req-f"], "2 replayed, 1 skipped (1 an invocation of g)"),
+    ],
+)
+def test_invocations_are_of_whom_they_say(shop: Shop, arguments: list[str], called: list[str], told: str) -> None:
+    """Among letters of a mapping. Mutations, tried: of any mapping; given to whomever `--function` names."""
+    shop.put(failure(message("m1", "a"), cls="timeout"), invocation({"n": 1}, "req-f"), invocation({}, "req-g", "g"))
+    _, out, err = shop.run(*arguments, source=str(shop.letters))
+    assert told in out, err
+    calls = [(one["id"], one["event"]) for one in shop.handled()]
+    assert [id_ if "n" in event else event["Records"][0]["body"] for id_, event in calls] == called
+
+
+@pytest.mark.parametrize(("source", "function"), [("orders", []), ("failed.jsonl", ["--function", "f"])])
+def test_in_a_place_that_several_share_each_letter_is_handled(shop: Shop, source: str, function: list[str]) -> None:
+    """As the preview has it. Mutation, tried: the functions of the mapping and of `--function` alone."""
+    to_file = {"on_failure": {"destination": {"type": "file", "path": "failed.jsonl"}}}
+    shop.write(clicks={"destination_config": to_file})
+    clicks = {"KinesisBatchInfo": {"streamArn": STREAM}, "headrace": {"service": "shop", "mapping": "clicks"}}
+    shop.put(failure(message("m1", "a"), cls="timeout"), failure(click(1, "x"), click(2, "y"), **clicks))
+    _, out, err = shop.run(*function, source=source.replace("failed", str(shop.folder / "failed")))
+    assert "1 replayed, 1 failed again" in out, err
+    assert len(shop.handled()) == 2
+
+
+def test_a_function_that_was_renamed_has_its_letters(shop: Shop) -> None:
+    """Mutation, tried: only letters of that very name."""
+    shop.put(invocation({"n": 1}, "req-1", "old"))
+    status, _, err = shop.run("--function", "f", source=str(shop.letters))
+    assert (status, [one["id"] for one in shop.handled()]) == (0, ["req-1"]), err
+
+
+def test_invocations_that_a_schedule_made_are_its_own(shop: Shop) -> None:
+    """Mutation, tried: no mapping has any."""
+    shop.write(clicks={"source": {"type": "schedule", "schedule_expression": "rate(1 hour)"}, "function": "f"})
+    config = yaml.safe_load((shop.folder / "c.yaml").read_text())
+    for strange in ("starting_position", "function_response_types"):
+        del config["mappings"]["clicks"][strange]
+    (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
+    shop.put(invocation({"n": 1}, "req-f"), invocation({}, "req-g", "g"))
+    status, out, err = shop.run("--mapping", "clicks", source=str(shop.letters))
+    assert (status, [one["id"] for one in shop.handled()]) == (0, ["req-f"]), err
+    assert "1 replayed, 1 skipped (1 an invocation of g)" in out
+
+
 def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
     """Mutation: kinds alone, of which nobody can choose."""
     config = yaml.safe_load((shop.folder / "c.yaml").read_text())
@@ -446,6 +496,11 @@ def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
     assert f"orders sends to several places (file {shop.folder}/other.jsonl, audit: file {shop.letters})" in err
     status, _, err = shop.run(source="audit")
     assert (status, shop.bodies()) == (0, ["a"]), err
+    queues = [f"arn:aws:sqs:eu-central-1:000000000000:{name}" for name in ("lost", "late")]
+    config["mappings"]["orders"]["destination_config"] = {"on_failure": {"destination": queues}}
+    (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
+    status, _, err = shop.run()
+    assert f"orders sends to several places (sqs {queues[0]}, sqs {queues[1]}): write which one" in err
 
 
 def test_of_a_mapping_with_idempotency_a_key_is_run_once_and_what_failed_again(shop: Shop) -> None:

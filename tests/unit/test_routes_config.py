@@ -66,6 +66,12 @@ def test_a_name_stands_for_all_that_it_names() -> None:
     assert shown(load("[audit, {type: file, path: x.jsonl}]")) == [(["destinations.audit", f"{own}.1"], None, False)]
 
 
+def test_what_is_named_twice_is_told_once() -> None:
+    """Mutation, tried: told as often as it is named."""
+    both = ["destinations.both.0", "destinations.both.1"]
+    assert shown(load("[audit, both, audit, both]")) == [(["destinations.audit", *both], None, False)]
+
+
 def test_a_named_destination_is_one_wherever_it_is_used() -> None:
     """It is opened once. Mutation: read anew at each use."""
     opening = load(RULES).opening("orders")
@@ -89,6 +95,7 @@ def test_rules_choose_by_class_and_pattern() -> None:
     ("destination", "said"),
     [
         ("audti", "f.yaml:14: {}: is neither a destination's name nor an ARN; did you mean audit?"),
+        ('"arn:aws:sqs:eu-central-1:lost"', "f.yaml:14: {}: no kind of destination takes this text; write {{type: "),
         ("[]", "f.yaml:14: {}: is empty; name a destination, or take it out"),
         ("[audit, {type: filee}]", "f.yaml:14: {}[1].type: there is no such destination; did you mean file?"),
         ("[{when: {class: [timeout]}, to: audit}]", "f.yaml:14: {}: must end in a rule without when"),

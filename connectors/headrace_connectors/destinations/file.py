@@ -126,5 +126,6 @@ file = DestinationKind(
     open=FileDestination,
     probe=_probe,
     check=_check,
+    addresses=lambda opening, options: (folder.address_of(opening, options),),
     claims=folder.claims,
 )

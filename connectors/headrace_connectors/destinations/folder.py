@@ -103,4 +103,9 @@ async def _probe(opening: Opening, options: FileOptions) -> Probe:
     return Probe(faults=[Fault("path", "this user may not write into it; change its rights")])
 
 
-claims = Claims(open=FolderClaims, fetch=_fetch, probe=_probe, check=_check)
+def address_of(opening: Opening, options: FileOptions) -> str:
+    """What a file and a folder of one path have in common."""
+    return f"file:{place_of(opening, options)}"
+
+
+claims = Claims(open=FolderClaims, fetch=_fetch, probe=_probe, check=_check, apart=address_of)

@@ -179,5 +179,6 @@ sqs = MailboxKind(
     text=_text,
     identity=lambda opening, options: options.address(opening),
     open=SqsMailbox,
+    shown=lambda options: options.queue_url or options.queue_arn,
     rights=_rights,
 )

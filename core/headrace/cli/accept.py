@@ -26,7 +26,7 @@ def accept(config: Config, function: str, event: object, *, as_json: bool) -> in
     try:
         call = packed(request_id, event)
     except ValueError as error:
-        raise ConfigError([Fault("--event", f"{error}; make it smaller")]) from None
+        raise ConfigError([Fault("--event", str(error))]) from None
     return carried_out(lambda: _accepted(config, function, call, as_json=as_json))
 
 

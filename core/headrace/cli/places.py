@@ -165,6 +165,8 @@ class Places:
         """Which of several it is: by its name, if it has one, and its place."""
         top, _, rest = to.path.partition(".")
         name = f"{rest.partition('.')[0]}: " if top == "destinations" else ""
+        if kind.shown is not None:
+            return f"{name}{kind.type} {kind.shown(to.options)}"
         return name + _place_of(kind, opening or self._leading(kind, to.options), to.options)
 
     async def _asked(self, known: Known) -> Place | None:

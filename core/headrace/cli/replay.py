@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -61,7 +61,7 @@ def add(commands: common.Commands) -> None:
     parser.add_argument("--shard", metavar="ID", help="with --range: only this shard or partition")
     parser.add_argument("--service", metavar="NAME", help="only letters of this service; default: the config's")
     parser.add_argument("--mapping", metavar="NAME", help="only letters of this mapping; whose they are, if none says")
-    parser.add_argument("--function", metavar="NAME", help="whose invocations they are, if none says")
+    parser.add_argument("--function", metavar="NAME", help="only this one's invocations; whose they are, if none says")
     parser.add_argument(
         "--filter", metavar="PATTERN", action="append", default=[], help="only records that it fits; repeatable: or"
     )
@@ -112,7 +112,8 @@ def _replay(arguments: argparse.Namespace, config: Config, report: Callable[[str
     place = asyncio.run(places.find(arguments.source, stretch))
     _refuse(arguments, mappings.get(named or place.usual))
     stopping = asyncio.Event()
-    sending = _sending(arguments, config, named or place.usual, stopping)
+    owners = [named] if named else [place.usual, *places.senders(place)] if place.usual or arguments.function else []
+    sending = _sending(arguments, config, owners, stopping)
     finder = Finder(
         mappings=mappings,
         functions=list(config.functions),
@@ -208,14 +209,15 @@ def _refuse(arguments: argparse.Namespace, known: Known | None) -> None:
         raise ConfigError([Fault("--to", f"handler: {WINDOWED}")])
 
 
-def _sending(arguments: argparse.Namespace, config: Config, mapping: str, stopping: asyncio.Event) -> Sending | None:
-    """None for a preview. Where it is known which functions can be meant, no others are loaded."""
+def _sending(
+    arguments: argparse.Namespace, config: Config, owners: Sequence[str], stopping: asyncio.Event
+) -> Sending | None:
+    """None for a preview. Where it is known whose letters there can be, *owners*, no other functions are loaded."""
     if arguments.dry_run:
         return None
     if arguments.to == "source":
         return ToSource(partial(put_on_queue, config))
-    meant = {config.mappings[mapping].function} if mapping in config.mappings else set()
-    meant |= {arguments.function} - {None}
+    meant = {config.all[name].function for name in owners if name in config.all} | {arguments.function} - {None}
     to_handler = ToHandler(common.functions(config, meant or set(config.functions)))
     if config.state == "memory:":  # nobody else has verdicts that this process could know
         return to_handler

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from headrace.cli import common
@@ -44,7 +44,21 @@ def selection(arguments: argparse.Namespace, config: Config) -> Selection:
         since=lambda: None if arguments.since is None else _moment(arguments.since),
         patterns=lambda: [_pattern(one) for one in arguments.filter],
     )
-    return Selection(service=arguments.service or config.service.name, mapping=arguments.mapping or "", **found)
+    return Selection(
+        service=arguments.service or config.service.name,
+        mapping=arguments.mapping or "",
+        invoked=_invoked(arguments, config),
+        functions=config.functions,
+        **found,
+    )
+
+
+def _invoked(arguments: argparse.Namespace, config: Config) -> Collection[str] | None:
+    """Whose invocations are meant: the function's that is named, and those that the mapping makes, if it makes any."""
+    mapping = config.mappings.get(arguments.mapping)
+    made = {mapping.function} if mapping is not None and mapping.connector.asynchronous else set()
+    named = {arguments.function} if arguments.function else set()
+    return made | named if arguments.mapping or arguments.function else None
 
 
 def _pattern(text: str) -> Pattern:

@@ -67,7 +67,7 @@ class Entry:
         allowed = sound_filters(patterns, self._allowed(connector), self.where)
         check_paths(self.validator, patterns.view, allowed.get(REDACT), (*self.where, REDACT))
         settings = self._settings(allowed, dict.fromkeys(shape(connector.options).names(()), "it belongs in source"))
-        shown = patterns if connector.view else None
+        shown = patterns if connector.view or connector.asynchronous else None
         routes = Routes(self.validator, self.around.catalog.destinations, self.around.destinations, shown)
         ends = routes.config(allowed, self.where)
         self._check(connector, settings, options, ends)
@@ -85,9 +85,7 @@ class Entry:
         options: Settings,
         ends: Sequence[Routing | None],
     ) -> MappingConfig:
-        function = self.value.get("function")
-        name = function if isinstance(function, str) else ""
-        queue = self.around.queues.get(name) if connector.asynchronous else None
+        name, queue = self._invoked(connector)
         limited, elsewhere = (queue.of(connector), queue.elsewhere(name)) if queue else (connector, NOWHERE)
         settings, origin = effective(limited, written, elsewhere)
         on_failure, on_success = ends
@@ -106,6 +104,12 @@ class Entry:
             on_success=on_success,
             dead_letter=queue.dead_letter if queue else None,
         )
+
+    def _invoked(self, connector: Connector) -> tuple[str, Queue | None]:
+        """The function's name, and what it says itself of its asynchronous invocations, where it is invoked so."""
+        function = self.value.get("function")
+        name = function if isinstance(function, str) else ""
+        return name, self.around.queues.get(name) if connector.asynchronous else None
 
     def _fault(self, message: str, *steps: str) -> None:
         self.validator.fault((*self.where, *steps), message)
@@ -169,7 +173,11 @@ class Entry:
         given, own = settings.models(options.lost), options.models(settings.lost)
         sections = [part.models() for part in around.sections.values()]
         both: list[Sequence[Routing | None]] = [(one.models() if one else []) or [None] for one in ends.values()]
-        of_mapping = (of_settings(connector, one, has=failure is not None) for one, failure in ways([given, both[0]]))
+        _, queue = self._invoked(connector)
+        taken = queue is not None and (queue.on_failure or queue.dead_letter) is not None
+        of_mapping = (
+            of_settings(connector, one, has=taken or failure is not None) for one, failure in ways([given, both[0]])
+        )
         of_openings = (
             of_opening(
                 connector,

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from headrace.config.bundle import Bundle, gather
 from headrace.config.configured import MappingConfig
 from headrace.config.entry import Around, Entry
+from headrace.config.patterns import Patterns
 from headrace.config.places import Places, Where
 from headrace.config.queues import queue_of_function
 from headrace.config.round import look_round, queue_mappings
@@ -111,7 +112,7 @@ class _Loader:
             name: routes.several(value, ("destinations", name), f"destinations.{name}")
             for name, value in self._block("destinations").items()
         }
-        routes = Routes(self.validator, self.catalog.destinations, destinations)
+        routes = Routes(self.validator, self.catalog.destinations, destinations, Patterns(self.validator, None))
         queues = {
             name: queue
             for name, value in written.items()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.asynchronous import invocations, queue_of
-from headrace.config.circles import circles, node
+from headrace.config.circles import Node, circles, node
 from headrace.config.configured import MappingConfig
 from headrace.config.entry import Around
 from headrace.config.places import Where, child, dotted
@@ -17,6 +17,7 @@ from headrace.config.redacted import REDACT, on_redaction
 from headrace.config.together import of_opening, steps_of
 from headrace.config.wording import Validator
 from headrace.errors import Fault
+from headrace.plugins import Opening
 
 STATE: Final = ("service", "state")
 
@@ -55,14 +56,29 @@ def look_round(validator: Validator, around: Around, running: Mapping[str, Mappi
             for fault in of_opening(one.connector, openings[name]).faults:
                 validator.fault(steps_of(fault.path), validator.places.scrub(fault.message))
     nodes = {name: node(one.connector, openings[name]) for name, one in running.items()}
+
+    def place(name: str, path: str) -> Where:
+        return steps_of(path) or ("mappings", name, *validator.places.find(child(child(value, "mappings"), name), path))
+
     for path, way in circles(nodes):
         if way[0] == way[-2] and running[way[0]].connector is not invocations:
             continue  # its own source: the destination's check says it, all values or not
-        mapping = ("mappings", way[-2])
-        where = steps_of(path) or (*mapping, *validator.places.find(child(child(value, "mappings"), way[-2]), path))
         names = " → ".join(way)
-        validator.fault(where, f"closes a circle, in which records would go round for ever: {names}; break it")
+        why = f"closes a circle, in which records would go round for ever: {names}; break it"
+        validator.fault(place(way[-2], path), why)
+    for name, path, why in _in_the_way(openings, nodes):
+        validator.fault(place(name, path), why)
     return warnings
+
+
+def _in_the_way(openings: Mapping[str, Opening], nodes: Mapping[str, Node]) -> Iterator[tuple[str, str, str]]:
+    """Claim checks that are a destination besides: by mapping and path, and why they cannot be both."""
+    tellers = {address: name for name, one in nodes.items() for told in one.tells for address in told.addresses}
+    for name, opening in openings.items():
+        for check in opening.claim_checks:
+            teller = tellers.get(check.kind.claims.apart(opening, check.options)) if check.kind.claims else None
+            if teller is not None:
+                yield name, check.path, f"is a claim check of {name}, and a destination of {teller}: name two places"
 
 
 def _forgotten(around: Around, running: Mapping[str, MappingConfig], place: str) -> Iterator[Fault]:

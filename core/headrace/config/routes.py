@@ -186,15 +186,16 @@ class Routes:
         if not value:
             self._validator.fault(where, "is empty; name a destination, or take it out")
             return [None]
-        return [
+        found = [
             target for index, one in enumerate(value) for target in self._one(one, (*where, index), f"{path}.{index}")
         ]
+        return list({id(one): one for one in found}.values())  # a name that is there twice is told once
 
     def _one(self, value: Any, where: Where, path: str) -> list[Target | None]:
         if isinstance(value, str) and self._named is not None:
             if value in self._named:
                 return list(self._named[value])
-            if self._named and not any(kind.text(value) is not None for kind in self._kinds):
+            if self._named and ":" not in value and not any(kind.text(value) is not None for kind in self._kinds):
                 meant = nearest(value, list(self._named))
                 mend = f"did you mean {meant}?" if meant else f"named are {', '.join(sorted(self._named))}"
                 self._validator.fault(where, f"is neither a destination's name nor an ARN; {mend}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from headrace.destination import FailureClass
 from headrace.filters import Pattern
-from headrace.letters import Letter
+from headrace.letters import Form, Letter
 from headrace.model import Record
 from headrace.replaying.finding import Found
 
@@ -22,6 +22,8 @@ class Selection:
     Attributes:
         service: of that service only, where a letter says whose it is: another's handlers are not here.
         mapping: of that mapping only, likewise.
+        invoked: invocations of these functions only, where a letter names another one that is known; None: of any.
+        functions: the names of those that are known.
         classes: of failure.
         since: given up then or later, in Unix seconds.
         patterns: a record must fit one of them.
@@ -29,6 +31,8 @@ class Selection:
 
     service: str = ""
     mapping: str = ""
+    invoked: Collection[str] | None = None
+    functions: Collection[str] = ()
     classes: Sequence[str] = ()
     since: float | None = None
     patterns: Sequence[Pattern] = ()
@@ -39,11 +43,18 @@ class Selection:
             return f"of service {letter.service}"
         if self.mapping and letter.mapping and letter.mapping != self.mapping:
             return f"of mapping {letter.mapping}"
+        if letter.form is Form.INVOCATION and not self._invokes(letter.function):
+            return f"an invocation of {letter.function or 'a function'}"
         if self.classes and letter.cls not in self.classes:
             return f"of class {letter.cls}" if letter.cls else "of no class"
         if self.since is not None and letter.at < self.since:
             return "older than --since"
         return ""
+
+    def _invokes(self, function: str) -> bool:
+        if not self.invoked:
+            return self.invoked is None
+        return function in self.invoked or function not in self.functions
 
     def of(self, found: Found, records: Sequence[Record]) -> Sequence[Record]:
         """Those of *records* that are meant."""
