@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from headrace.destination import SUCCESS
+from headrace.ending import side_by_side
 from headrace.model import KEEP, Answer, Failure, Order, Record, Unchanged, Unreadable
 from headrace.outgoing import Outcome, Outgoing, ids_of
 from headrace.pages import cut
@@ -220,20 +221,15 @@ class Work(Trying):
             else ([], records)
         )
         self.report(records, bad, attempt, outcome)
-        if good:
-            await self.succeed(good, self._memo(outcome), outcome, attempt)
         if self.once is not None:
             await self.once.release(bad)
-        match failure.decide(traits, failed=len(bad), attempt=attempt, progress=bool(good)):
-            case GiveBack():
-                spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)
-                late, rest = failure.too_late(rest, self.clock.wall())
-                if self.keeping is not None:
-                    await self.keeping.keep_last(rest, attempt, outcome)
-                await self.return_failed(rest)  # first: it need not wait for a destination
-                for gone, why in ((spent, EXHAUSTED), (late, EXPIRED)):
-                    if gone:
-                        await self.give_up(gone, why, attempt, outcome)
+        decision = failure.decide(traits, failed=len(bad), attempt=attempt, progress=bool(good))
+        if isinstance(decision, GiveBack):
+            await side_by_side(self.succeed(good, KEEP, outcome, attempt), self._leave(bad, attempt, outcome))
+            return []
+        if good:
+            await self.succeed(good, self._memo(outcome), outcome, attempt)
+        match decision:
             case Bisect():
                 return [Piece(half, last=outcome) for half in halves(bad)]
             case Retry(delay, next_attempt):
@@ -246,6 +242,18 @@ class Work(Trying):
             case Discard(reason):
                 await self.give_up(bad, reason, attempt, outcome)
         return []
+
+    async def _leave(self, bad: Sequence[Record], attempt: int, outcome: Outcome) -> None:
+        """To a source that redelivers: each pays for itself, and those that have paid all are given up."""
+        failure, verdict = self.plan.failure, outcome.verdict
+        spent, rest = failure.spent(bad, verdict.failed if verdict.kind is Kind.PARTIAL else None)
+        late, rest = failure.too_late(rest, self.clock.wall())
+        if self.keeping is not None:
+            await self.keeping.keep_last(rest, attempt, outcome)
+        await self.return_failed(rest)  # first: it need not wait for a destination
+        for gone, why in ((spent, EXHAUSTED), (late, EXPIRED)):
+            if gone:
+                await self.give_up(gone, why, attempt, outcome)
 
     async def _pause(self, delay: float) -> None:
         """Wait *delay*, jittered, but no longer than until the lane is to stop."""

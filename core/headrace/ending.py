@@ -1,4 +1,4 @@
-"""Ending tasks for certain, and in time."""
+"""Ending tasks for certain, and in time; and waiting for several."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ async def cancelled(*tasks: asyncio.Task[Any]) -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=AGAIN)
+
+
+async def side_by_side(*works: Awaitable[None]) -> None:
+    """All to their end, whatever becomes of the others; raises what the first of those raises that fail, as it is."""
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 @asynccontextmanager

@@ -63,6 +63,27 @@ async def test_only_what_succeeded_is_told_and_why() -> None:
 
 
 @virtual
+async def test_what_failed_beside_it_waits_for_no_destination_of_what_succeeded() -> None:
+    """Of a queue: given up, or back, each in its own time. Mutation (tried): one after the other."""
+
+    async def fail_b(names: list[str], _: int) -> Outcome | None:
+        return partial("b") if names == ["a", "b"] else None
+
+    for retries, batches, given_up in ((0, ["a,b"], [["b"]]), (None, ["a,b", "b"], [])):
+        queue, to, bad = MemoryQueue(visibility=3600), Moody(AWAY), Destination()
+        queue.send("ab")
+        policy, batch = FailurePolicy(retries=retries, backoff=1.0), BatchPolicy(size=2, window=1)
+        rig = Rig(MemoryQueueLane(queue), fail_b, announce=to, discard=bad, failure=policy, batch=batch)
+        async with rig.running():
+            await asyncio.sleep(60)
+            assert rig.handler.batches == batches
+            assert [ids(one.records) for one in bad.confirmed] == given_up
+            to.mood = CONFIRMED
+            await asyncio.sleep(60)
+            assert (rig.tally.succeeded, rig.tally.delivered) == (2 - len(given_up), len(given_up))
+
+
+@virtual
 async def test_a_stop_gives_back_what_was_not_told() -> None:
     """Mutations: settled though nobody was told; a stop that waits for ever."""
     for lane_of in (lambda: log_of("a").lane("s"), lambda: MemoryQueueLane(_queue())):
