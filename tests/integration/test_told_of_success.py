@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer, TopicPartition
 
 from headrace.ledger import LedgerOpening
+from headrace.poller import Poller
 from headrace.sqlite import open_sqlite
-from headrace_connectors import KinesisPoller, SqsPoller
+from headrace_connectors import DynamoDBStreamsPoller, KafkaPoller, KinesisPoller, SqsPoller
+from support.kafka import Cluster
 from support.kinesis import PRODUCER, KinesisLocal, kinesis_client, make_stream, put
 from support.places import Down, down
 from support.queues import counts, send_all
-from support.servers import REGION
+from support.servers import REGION, Ministack
 from support.service import until
+from support.tables import make_table
 
 NewQueue = Callable[..., Awaitable[str]]
 
@@ -151,3 +155,72 @@ async def position(state: str) -> str:
     (row,) = (await ledger.rows("m")).rows
     await ledger.close()
     return row.position
+
+
+async def test_a_topics_offset_moves_when_the_destination_has_them(*, apache_kafka: Cluster, away: Away) -> None:
+    """Mutation: committed first."""
+    topic, group, calls = apache_kafka.topic(), apache_kafka.group(), list[Any]()
+    producer = KafkaProducer(bootstrap_servers=apache_kafka.bootstrap_servers)
+    producer.send(topic, value=b"a").get(30)
+    producer.close()
+    poller = KafkaPoller(
+        topics=[topic],
+        bootstrap_servers=apache_kafka.bootstrap_servers,
+        consumer_group_id=group,
+        handler=lambda event, _: calls.append(event),
+        name="m",
+        destination_config={"on_success": {"destination": away.block}},
+    )
+
+    def offset() -> int:
+        with apache_kafka.admin() as admin:
+            (found,) = admin.list_group_offsets({group: [TopicPartition(topic, 0)]})[group].values()
+        return max(found.offset, 0)
+
+    async with poller:
+        event = await told(poller, away, offset)
+    assert await asyncio.to_thread(offset) == 1
+    assert calls == [event]
+    assert base64.b64decode(event["records"][f"{topic}-0"][0]["value"]) == b"a"
+
+
+async def test_a_tables_position_moves_when_the_destination_has_them(
+    *, dynamodb: Any, ministack: Ministack, away: Away, tmp_path: Path
+) -> None:
+    """Mutation: committed first."""
+    table, _ = await make_table(dynamodb)
+    await dynamodb.put_item(TableName=table, Item={"id": {"S": "a"}})
+    state, calls = f"sqlite:{tmp_path}/state.db", list[Any]()
+    poller = DynamoDBStreamsPoller(
+        table=table,
+        handler=lambda event, _: calls.append(event),
+        name="m",
+        region=REGION,
+        endpoint_url=ministack.url,
+        starting_position="TRIM_HORIZON",
+        state=state,
+        destination_config={"on_success": {"destination": away.block}},
+    )
+
+    def moved() -> int:
+        return asyncio.run(position(state)) != "TRIM_HORIZON"
+
+    async with poller:
+        event = await told(poller, away, moved)
+    assert await position(state) == event["Records"][0]["dynamodb"]["SequenceNumber"]
+    assert calls == [event]
+
+
+async def told(poller: Poller, away: Away, settled: Callable[[], int]) -> Any:
+    """The event of the one record that *away* has in the end; nothing is *settled* before."""
+    running = asyncio.ensure_future(poller.run())
+    await until(lambda: poller.condition.state == "holding", WITHIN)
+    await asyncio.sleep(3)  # longer than between two commits
+    assert not await asyncio.to_thread(settled)
+    await away.up()
+    await until(lambda: sum(one.succeeded for one in poller.tally.values()) == 1, WITHIN)
+    poller.stop()
+    await running
+    (record,) = await away.records()
+    assert record["requestContext"]["condition"] == "Success"
+    return record["requestPayload"]
