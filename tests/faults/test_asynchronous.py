@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ import pytest
 
 from headrace.asynchronous import packed, queue_of
 from headrace.ledger import LedgerOpening
-from headrace.testing.history import Attempt, Cause, Kill, Outage, Stopped
+from headrace.testing.history import Cause, Kill, Outage, Stopped
 from headrace_connectors.catalog import catalog
 from support.events import ATTEMPTS, Feeder, config, judge, records
 from support.redis import Valkey
@@ -96,10 +96,11 @@ async def test_copies_that_sleep_past_their_takings(*, store: Store, copies: lis
     async with judged(store, copies, tmp_path, stops):
         for _ in range(3):
             sleeper = random.choice(copies)
-            stops.append(Stopped(sleeper.pid, sleeper.pause()))
+            stops.append(Stopped(sleeper.pid, begin := sleeper.pause()))
             await asyncio.sleep(2 * TTL)
-            stops.append(Caught(sleeper.pid, boot()))
             sleeper.resume()
+            if store.url.startswith("sqlite:"):  # it may have slept with the file's lock: then nobody could hold a call
+                stops.append(Outage(begin, boot()))
             await asyncio.sleep(1)
 
 
@@ -140,25 +141,6 @@ async def test_an_event_that_ends_its_process_is_given_up_and_no_other(
     assert record["requestContext"]["approximateInvokeCount"] == deaths == ATTEMPTS + 1
     assert record["responsePayload"]["errorType"] == "Runtime.ExitError"
     assert set(records(tmp_path / "on_success")) == {*numbers} - {deadly}
-
-
-@dataclass(slots=True)
-class Caught:
-    """Calls that were caught by a stop between the last look at their taking and the first line of their handler.
-
-    They are few: whoever does not look begins whatever waits for a place, ten at once.
-    """
-
-    pid: int
-    end: float
-    name: str = "looked at before the stop"
-    found: set[str] = field(default_factory=set)
-
-    def explains(self, before: Attempt, after: Attempt) -> bool:
-        if before.pid == self.pid and self.end <= before.begun < self.end + 0.1:
-            self.found.add(before.message_id)
-            return len(self.found) <= 3
-        return False
 
 
 @asynccontextmanager
