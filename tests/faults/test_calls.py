@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 
 from headrace.ledger import LedgerOpening
 from headrace.sqlite import open_sqlite
 from headrace_connectors.redis.ledger import open_redis
 from support.calls_fleet import CallsFleet
-from support.redis import Valkey
+from support.redis import Valkey, restarted_at_odd_turns
 
 
 async def test_processes_that_are_killed_lose_no_call(tmp_path: Path):
@@ -25,13 +25,7 @@ async def test_processes_that_are_killed_lose_no_call(tmp_path: Path):
 async def test_workers_and_server_are_killed_and_no_call_is_lost(tmp_path: Path):
     """Every write on disk before it is answered. Catches: a call or a settling that a restart takes back."""
     with Valkey(persist=True) as server, CallsFleet(server.url, tmp_path) as fleet:
-
-        async def restart(turn: int) -> None:
-            if turn % 2:
-                await asyncio.to_thread(server.kill)
-                await asyncio.to_thread(server.start)
-
-        await fleet.torment(6, restart)
+        await fleet.torment(6, partial(restarted_at_odd_turns, server))
         ledger = await open_redis(LedgerOpening(url=server.url, service="shop"))
         await fleet.check(ledger)
         await ledger.close()

@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from headrace.sqlite import open_sqlite
 from headrace.testing import FaultProxy
 from headrace_connectors.redis.ledger import RedisLedger, open_redis
 from support.ledger_fleet import Fleet
-from support.redis import RedisServer, Sentinel, Valkey, servers, wait_until
+from support.redis import RedisServer, Sentinel, Valkey, restarted_at_odd_turns, servers, wait_until
 
 
 @pytest.fixture(scope="module", params=servers(), ids=lambda kind: kind.name)
@@ -46,13 +47,7 @@ async def test_processes_that_are_killed_tear_nothing(tmp_path: Path):
 async def test_workers_and_server_are_killed_and_nothing_is_torn(tmp_path: Path):
     """Every write on disk before it is answered. Catches: a position or an epoch that a restart takes back."""
     with Valkey(persist=True) as server, Fleet(server.url, tmp_path) as fleet:
-
-        async def restart(turn: int) -> None:
-            if turn % 2:
-                await asyncio.to_thread(server.kill)
-                await asyncio.to_thread(server.start)
-
-        await fleet.torment(6, restart)
+        await fleet.torment(6, partial(restarted_at_odd_turns, server))
         ledger = await opened(server.url)
         await fleet.check(ledger)
         await ledger.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -94,3 +95,10 @@ def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("it did not come about")
         time.sleep(0.05)
+
+
+async def restarted_at_odd_turns(server: RedisServer, turn: int) -> None:
+    """Between two turns of a fleet's torment."""
+    if turn % 2:
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
