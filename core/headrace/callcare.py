@@ -1,8 +1,8 @@
 """A call that ends its process at every attempt is found and given up, and only it.
 
 Every taking that was lost counts as an attempt, whoever ended the process. So where one more was lost than the policy
-allows, the call is begun once more, alone in its process, and the store knows that: if that is lost too, it is taken for
-its own doing. A store that was away for longer than a ttl just then looks the same.
+allows, the call is begun once more, alone in its process, and the store knows that: if that is lost too, it is taken
+for its own doing. A store that was away for longer than a ttl just then looks the same.
 """
 
 from __future__ import annotations
