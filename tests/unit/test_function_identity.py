@@ -1,11 +1,10 @@
-"""As whom functions call AWS: which profile assumes their role, and what a process cannot have at once."""
+"""As whom functions call AWS: which profile assumes their role."""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -75,27 +74,14 @@ def test_without_either_nothing_is_set() -> None:
     assert variables(Identity(None, None), KEYS) == {}
 
 
-def refused(tmp_path: Path, **functions: dict[str, Any]) -> dict[str, str]:
+@pytest.mark.parametrize("others", [{}, {"b": FunctionSettings(handler="acting.handler")}])
+def test_a_role_and_keys_are_two_identities(tmp_path: Path, others: dict[str, FunctionSettings]) -> None:
+    """Of a function that shares the process, and of one that has its own."""
     (tmp_path / "acting.py").write_text("def handler(event, context): return None")
-    settings = {name: FunctionSettings(handler="acting.handler", **one) for name, one in functions.items()}
+    both = FunctionSettings(handler="acting.handler", role_arn=ROLE, environment={"AWS_ACCESS_KEY_ID": "a"})
     with pytest.raises(ConfigError) as caught:
-        load_functions(settings, tmp_path, "eu-central-1")
-    return {fault.path: fault.message for fault in caught.value.faults}
-
-
-def test_functions_with_different_roles_need_services_of_their_own(tmp_path: Path) -> None:
-    """Mutation: the last one's role for all of them; one without a role that is given another's."""
-    said = refused(tmp_path, a={"role_arn": ROLE}, b={"role_arn": OTHER}, c={})
-    assert said == {
-        f"functions.{name}": f"has {has}, but functions.a has role_arn: {ROLE}: functions with different roles need "
-        "services of their own; or write the same for both"
-        for name, has in (("b", f"role_arn: {OTHER}"), ("c", "neither role_arn nor profile"))
-    }
-
-
-def test_a_role_and_keys_are_two_identities(tmp_path: Path) -> None:
-    said = refused(tmp_path, a={"role_arn": ROLE, "environment": {"AWS_ACCESS_KEY_ID": "a"}})
-    assert list(said) == ["functions.a.environment.AWS_ACCESS_KEY_ID"]
+        load_functions({"a": both, **others}, tmp_path, "eu-central-1")
+    assert [fault.path for fault in caught.value.faults] == ["functions.a.environment.AWS_ACCESS_KEY_ID"]
 
 
 def test_a_role_has_a_roles_form() -> None:

@@ -73,7 +73,7 @@ async def test_async_handlers_run_on_the_loop(handler):
     """Fails when only coroutine functions are detected: an object or a partial would go through a thread."""
     function = Function.of("f", handler, timeout=5)
     assert (await function.call({"a": 1}, DELIVERY)).value == {"thread": True, "event": {"a": 1}}
-    assert function._workers.threads == 0
+    assert function._runner._workers.threads == 0
 
 
 async def test_a_plain_callable_may_return_an_awaitable():
@@ -267,7 +267,7 @@ async def test_a_plain_time_out_lingers_until_its_thread_has_ended():
     assert await asyncio.gather(*waiters[1:]) == [None, None]
     assert await answer.lingering is None  # and once more
     assert (await function.call({}, DELIVERY)).value is True  # the thread is in use again
-    assert function._workers.threads == 1
+    assert function._runner._workers.threads == 1
 
 
 async def test_the_text_has_two_decimals():
@@ -410,7 +410,7 @@ async def test_cancelling_a_call_lets_a_thread_go_on_and_drops_its_answer(end, c
             await calling
         assert not went_on.is_set()
         release.set()
-        while function._workers.busy:
+        while function._runner._workers.busy:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.02)
     assert went_on.is_set()
@@ -483,7 +483,7 @@ async def main():
     await asyncio.sleep(0.1)
 asyncio.run(main())
 release.set()
-while function._workers.busy:
+while function._runner._workers.busy:
     time.sleep(0.01)
 time.sleep(0.05)
 """
@@ -500,7 +500,7 @@ async def test_a_handler_is_not_begun_too_late(kind):
         begun.append(event)
 
     handler = later if kind == "async" else lambda event, _: begun.append(event)
-    function = Function("f", handler, timeout=3)
+    function = Function.of("f", handler, timeout=3)
     answer = await function.call({}, DELIVERY, SYSTEM.boot)
     assert (answer.lapsed, answer.failure, begun) == (True, None, [])
     assert not (await function.call({}, DELIVERY, lambda: SYSTEM.boot() + 60)).lapsed

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import ConfigError
+from headrace.functions import close
 from headrace.functions.loading import load_functions
 from headrace.settings import FunctionSettings
 
@@ -73,23 +74,25 @@ def test_every_fault_is_told_at_once(tmp_path):
         raises={"handler": "load_raises.handler"},
         gone={"handler": "load_gone.handler"},
         folder={"handler": "load_fine.handler", "path": "nowhere"},
-        name={"handler": "sys.exit", "environment": {"A=B": "1"}},
+        name={"handler": "sys.exit"},
+        variable={"handler": "load_fine.handler", "environment": {"A=B": "1"}},
         x={"handler": "load_fine.handler", "environment": {"TABLE": "secret-1"}},
-        y={"handler": "load_fine.handler", "environment": {"TABLE": "secret-2"}},
+        y={"handler": "load_raises.handler", "environment": {"TABLE": "secret-2"}},
+        z={"handler": "load_fine.handler", "environment": {"TABLE": "secret-3", "C=D": "1"}},
     )
     assert set(faults) == {
         "functions.raises.handler",
         "functions.gone.handler",
         "functions.folder.path",
         "functions.name.handler",
-        "functions.name.environment.A=B",
-        "functions.y.environment.TABLE",
+        "functions.variable.environment.A=B",
+        "functions.y.handler",
+        "functions.z.environment.C=D",
     }
     assert faults["functions.raises.handler"].startswith("KeyError: 'NOT_SET_ANYWHERE'; at File ")
     assert "load_raises.py" in faults["functions.raises.handler"]
     assert "path must be the folder" in faults["functions.gone.handler"]
-    assert "functions.x" in faults["functions.y.environment.TABLE"]
-    assert "two services" in faults["functions.y.environment.TABLE"]
+    assert faults["functions.y.handler"] == faults["functions.raises.handler"]
     assert "secret" not in str(faults)
     assert not any("\n" in message for message in faults.values())
 
@@ -106,27 +109,15 @@ def test_functions_may_share_a_variable_of_one_value(tmp_path):
     assert set(load(tmp_path, a=both, b=both)) == {"a", "b"}
 
 
-def test_functions_that_clash_are_not_imported(tmp_path):
+async def test_functions_that_clash_are_not_imported_here(tmp_path):
     """Fails when they are imported all the same: code would run under another function's settings."""
-    write(tmp_path, load_clash="open('ran', 'w').close()\n" + OK)
+    write(tmp_path, load_clash="import os\ndef handler(event, context): return os.environ['TABLE']")
     one = {"handler": "load_clash.handler", "environment": {"TABLE": "1"}}
-    refused(tmp_path, a=one, b=one | {"environment": {"TABLE": "2"}})
-    assert "load_clash" not in sys.modules
-
-
-def test_one_module_name_under_two_paths_is_refused(tmp_path):
-    """Fails without rule 15's check: the second function would run the first one's code."""
-    write(tmp_path, one__load_app=OK, two__load_app=OK, three__load_other=OK)
-    faults = refused(
-        tmp_path,
-        a={"handler": "load_app.handler", "path": "one"},
-        b={"handler": "load_app.handler", "path": "two"},
-        c={"handler": "load_app.handler", "path": "three"},
-    )
-    assert set(faults) == {"functions.b.handler", "functions.c.handler"}
-    assert "module 'load_app' is" in faults["functions.b.handler"]
-    assert "rename one, or run them as two services" in faults["functions.b.handler"]
-    assert "No module named 'load_app'" in faults["functions.c.handler"]
+    functions = load(tmp_path, a=one, b=one | {"environment": {"TABLE": "2"}}, c={"handler": "load_clash.handler"})
+    assert {name: bool(function.apart) for name, function in functions.items()} == {"a": True, "b": True, "c": False}
+    assert "TABLE" not in os.environ
+    assert [(await functions[name].call({}, None)).value for name in "ab"] == ["1", "2"]
+    await close(functions)
 
 
 def test_one_file_by_two_paths_is_one_module(tmp_path):
@@ -138,26 +129,6 @@ def test_one_file_by_two_paths_is_one_module(tmp_path):
         b={"handler": "load_linked.handler", "path": "link"},
         c={"handler": "load_linked.handler", "path": "./real/../real"},
     )
-
-
-def test_a_helper_of_one_name_under_two_paths_is_refused(tmp_path):
-    """Fails when only the handlers' own modules are compared: b would run with a's load_helper."""
-    using = "import load_helper\n" + OK
-    write(tmp_path, one__load_x=using, one__load_helper="", two__load_y=using, two__load_helper="")
-    faults = refused(
-        tmp_path,
-        a={"handler": "load_x.handler", "path": "one"},
-        b={"handler": "load_y.handler", "path": "two"},
-    )
-    assert len(faults) == 1
-    [message] = faults.values()
-    assert "load_helper" in message
-    assert "is hidden by" in message
-
-
-def test_files_of_one_name_that_nobody_imports_are_no_clash(tmp_path):
-    write(tmp_path, one__load_u=OK, one__setup="", two__load_v=OK, two__setup="")
-    load(tmp_path, a={"handler": "load_u.handler", "path": "one"}, b={"handler": "load_v.handler", "path": "two"})
 
 
 @pytest.mark.parametrize("count", [1, 2])

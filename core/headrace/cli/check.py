@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from headrace.cli import common
 from headrace.cli.probing import ask, placed
 from headrace.config import Config
 from headrace.errors import Fault
+from headrace.functions import close
 
 PATIENCE: Final = 15.0
 """Seconds that a server may take."""
@@ -36,7 +38,11 @@ def add(commands: common.Commands) -> None:
 
 def carry_out(arguments: argparse.Namespace) -> int:
     config = common.read(arguments.files)
-    common.functions(config, config.functions)
+    functions = common.functions(config, config.functions)
+    for name, function in functions.items():
+        if function.apart:
+            print(f"functions.{name} runs in a process of its own: {function.apart}")
+    asyncio.run(close(functions))
     faults, warnings = _connect(config) if arguments.connect else ([], [])
     common.complain(warnings, "warning: ")
     common.complain(faults)

@@ -71,7 +71,10 @@ def carry_out(arguments: argparse.Namespace) -> int:
 
 
 async def _call(function: Function, event: Event, delivery: Delivery) -> Answer:
-    return await function.call(event, delivery)
+    try:
+        return await function.call(event, delivery)
+    finally:
+        await function.close()
 
 
 def _event(file: str | None) -> Any:

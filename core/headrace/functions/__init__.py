@@ -1,5 +1,5 @@
 """What a batch is handed to: handlers, called as Lambda calls them."""
 
-from headrace.functions.function import Function
+from headrace.functions.function import Function, close
 
-__all__ = ["Function"]
+__all__ = ["Function", "close"]

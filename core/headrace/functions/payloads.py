@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import traceback
 from itertools import dropwhile
 from pathlib import Path
@@ -29,6 +30,16 @@ def unmarshalled(error: Exception, request_id: str) -> Failure:
     return _raised("Runtime.MarshalError", f"Unable to marshal response: {text_of(error)}", request_id, ())
 
 
+def died(status: int, request_id: str) -> Failure:
+    """The process that the handler ran in ended, with *status* as `subprocess.Popen.returncode` has it."""
+    return _reported(type="Runtime.ExitError", message=f"RequestId: {request_id} Error: {ending(status)}")
+
+
+def not_started(why: str, request_id: str) -> Failure:
+    """The process for the handler cannot be had."""
+    return _reported(type="Runtime.ExitError", message=f"RequestId: {request_id} Error: {why}")
+
+
 def timed_out(timeout: float, request_id: str) -> Failure:
     """The call was not over after *timeout* seconds."""
     message = f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
@@ -37,10 +48,7 @@ def timed_out(timeout: float, request_id: str) -> Failure:
 
 def exit_text(error: SystemExit) -> str:
     """What Lambda says of a process that ended with the status of *error*."""
-    status = error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)
-    if status:
-        return f"Runtime exited with error: exit status {status}"
-    return "Runtime exited without providing a reason"
+    return ending(error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None))
 
 
 def text_of(error: BaseException) -> str:
@@ -55,6 +63,15 @@ def frames(error: BaseException) -> tuple[str, ...]:
     """The stack of *error* from the user's first frame on, each frame one string that ends in a newline."""
     found = dropwhile(lambda frame: frame.filename.startswith(_OURS), traceback.extract_tb(error.__traceback__))
     return tuple(traceback.format_list([(at.filename, at.lineno or 0, at.name, at.line) for at in found]))
+
+
+def ending(status: int) -> str:
+    """What Lambda says of a process that ended with *status*, as `subprocess.Popen.returncode` has it."""
+    if status < 0:
+        return f"Runtime exited with error: signal: {(signal.strsignal(-status) or str(-status)).lower()}"
+    if status:
+        return f"Runtime exited with error: exit status {status}"
+    return "Runtime exited without providing a reason"
 
 
 def _raised(name: str, message: str, request_id: str, stack: tuple[str, ...]) -> Failure:

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeAlias
 from headrace.attempting import redaction_of
 from headrace.destination import Said
 from headrace.errors import SourceUnavailable
-from headrace.functions import Function
+from headrace.functions import Function, close
 from headrace.functions.context import Delivery
 from headrace.functions.invocation import Until, never
 from headrace.letters import Form, NoLetter
@@ -105,8 +105,7 @@ class ToHandler:
         return str(outcome.verdict.failure or outcome.verdict.kind.value)
 
     async def close(self) -> None:
-        for function in self._functions.values():
-            await function.close()
+        await close(self._functions)
 
 
 class ToSource:

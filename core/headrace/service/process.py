@@ -15,7 +15,7 @@ from headrace.clock import SYSTEM
 from headrace.config import Config
 from headrace.ending import cancelled
 from headrace.errors import ConfigError, Fault, HeadraceError
-from headrace.functions import Function
+from headrace.functions import Function, close
 from headrace.leases import Leases
 from headrace.ledger import LedgerOpening
 from headrace.mapping import Mapping
@@ -188,8 +188,7 @@ class Service:
         """
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
-            for function in self._functions.values():
-                stack.push_async_callback(function.close)
+            stack.push_async_callback(close, self._functions)
             stack.push_async_callback(self._leases.close)
             if not self.stopping:
                 await self._run_mappings()
@@ -202,6 +201,9 @@ class Service:
             beside = [group.create_task(one) for one in (self._beat(), self._stop_when_idle(), self._leases.run())]
             beside += [group.create_task(sampler.run(self._sample_every)) for sampler in self._samplers.values()]
             running = [group.create_task(self._run_mapping(mapping)) for mapping in self._mappings.values()]
+            for function in self._functions.values():
+                if function.apart:
+                    self._log.info("function.apart", function=function.name, why=function.apart)
             self._log.info("service.started", mappings=list(self._mappings))
             try:
                 await self._stop.wait()

@@ -1,0 +1,68 @@
+"""Which functions cannot share a process (design rule 15): it has one environment, and one module of a name."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import TypeAlias
+
+from headrace.functions.identity import Identity
+from headrace.functions.importing import Located, module_file
+from headrace.settings import FunctionSettings
+
+_Modules: TypeAlias = Mapping[str, Path]
+
+
+def apart(settings: Mapping[str, FunctionSettings], located: Mapping[str, Located]) -> dict[str, str]:
+    """Each function that needs a process of its own, and why: of two that clash, both do.
+
+    Modules are compared before any code has run, so also those that nobody imports. Values of variables may be secrets,
+    and are not shown.
+    """
+    modules = {folder: dict(_modules(folder)) for folder in {one.folder for one in located.values()}}
+    reasons: dict[str, str] = {}
+    for one, other in combinations(located, 2):
+        what = (
+            _variable(settings[one], settings[other])
+            or _identity(settings[one], settings[other])
+            or _module(located[one], located[other], modules)
+        )
+        if what:
+            reasons.setdefault(one, f"another {what} than functions.{other}")
+            reasons.setdefault(other, f"another {what} than functions.{one}")
+    return reasons
+
+
+def _variable(one: FunctionSettings, other: FunctionSettings) -> str:
+    mine, theirs = one.environment, other.environment
+    names = (f"environment.{name}" for name in mine if name in theirs and mine[name] != theirs[name])
+    return next(names, "")
+
+
+def _identity(one: FunctionSettings, other: FunctionSettings) -> str:
+    mine, theirs = Identity.of(one), Identity.of(other)
+    if mine.role_arn != theirs.role_arn:
+        return "role_arn"
+    return "profile" if mine.profile != theirs.profile else ""
+
+
+def _module(one: Located, other: Located, modules: Mapping[Path, _Modules]) -> str:
+    mine, theirs = _seen(one, modules), _seen(other, modules)
+    names = (f"module {name}" for name in mine if name in theirs and mine[name] != theirs[name])
+    return next(names, "")
+
+
+def _seen(one: Located, modules: Mapping[Path, _Modules]) -> _Modules:
+    """What its folder holds, and its own module, wherever that is."""
+    return {**modules[one.folder], **({one.top: one.file} if one.file else {})}
+
+
+def _modules(folder: Path) -> Iterator[tuple[str, Path]]:
+    """By their top-level names: modules, packages, and folders of modules, which Python takes for packages, too."""
+    names = {found.name for found in pkgutil.iter_modules([str(folder)])}
+    names |= {one.parent.name for one in folder.glob("*/*.py") if one.parent.name.isidentifier()}
+    for name in sorted(names):
+        if file := module_file(name, folder):
+            yield name, file

@@ -1,0 +1,185 @@
+"""The process of one function, as the service holds it: started, spoken to, ended. What it prints is printed here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Thread
+from typing import IO, Final
+
+from headrace.clock import SYSTEM
+from headrace.functions.messages import Answered, Begin, Cancel, Ended, First, Program, pack, read, receive
+from headrace.model import Answer
+
+ENDING: Final = 2.0
+"""Seconds that it has to end by itself when it is told to: Lambda's, of an environment that is shut down."""
+
+LAST_WORDS: Final = 0.5
+"""Seconds that are spent on what it has printed: what it has started itself may hold its output for ever."""
+
+OFTEN: Final = 0.01
+"""Seconds between two looks whether it has."""
+
+_PROGRAM: Final = "headrace.functions.host"
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process has, with *status* as `subprocess.Popen.returncode` has it, under so many calls."""
+
+    status: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A call in the process: its answer, or how the process died before one; and that its handler has ended."""
+
+    answer: asyncio.Future[Answer | Died]
+    ended: asyncio.Future[None]
+
+
+class Process:
+    """Begun at once, with *environment*; `first` or `open` says whether it takes calls."""
+
+    def __init__(self, program: Program, environment: Mapping[str, str]) -> None:
+        self.gone = False
+        self.status: int | None = None
+        self._line, theirs = socket.socketpair()
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-P", "-m", _PROGRAM, str(number), str(os.getpid())],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=[number],
+                start_new_session=True,  # Ctrl-C in a terminal is for us; calls are let finish
+            )
+        streams = (self._process.stdout, "stdout"), (self._process.stderr, "stderr")
+        self._printing = [_print(pipe, name) for pipe, name in streams if pipe is not None]
+        self._calls: dict[int, Running] = {}
+        self._first: First | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        with suppress(ConnectionError):  # it died at once: what it says first is nothing
+            self._line.sendall(pack(program))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def opened(self) -> bool:
+        """Whether it takes calls."""
+        return self._reading is not None and not self.gone
+
+    def first(self) -> First | None:
+        """What it says first, waited for without a loop; None when it ended without a word."""
+        self._first = receive(self._line)
+        if self._first is None:
+            self.status = self._process.wait()
+        return self._first
+
+    async def open(self) -> First | None:
+        """The same on the loop; it takes calls from now on."""
+        reader, self._writer = await asyncio.open_connection(sock=self._line)
+        self._first = self._first or await read(reader)
+        if self._first is None:
+            await self._ended()
+        else:
+            self._reading = asyncio.create_task(self._read(reader))
+        return self._first
+
+    def begin(self, message: Begin) -> Running:
+        """Raises what pickling raises: the event cannot be handed over."""
+        if self._writer is None:
+            raise RuntimeError("it was not opened")
+        loop = asyncio.get_running_loop()
+        data = pack(message)
+        running = self._calls[message.number] = Running(loop.create_future(), loop.create_future())
+        self._writer.write(data)
+        return running
+
+    def cancel(self, number: int) -> None:
+        if number in self._calls and self._writer is not None:
+            self._writer.write(pack(Cancel(number)))
+
+    async def look(self) -> None:
+        """See whether it has died: what it has started itself may hold our line."""
+        if self._process.poll() is not None:
+            await self._ended()
+
+    async def close(self) -> None:
+        """It ends now, and calls that are under way end with it."""
+        if self._writer is None:
+            self._line.close()
+        else:
+            self._writer.close()
+        await self._ended()
+        if self._reading is not None:
+            await asyncio.wait((self._reading,))
+        self._let_print()
+
+    def kill(self) -> None:
+        """Where no loop runs."""
+        self._process.kill()
+        self.status = self._process.wait()
+        self._line.close()
+        self._let_print()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        while (message := await read(reader)) is not None:
+            match message:
+                case Answered(number, answer, ended):
+                    if not (first := self._calls[number].answer).done():
+                        first.set_result(answer)
+                    if ended:
+                        self._end(number)
+                case Ended(number):
+                    self._end(number)
+        await self._ended()
+
+    def _end(self, number: int) -> None:
+        self._calls.pop(number).ended.set_result(None)
+
+    async def _ended(self) -> None:
+        """No more comes from it: see to it that it is gone, and tell those who wait."""
+        deadline = SYSTEM.boot() + ENDING
+        while (status := self._process.poll()) is None:
+            if SYSTEM.boot() >= deadline:
+                self._process.kill()
+            await asyncio.sleep(OFTEN)
+        self.gone, self.status = True, status
+        died = Died(status, len(self._calls))
+        for number, running in list(self._calls.items()):
+            if not running.answer.done():
+                running.answer.set_result(died)
+            self._end(number)
+
+    def _let_print(self) -> None:
+        for thread in self._printing:
+            thread.join(LAST_WORDS)
+
+
+def _print(pipe: IO[bytes], name: str) -> Thread:
+    """Line by line to our own stream of that *name*, as it is at each line: a live table may have taken it over."""
+
+    def copy() -> None:
+        with pipe:
+            for line in pipe:
+                with suppress(OSError, ValueError):  # ours is closed; the process must not wait for that
+                    stream = getattr(sys, name)
+                    stream.write(line.decode(errors="replace"))
+                    stream.flush()
+
+    thread = Thread(target=copy, name=f"headrace-{name}", daemon=True)
+    thread.start()
+    return thread
