@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import ServerUnavailable
-from headrace_connectors.testbed.server import free_port, taken
+from headrace_connectors.testbed.server import taken
 from support.redis import Cluster, Node, Valkey
 
 
@@ -31,7 +31,8 @@ class Unlucky(Node):
         self._lost = [lost]
 
     def _free_ports(self) -> list[int]:
-        return [free_port(), self._lost.pop()] if self._lost else super()._free_ports()
+        port, bus = super()._free_ports()
+        return [port, self._lost.pop() if self._lost else bus]
 
 
 def test_of_a_cluster_that_cannot_start_nothing_goes_on_running() -> None:
