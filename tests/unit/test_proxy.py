@@ -117,7 +117,6 @@ async def test_cut_before_anything_was_said(proxy: FaultProxy) -> None:
 
 
 async def test_refuse_refuses_new_connections_and_leaves_old_ones(proxy: FaultProxy) -> None:
-    """Catches: a port that is let go of meanwhile, which another may be given before it is healed."""
     async with connected(proxy) as (reader, writer):
         await says(reader, writer, b"before")
         proxy.refuse()
@@ -126,12 +125,17 @@ async def test_refuse_refuses_new_connections_and_leaves_old_ones(proxy: FaultPr
             await asyncio.open_connection("127.0.0.1", proxy.port)
         assert await says(reader, writer, b"still here") == b"still here"
     port = proxy.port
-    with socket.socket() as other, pytest.raises(OSError, match="in use"):
-        other.bind(("127.0.0.1", port))
     proxy.heal()
     assert proxy.port == port
     async with connected(proxy) as (reader, writer):
         assert await says(reader, writer, b"after") == b"after"
+
+
+async def test_the_port_of_one_that_refuses_is_its_own(proxy: FaultProxy) -> None:
+    """Catches: a port that is let go of meanwhile, which another may be given before it is healed."""
+    proxy.refuse()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", proxy.port))
 
 
 async def test_black_hole_accepts_and_passes_nothing_until_healed(echo: Echo, proxy: FaultProxy) -> None:
