@@ -2,6 +2,7 @@
 
 | fixture | scope | is |
 |---|---|---|
+| own_port | test | a port that nobody else is given, and where nobody listens until the test has something do so |
 | ministack | session | the running SQS server, shared: never stop it; for that make your own `Ministack()` |
 | guarded | session | another that asks IAM about every call, shared |
 | microburst | test | the running fault proxy before that server, without rules |
@@ -33,6 +34,7 @@ import pytest
 import structlog
 from botocore.retries.standard import ExponentialBackoff
 
+from headrace_connectors.testbed.server import held_ports
 from support import called, kafka_secured
 from support import kafka as brokers
 from support.kafka_secured import Secured
@@ -82,6 +84,12 @@ def _nobody_elses_log() -> Iterator[None]:
     """What a command that ran in a test's own process set for its log lines, its level too, ends with the test."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def own_port() -> Iterator[int]:
+    with held_ports(1) as (port,):
+        yield port
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from support.servers import free_port
+from headrace_connectors.testbed.server import held_ports
 
 CONFIG = Path(__file__).parents[1] / "streams.yaml"
 MAPPING = "readings"
@@ -45,7 +45,8 @@ class Copy:
 
     @cached_property
     def port(self) -> int:
-        return free_port()
+        with held_ports(1) as (port,):
+            return port
 
     @cached_property
     def process(self) -> subprocess.Popen[bytes]:

@@ -20,7 +20,7 @@ from headrace.testing.history import Kill
 from headrace_connectors.destinations.rotation import rotated
 from support.books import Books, Producer, reported
 from support.queues import counts, drain, make_queue, sqs_client
-from support.servers import Ministack, free_port
+from support.servers import Ministack
 from support.service import Service, config, mapping, until
 
 KILLS = 10
@@ -101,13 +101,15 @@ async def other() -> AsyncIterator[Ministack]:
         await asyncio.to_thread(own.__exit__)
 
 
-async def test_the_destinations_server_is_away_for_a_while(*, plain, new_queue, other, account, books, serve) -> None:
+async def test_the_destinations_server_is_away_for_a_while(
+    *, plain, new_queue, other, account, books, serve, own_port
+) -> None:
     """Its messages are held and renewed, `/readyz` says why, and no handler sees one of them again."""
     url = await new_queue(visibility_timeout=3)
     async with sqs_client(other.url, account) as client:
         failed = await make_queue(client)
         destination = {"type": "sqs", "queue_url": failed, "endpoint_url": other.url}
-        listen = f"127.0.0.1:{free_port()}"
+        listen = f"127.0.0.1:{own_port}"
         service = serve(config({"m": giving_up(url, destination)}, listen=listen), POISON=POISON)
         await asyncio.to_thread(other.stop, 60)
         await Producer(plain, url, books.sent).send(60)

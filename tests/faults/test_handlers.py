@@ -11,7 +11,6 @@ import asyncio
 
 from support.books import Producer
 from support.queues import counts, drain
-from support.servers import free_port
 from support.service import boot, config, mapping, until
 
 
@@ -77,13 +76,13 @@ async def test_poison_takes_its_batch_along_when_the_handler_raises(plain, new_q
     assert len(numbers.keys() - letters) >= 40  # at most 4 of 5 beside each poison message, three batches of it
 
 
-async def test_a_function_that_hangs_holds_nothing_but_its_own_places(plain, new_queue, books, serve) -> None:
+async def test_a_function_that_hangs_holds_nothing_but_its_own_places(plain, new_queue, books, serve, own_port) -> None:
     """Every place of one mapping hangs for ever: health and the other mapping go on, readiness names it.
 
     The calls timed out and their records were given back, so nothing is left: exit 0 though their threads still hang.
     """
     stuck, good = await new_queue(visibility_timeout=600), await new_queue()
-    listen = f"127.0.0.1:{free_port()}"
+    listen = f"127.0.0.1:{own_port}"
     hanging = mapping(stuck, function="hang", batch_size=1, scaling_config={"maximum_concurrency": 8})
     settings = config(
         {"hanging": hanging, "good": mapping(good)},

@@ -18,7 +18,7 @@ import pytest
 
 from headrace.testing import FaultProxy
 from headrace_connectors.testbed.apache import ApacheKafka
-from headrace_connectors.testbed.server import free_port
+from headrace_connectors.testbed.server import held_ports
 from support import kafka as brokers
 from support.copies import Copies, held, lost, measured
 from support.deadly import care, given_up
@@ -149,15 +149,16 @@ async def test_a_member_that_was_stopped_past_its_session_does_nothing_more_of_w
 async def behind_a_line() -> AsyncIterator[tuple[ApacheKafka, FaultProxy]]:
     """A broker of a test's own, with a listener that shows itself as the line before it."""
     broker = brokers.apache(listeners={"LINE": "PLAINTEXT"})
-    broker.ports = {name: free_port() for name in broker.ports}
-    async with FaultProxy("127.0.0.1", broker.ports["LINE"]) as line:
-        shown = f"PLAINTEXT://{broker.bootstrap_servers},LINE://{line.address}"
-        broker.properties["advertised.listeners"] = shown
-        await asyncio.to_thread(broker.start)
-        try:
-            yield broker, line
-        finally:
-            await asyncio.to_thread(broker.__exit__)
+    with held_ports(len(broker.ports)) as ports:
+        broker.ports = dict(zip(broker.ports, ports, strict=True))
+        async with FaultProxy("127.0.0.1", broker.ports["LINE"]) as line:
+            shown = f"PLAINTEXT://{broker.bootstrap_servers},LINE://{line.address}"
+            broker.properties["advertised.listeners"] = shown
+            try:
+                await asyncio.to_thread(broker.start)
+                yield broker, line
+            finally:
+                await asyncio.to_thread(broker.__exit__)
 
 
 @pytest.mark.parametrize("how", ["stopped", "cut off"])

@@ -10,7 +10,6 @@ import pytest
 from kafka.admin import UserScramCredentialUpsertion
 
 from support.kafka_secured import Secured
-from support.servers import free_port
 from support.service import Service, config
 
 MECHANISM = "SCRAM-SHA-256"
@@ -35,7 +34,7 @@ async def unavailable(service: Service) -> str:
 
 @pytest.mark.parametrize("client", ["kafka-python", "confluent"])
 async def test_a_wrong_password_is_said_in_readyz_until_it_is_right(
-    secured_kafka: Secured, tmp_path: Path, client: str
+    secured_kafka: Secured, tmp_path: Path, client: str, own_port: int
 ) -> None:
     """Mutations: a reason that tells of no answer only; one with the password; a service that ends, or gives up."""
     user = secured_kafka.plain.name("user")
@@ -50,7 +49,7 @@ async def test_a_wrong_password_is_said_in_readyz_until_it_is_right(
         "sasl_username": user,
         "sasl_password": WRITTEN,
     }
-    listen = f"127.0.0.1:{free_port()}"
+    listen = f"127.0.0.1:{own_port}"
     service = Service(tmp_path, config({"orders": {"source": source, "function": "work"}}, listen=listen), {})
     service.start()
     try:

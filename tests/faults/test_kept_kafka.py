@@ -12,7 +12,6 @@ import pytest
 
 from support.kafka import Cluster
 from support.kafkabooks import TopicProducer
-from support.servers import free_port
 from support.service import Service, config, until
 
 HANDLER = """
@@ -31,13 +30,13 @@ pytestmark = [
 
 
 async def test_a_record_of_a_topic_is_run_once_and_again_when_it_is_sought(
-    apache_kafka: Cluster, launch: Callable[..., Service], tmp_path: Path
+    apache_kafka: Cluster, launch: Callable[..., Service], tmp_path: Path, own_port: int
 ) -> None:
     """Mutations: what is kept is not asked for; what was kept before a seek is found after it (tried)."""
     (tmp_path / "kept_handler.py").write_text(HANDLER)
     topic, telltale = apache_kafka.topic(1), tmp_path / "handled"
     await TopicProducer(apache_kafka.bootstrap_servers, topic, 1).put(1)
-    nowhere = {"type": "http", "url": f"http://127.0.0.1:{free_port()}/"}
+    nowhere = {"type": "http", "url": f"http://127.0.0.1:{own_port}/"}
     reads = {
         "source": {"type": "kafka", "topics": [topic], "bootstrap_servers": [apache_kafka.bootstrap_servers]},
         "starting_position": "TRIM_HORIZON",

@@ -16,7 +16,6 @@ import pytest
 from headrace.testing.history import Outage
 from support.books import Producer, reported
 from support.queues import counts, make_queue, sqs_client
-from support.servers import free_port
 from support.service import boot, config, mapping, until
 
 PLACES = {"scaling_config": {"maximum_concurrency": 4}, "batch_size": 5}
@@ -28,10 +27,10 @@ async def its_client(server, account) -> AsyncIterator[Any]:
         yield client
 
 
-async def test_stopped_and_started_asleep_and_awake(server, its_client, books, serve) -> None:
+async def test_stopped_and_started_asleep_and_awake(server, its_client, books, serve, own_port) -> None:
     """The service stays up through all of it, and says when it cannot poll. Nothing is lost."""
     url = await make_queue(its_client, visibility_timeout=4)
-    listen = f"127.0.0.1:{free_port()}"
+    listen = f"127.0.0.1:{own_port}"
     service = serve(config({"m": mapping(url, **PLACES)}, listen=listen), endpoint=server.url)
     producer = Producer(its_client, url, books.sent)
     chance = random.Random(3)
@@ -67,12 +66,12 @@ async def test_stopped_and_started_asleep_and_awake(server, its_client, books, s
     books.hold([*reported(service.log()), *outages])
 
 
-async def test_started_while_the_server_is_away(server, its_client, books, serve) -> None:
+async def test_started_while_the_server_is_away(server, its_client, books, serve, own_port) -> None:
     """It stays up, says why it is not ready, and begins by itself; nothing was lost or handled twice."""
     url = await make_queue(its_client, visibility_timeout=60)
     await Producer(its_client, url, books.sent).send(50)
     await asyncio.to_thread(server.stop, 60)
-    listen = f"127.0.0.1:{free_port()}"
+    listen = f"127.0.0.1:{own_port}"
     service = serve(config({"m": mapping(url)}, listen=listen), endpoint=server.url)
     service.start()
     told = await service.answers("/readyz", 503)

@@ -33,12 +33,11 @@ SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    server = await Receiver().start()
-    try:
-        yield server
-    finally:
-        server.gate.set()
-        await server.stop()
+    async with Receiver() as server:
+        try:
+            yield server
+        finally:
+            server.gate.set()
 
 
 @asynccontextmanager
@@ -150,9 +149,8 @@ async def test_a_certificate_is_checked(tmp_path: Path) -> None:
     pair = authority.issue("server", "DNS:localhost")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pair.certificate, pair.key)
-    server = await Receiver(tls=context).start()
     around = opening(folder=tmp_path)
-    try:
+    async with Receiver(tls=context) as server:
         async with opened(server.url, around) as destination:
             (reply,) = await destination.send(messages(1))
             assert (reply.said, "certificate verify failed" in reply.reason) == (Said.FAILED, True)
@@ -165,8 +163,6 @@ async def test_a_certificate_is_checked(tmp_path: Path) -> None:
         trusting = HttpOptions(url=server.url, ssl_cafile="ca/ca.pem")
         assert [*(await http.probe(around, trusting)).faults] == []
         assert len((await http.probe(around, HttpOptions(url=server.url))).faults) == 1
-    finally:
-        await server.stop()
 
 
 async def test_check_connects_and_posts_nothing(receiver: Receiver) -> None:

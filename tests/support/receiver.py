@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Self
 
 from aiohttp import web
 
-from support.servers import free_port
+from headrace_connectors.testbed.server import held_ports
 
 
 @dataclass
@@ -24,30 +25,40 @@ class Posted:
 class Receiver:
     """Answers 200 unless `answers` has something: a status with headers each, or None to cut the connection.
 
-    `stop` and `start` keep its port. While `gate` is not set it answers nobody. `takes` is bytes; `refuses` says with
-    which status, if with any, it refuses a body.
+    It is there in an `async with` block; its port is its own in all of it, stopped or not. While `gate` is not set it
+    answers nobody. `takes` is bytes; `refuses` says with which status, if with any, it refuses a body.
     """
 
     tls: ssl.SSLContext | None = None
-    port: int = field(default_factory=free_port)
+    port: int = 0
     posted: list[Posted] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]] | None] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     takes: int = 10 * 2**20
     refuses: Callable[[bytes], int | None] = lambda _: None
 
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            (self.port,) = stack.enter_context(held_ports(1))
+            stack.push_async_callback(self.stop)
+            await self.start()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
     @property
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://localhost:{self.port}/hook?token=planted"
 
-    async def start(self) -> Self:
+    async def start(self) -> None:
         self.gate.set()
         app = web.Application(client_max_size=self.takes)
         app.router.add_post("/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls).start()
-        return self
 
     async def stop(self) -> None:
         await self._runner.cleanup()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -41,31 +42,49 @@ def servers() -> Sequence[type[RedisServer]]:
     return [Valkey, *([DebianRedis] if shutil.which("redis-server") else [])]
 
 
+class Node(Valkey):
+    """Of a cluster. The others call it at its bus, a second port: its own, not the port plus 10000 that Redis takes
+    untold, where anything may listen already.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+        self.ports["bus"] = 0
+
+    def argv(self) -> list[str]:
+        return [*super().argv(), "--cluster-port", str(self.ports["bus"])]
+
+
 class Cluster:
     """Three primaries without replicas, each with a third of the slots."""
 
     def __init__(self) -> None:
-        self.nodes = [Valkey("--cluster-enabled", "yes", "--cluster-node-timeout", "2000") for _ in range(3)]
+        self.nodes = [Node() for _ in range(3)]
+        self._running = contextlib.ExitStack()
 
     @property
     def url(self) -> str:
         return f"redis+cluster://{','.join(f'127.0.0.1:{node.port}' for node in self.nodes)}"
 
     def __enter__(self) -> Self:
-        for node in self.nodes:
-            node.start()
+        with contextlib.ExitStack() as running:  # of a cluster that does not come about nothing goes on running
+            for node in self.nodes:
+                running.enter_context(node)
+            self._join()
+            self._running = running.pop_all()
+        return self
+
+    def _join(self) -> None:
         first = self.nodes[0]
         for number, node in enumerate(self.nodes):
             slots = 16384 * number // 3, 16384 * (number + 1) // 3 - 1
             node.ask("CLUSTER", "ADDSLOTSRANGE", *map(str, slots))
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
-            first.ask("CLUSTER", "MEET", "127.0.0.1", str(node.port))
+            first.ask("CLUSTER", "MEET", "127.0.0.1", *map(str, node.ports.values()))
         wait_until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in self.nodes))
-        return self
 
     def __exit__(self, *_: object) -> None:
-        for node in self.nodes:
-            node.__exit__()
+        self._running.close()
 
 
 class Sentinel(Valkey):

@@ -46,9 +46,6 @@ def aws_environment(url: str, account: str) -> dict[str, str]:
     }
 
 
-free_port = server.free_port
-
-
 class Server(server.Server):
     """A server of an environment that install.py makes. Subclasses say what to run there."""
 

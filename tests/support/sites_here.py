@@ -33,7 +33,7 @@ class HttpSite(Served):
     def __init__(self, find: Find, folder: Path) -> None:
         super().__init__(find, folder)
         self.receiver = Receiver(takes=TAKES)
-        self.port, self._timeout = self.receiver.port, 10.0
+        self._timeout = 10.0
 
     @property
     def where(self) -> str:  # type: ignore[override]
@@ -41,8 +41,7 @@ class HttpSite(Served):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        await self.receiver.start()
-        self.stack.push_async_callback(self.receiver.stop)
+        self.port = (await self.stack.enter_async_context(self.receiver)).port
         return self
 
     @property

@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from support.command import project, wait_for
-from support.servers import free_port
 
 
 @pytest.fixture
@@ -211,8 +210,8 @@ def test_invoke_that_cannot_be(shop, arguments, said):
     assert done.stderr.startswith(said)
 
 
-def test_status_of_a_running_service(shop):
-    shop.write("hung", source={"count": 4}, service={"listen": f"127.0.0.1:{free_port()}"}, batch_size=2)
+def test_status_of_a_running_service(shop, own_port):
+    shop.write("hung", source={"count": 4}, service={"listen": f"127.0.0.1:{own_port}"}, batch_size=2)
     running = shop.start("run", "config.yaml")
     wait_for(lambda: len(shop.handled()) == 4, "the handlers hang")
     done = shop.run("status", "config.yaml")
@@ -238,8 +237,8 @@ def test_status_of_a_running_service(shop):
         ("free", "nothing answers at 127.0.0.1:"),
     ],
 )
-def test_status_of_no_service(shop, listen, said):
-    shop.write(service={"listen": f"127.0.0.1:{free_port()}" if listen == "free" else listen})
+def test_status_of_no_service(shop, listen, said, own_port):
+    shop.write(service={"listen": f"127.0.0.1:{own_port}" if listen == "free" else listen})
     done = shop.run("status", "config.yaml")
     assert done.returncode == 1
     assert said in done.stderr

@@ -19,7 +19,6 @@ from headrace.cli.status import shortened
 from headrace.doing import Words
 from headrace.ledger import Graph, Ledger, LedgerOpening, Shard
 from headrace.sqlite import open_sqlite
-from support.servers import free_port
 
 SEQUENCE = "49590338271490256608559692538361571095921575989136588898"
 SHARDS = [
@@ -30,17 +29,17 @@ SHARDS = [
 
 
 class Shop:
-    """A folder with a config of a stream `clicks` and a queue `orders`, and its ledger."""
+    """A folder with a config of a stream `clicks` and a queue `orders`, and its ledger; at *port* nobody listens."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.capsys = folder, capsys
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], port: int) -> None:
+        self.folder, self.capsys, self.port = folder, capsys, port
         self.write()
 
     def write(self, **service: Any) -> None:
         stream = {"type": "kinesis", "stream": "clicks", "region": "eu-central-1"}
         queue = {"type": "sqs", "queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"}
         config = {
-            "service": {"name": "shop", "listen": f"127.0.0.1:{free_port()}", "state": "sqlite:shop.db", **service},
+            "service": {"name": "shop", "listen": f"127.0.0.1:{self.port}", "state": "sqlite:shop.db", **service},
             "functions": {"f": {"handler": "handlers.f", "path": "."}},
             "mappings": {
                 "clicks": {
@@ -86,8 +85,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shop:
-    return Shop(tmp_path, capsys)
+def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str], own_port: int) -> Shop:
+    return Shop(tmp_path, capsys, own_port)
 
 
 def test_seek_moves_every_shard_ended_ones_too(shop: Shop) -> None:
@@ -150,7 +149,7 @@ def test_a_seek_that_cannot_be_done_moves_nothing(shop: Shop, arguments: list[st
 
 def test_what_is_wrong_in_a_seek_is_said_though_the_store_is_away(shop: Shop) -> None:
     """Mutation: the store is asked first: its error hides the user's own."""
-    shop.write(state=f"redis://127.0.0.1:{free_port()}/0")
+    shop.write(state=f"redis://127.0.0.1:{shop.port}/0")
     status, _, err = shop.run("seek", "clicks", "--to", "yesterday")
     assert (status, "--to: must be TRIM_HORIZON" in err) == (2, True)
 
@@ -266,9 +265,8 @@ COMMANDS = [["seek", "clicks", "--to", "TRIM_HORIZON"], ["pause", "clicks"], ["r
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_a_ledger_that_cannot_be_asked(shop: Shop, command: list[str]) -> None:
     """One line with the reason, and 1. Mutation: a traceback; a status of 0."""
-    port = free_port()
     for state, said in (
-        (f"redis://127.0.0.1:{port}/0", f"Redis at 127.0.0.1:{port}"),
+        (f"redis://127.0.0.1:{shop.port}/0", f"Redis at 127.0.0.1:{shop.port}"),
         ("sqlite:no/such/folder/shop.db", "cannot be opened; is its folder there"),
         ("sqlite:theirs.db", "is a database of something else; name another file"),
         ("sqlite:text.db", "is not an SQLite database; name another file"),

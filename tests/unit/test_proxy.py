@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator
 
@@ -128,6 +129,13 @@ async def test_refuse_refuses_new_connections_and_leaves_old_ones(proxy: FaultPr
     assert proxy.port == port
     async with connected(proxy) as (reader, writer):
         assert await says(reader, writer, b"after") == b"after"
+
+
+async def test_the_port_of_one_that_refuses_is_its_own(proxy: FaultProxy) -> None:
+    """Catches: a port that is let go of meanwhile, which another may be given before it is healed."""
+    proxy.refuse()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", proxy.port))
 
 
 async def test_black_hole_accepts_and_passes_nothing_until_healed(echo: Echo, proxy: FaultProxy) -> None:

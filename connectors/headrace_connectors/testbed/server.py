@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -33,16 +33,22 @@ gone, however we ended. PR_SET_PDEATHSIG would do it without that shell, but onl
 *thread* that started the server ends."""
 
 
-def free_ports(count: int) -> list[int]:
-    """All different. Another may take one before it is used."""
+@contextlib.contextmanager
+def held_ports(count: int) -> Iterator[list[int]]:
+    """Free ports, all different, that the system gives to nobody meanwhile; who knows a number may listen there.
+
+    So on Linux, for servers that set SO_REUSEADDR, as all of ours do: a port that is bound, and where nobody listens,
+    is theirs too. Elsewhere such a port is a taken one: they are let go of at once, and another may be given one.
+    """
     with contextlib.ExitStack() as held:
-        listeners = [held.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in listeners]
-
-
-def free_port() -> int:
-    (port,) = free_ports(1)
-    return port
+        holders = [held.enter_context(socket.socket()) for _ in range(count)]
+        for holder in holders:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind((LOOPBACK, 0))
+        ports = [holder.getsockname()[1] for holder in holders]
+        if any(map(taken, ports)):
+            held.close()
+        yield ports
 
 
 def taken(port: int) -> bool:
@@ -59,7 +65,8 @@ class Server:
 
     `folder` is where it keeps its data and its log: one that is given outlives us, another is deleted at the end of the
     `with` block. `port` is the first one's number; without one a free one is taken. Ports and data stay the same when
-    it is started again. One that nobody holds any more is killed.
+    it is started again; a port that was free is held until the end of the block (`held_ports`), the server up or down.
+    One that nobody holds any more is killed.
     """
 
     name = ""
@@ -71,6 +78,7 @@ class Server:
     def __init__(self, *, folder: Path | None = None, port: int = 0, listeners: Sequence[str] = ("main",)) -> None:
         self._given = folder and folder.absolute()
         self._own: tempfile.TemporaryDirectory[str] | None = None
+        self._held = contextlib.ExitStack()
         self._asked = {listeners[0]: port} if port else {}
         self.ports: dict[str, int] = dict.fromkeys(listeners, 0)
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,20 +124,22 @@ class Server:
         if self.port:
             self._launch(self.ports)
             return self
-        attempts = 1 if self._asked else 3  # a free port may be taken by another before we use it
+        attempts = 1 if self._asked else 3  # where ports cannot be held, another may be first
         for left in reversed(range(attempts)):
             ports = {**dict(zip(self.ports, self._free_ports(), strict=True)), **self._asked}
             try:
                 self._launch(ports)
-            except ServerUnavailable:
-                if not left or not any(map(taken, ports.values())):
+            except BaseException as error:  # a server that never started leaves nothing
+                lost = isinstance(error, ServerUnavailable) and any(map(taken, ports.values()))
+                self._let_go()
+                if not left or not lost:
                     raise
             else:
                 break
         return self
 
     def _free_ports(self) -> list[int]:
-        return free_ports(len(self.ports))
+        return self._held.enter_context(held_ports(len(self.ports)))
 
     def _launch(self, ports: dict[str, int]) -> None:
         before, self.ports = self.ports, ports
@@ -236,6 +246,10 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._held.close()
         if self._own is not None:
             self._own.cleanup()
             self._own = None

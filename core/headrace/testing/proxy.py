@@ -27,7 +27,8 @@ class FaultProxy:
 
     def __init__(self, host: str, port: int) -> None:
         self._upstream = (host, port)
-        self._listener: socket.socket | None = None
+        self._bound: socket.socket | None = None
+        self._listens = False
         self._port = 0
         self._requests = asyncio.Event()
         self._answers = asyncio.Event()
@@ -47,6 +48,7 @@ class FaultProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.refuse()
+        self._unbind()
         self.cut()
         await self._tasks.__aexit__(kind, error, trace)
 
@@ -78,11 +80,9 @@ class FaultProxy:
 
     def refuse(self) -> None:
         """Refuse new connections, as a host does on which the server is not running. Open ones go on; see `cut`."""
-        if self._listener is None:
-            return
-        asyncio.get_running_loop().remove_reader(self._listener)
-        self._listener.close()
-        self._listener = None
+        if self._listens:
+            self._listens = False
+            self._bind()  # and listen no more: so it refuses, and its port is given to nobody else
 
     def black_hole(self, *, requests: bool = True, answers: bool = True) -> None:
         """Keep connections and accept new ones, but pass nothing: half-open. Not even the end of a connection passes.
@@ -101,17 +101,32 @@ class FaultProxy:
         self._delay = 0.0
         self._requests.set()
         self._answers.set()
-        if self._listener is None:
-            self._listener = socket.create_server(("127.0.0.1", self._port))
-            self._listener.setblocking(False)
-            self._port = self._listener.getsockname()[1]
-            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+        if not self._listens:
+            listener = self._bound or self._bind()
+            listener.listen()
+            asyncio.get_running_loop().add_reader(listener, self._accept)
+            self._listens = True
+
+    def _bind(self) -> socket.socket:
+        self._unbind()
+        self._bound = bound = socket.socket()
+        bound.setblocking(False)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", self._port))
+        self._port = bound.getsockname()[1]
+        return bound
+
+    def _unbind(self) -> None:
+        if self._bound is not None:
+            asyncio.get_running_loop().remove_reader(self._bound)
+            self._bound.close()
+            self._bound = None
 
     def _accept(self) -> None:
-        if self._listener is None:
+        if self._bound is None or not self._listens:
             return
         try:
-            connection, _ = self._listener.accept()
+            connection, _ = self._bound.accept()
         except OSError:  # gone again before we looked
             return
         connection.setblocking(False)
