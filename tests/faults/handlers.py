@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import threading
 import time
 from typing import Any
@@ -120,3 +121,9 @@ def hang(event: Event, context: Any) -> None:
     """Never returns."""
     note("begun", event["Records"], context)
     threading.Event().wait()
+
+
+def hold_the_interpreter(event: Event, context: Any) -> None:
+    """In C code for ever, which lets no other thread run."""
+    note("begun", event["Records"], context)
+    re.match(r"(a+)+$", "a" * 60 + "b")

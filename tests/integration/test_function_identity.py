@@ -30,6 +30,10 @@ def note(event, context):
     with open("seen.txt", "a") as file:
         file.write(who(event, context) + chr(10))
 
+def note_name(event, context):
+    with open("seen.txt", "a") as file:
+        file.write(os.environ["AWS_LAMBDA_FUNCTION_NAME"] + " " + who(event, context) + chr(10))
+
 def hold(event, context):
     with open("seen.txt", "a") as file:
         file.write(os.environ["AWS_ACCESS_KEY_ID"] + chr(10))
@@ -183,3 +187,56 @@ async def test_keys_that_are_written_for_handlers_are_theirs_alone(
     done = await asyncio.to_thread(shop.run, "run", "config.yaml", "--exit-when-idle", "1")
     assert done.returncode == 0, done.stderr
     assert (shop.folder / "seen.txt").read_text() == "theirs\n"
+
+
+async def test_each_function_of_a_service_is_somebody_else(
+    shop: Project, key: Key, guarded: Ministack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two roles, a profile, keys, and none of these: five functions of one service, with what `headrace iam` prints.
+
+    Mutations: the first one's role for all of them; the process's environment for those with processes of their own.
+    """
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret)
+    monkeypatch.setenv("TMPDIR", str(shop.folder))
+    second = await iam.role(guarded.url, key.account, "second")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", in_file(shop.folder / "credentials", "mine", key))
+    theirs = Key(*await iam.user(guarded.url, key.account, "theirs"), key.account)
+    written = {"AWS_ACCESS_KEY_ID": theirs.id, "AWS_SECRET_ACCESS_KEY": theirs.secret}
+    worker = f"arn:aws:iam::{key.account}:role/worker"
+    functions: dict[str, dict[str, Any]] = {
+        "worker": {"role_arn": worker},
+        "second": {"role_arn": second},
+        "profile": {"profile": "mine"},
+        "keys": {"environment": written},
+        "process": {},
+    }
+    async with client_of("sqs", guarded.url, key.account) as sqs:
+        urls = {name: await make_queue(sqs) for name in functions}
+        for url in urls.values():
+            await send_all(sqs, url, ["a"])
+    config = {
+        "service": {"name": "shop", "listen": None, "log": {"format": "json"}},
+        "aws": {"region": REGION},
+        "functions": {
+            name: {"handler": "calling.note_name", "path": ".", "timeout": 60, **one} for name, one in functions.items()
+        },
+        "mappings": {
+            name: {"source": {"type": "sqs", "queue_url": url}, "function": name} for name, url in urls.items()
+        },
+    }
+    shop.config.write_text(yaml.safe_dump(config))
+    printed = json.loads(shop.run("iam", "config.yaml", "--json").stdout)
+    [process] = [one for one in printed if "mappings.worker.source" in one["for"]]
+    assert {"functions.worker", "functions.second"} <= set(process["for"])
+    await iam.allow_user(guarded.url, key.account, iam.as_ministack_reads(process["policy"]))
+    done = await asyncio.to_thread(shop.run, "run", "config.yaml", "--exit-when-idle", "1")
+    assert done.returncode == 0, done.stderr
+    assert set((shop.folder / "seen.txt").read_text().splitlines()) == {
+        f"worker {assumed(key.account)}",
+        f"second arn:aws:sts::{key.account}:assumed-role/second/headrace",
+        f"profile arn:aws:iam::{key.account}:user/shop",
+        f"keys arn:aws:iam::{key.account}:user/theirs",
+        f"process arn:aws:iam::{key.account}:user/shop",
+    }
+    assert not list(shop.folder.glob("headrace-aws-*")), "keys that outlive their process"

@@ -55,6 +55,17 @@ def test_another_role_or_profile(tmp_path: Path) -> None:
     }
 
 
+def test_keys_of_one_function_are_not_anothers(tmp_path: Path) -> None:
+    """Nor are they those of one that has none. Mutation: only variables that both set are compared."""
+    write(tmp_path, "app.py")
+    keys = {"environment": {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "TABLE": "orders"}}
+    assert found(tmp_path, a=keys, b={}) == {
+        "a": "another environment.AWS_ACCESS_KEY_ID than functions.b",
+        "b": "another environment.AWS_ACCESS_KEY_ID than functions.a",
+    }
+    assert not found(tmp_path, a=keys, b=keys)
+
+
 def test_one_module_name_under_two_paths(tmp_path: Path) -> None:
     """Without rule 15 the second function would run the first one's code."""
     write(tmp_path, "one/app.py", "two/app/__init__.py", "three/other.py")

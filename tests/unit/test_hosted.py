@@ -335,9 +335,10 @@ async def test_a_death_is_seen_though_its_child_holds_the_line(make: Make, monke
 
 
 async def test_what_it_prints_is_printed_here(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    """Mutation: what has no newline is not sent before the answer."""
+    """And nothing of it is lost when it is killed. Mutation: what has no newline is not sent before the answer."""
     function = await make("prints")
     await function.call({}, DELIVERY)
+    os.kill(function._runner._process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
     await function.close()
     assert capsys.readouterr() == ("to output", "to errors\n")
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeAlias
 
-from headrace.functions.identity import Identity
+from headrace.functions.identity import VARIABLES, Identity
 from headrace.functions.importing import Located, module_file
 from headrace.settings import FunctionSettings
 
@@ -36,9 +36,10 @@ def apart(settings: Mapping[str, FunctionSettings], located: Mapping[str, Locate
 
 
 def _variable(one: FunctionSettings, other: FunctionSettings) -> str:
+    """One that both set, to different values. Who a function is, one says of itself alone."""
     mine, theirs = one.environment, other.environment
-    names = (f"environment.{name}" for name in mine if name in theirs and mine[name] != theirs[name])
-    return next(names, "")
+    both = {name for name in mine if name in theirs or name in VARIABLES} | theirs.keys() & set(VARIABLES)
+    return next((f"environment.{name}" for name in sorted(both) if mine.get(name) != theirs.get(name)), "")
 
 
 def _identity(one: FunctionSettings, other: FunctionSettings) -> str:

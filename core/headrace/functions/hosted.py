@@ -81,6 +81,17 @@ class Hosted:
         return await asyncio.shield(self._opening)
 
     async def _open(self, within: float) -> Process:
+        said = await self._load(within)
+        if said is None:  # killed from outside, perhaps: that is nobody's attempt
+            said = await self._load(within)
+        if isinstance(said, Loaded):
+            self.version = said.version
+            return self._process
+        await self._process.close()
+        raise NotStarted(_why(said, self._process.status))
+
+    async def _load(self, within: float) -> First | None:
+        """What the process says first, another one where it has died."""
         await self._process.look()
         if self._process.gone:
             await self._process.close()
@@ -92,15 +103,10 @@ class Hosted:
             self._log.info("function.process_started", pid=self._process.pid)
         try:
             async with asyncio.timeout(within):
-                said = await self._process.open()
+                return await self._process.open()
         except TimeoutError:
             await self._process.close()
             raise NotStarted(f"its process did not load the handler within {within:g} s") from None
-        if isinstance(said, Loaded):
-            self.version = said.version
-            return self._process
-        await self._process.close()
-        raise NotStarted(_why(said, self._process.status))
 
     def _tried(self, opening: asyncio.Task[Process]) -> None:
         self._opening = None
