@@ -238,14 +238,18 @@ class FunctionSettings(Settings):
     )
     path: str | None = Field(None, description="Folder put on the import path; relative to the config file.")
     timeout: Seconds = Field(3, gt=0, le=900, description="Seconds one call may take; Lambda's default is 3.")
-    environment: dict[str, str] = Field({}, repr=False, description="Environment variables; set for the whole process.")
+    environment: dict[str, str] = Field(
+        {},
+        repr=False,
+        description="Environment variables. Functions that set one to different values have processes of their own.",
+    )
     role_arn: RoleArn | None = Field(
         None,
         description="Lambda's role: what the handler calls in AWS, it calls as this role, assumed by who the process "
-        "is or by profile, and refreshed. The same for all functions of a service.",
+        "is or by profile, and refreshed.",
     )
     profile: str | None = Field(
-        None, min_length=1, description="Profile of AWS's config files that the handler goes by; the same for all."
+        None, min_length=1, description="Profile of AWS's config files that the handler goes by."
     )
     event_invoke_config: EventInvokeConfig | None = Field(
         None, description="Asynchronous invocations: a queue of them in service.state. {} for Lambda's defaults."

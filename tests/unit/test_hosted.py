@@ -105,6 +105,7 @@ def last(event, context):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "app.py").write_text(HANDLERS)
