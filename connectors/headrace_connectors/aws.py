@@ -10,14 +10,15 @@ import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, Final, Protocol, Self, TypeAlias
+from typing import Annotated, Any, Final, Protocol, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from headrace.credentials import Credentials, RoleArn, one_identity
 from headrace.errors import SourceUnavailable
 from headrace.late import Late
 from headrace.model import Condition
-from headrace.settings import RoleArn, Settings
+from headrace.settings import Settings
 
 READ_TIMEOUT = 30
 """Seconds; longer than the longest poll that SQS allows (20)."""
@@ -27,17 +28,6 @@ def _endpoint(url: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+(/\S*)?", url):
         raise ValueError("must be a URL: http://HOST:PORT, or https://HOST")
     return url
-
-
-Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1)]
-
-
-class Credentials(Settings):
-    """`credentials: {…}`, best as ${NAME}: they are shown nowhere."""
-
-    access_key_id: Secret = Field(description="As AWS_ACCESS_KEY_ID.")
-    secret_access_key: Secret = Field(description="As AWS_SECRET_ACCESS_KEY.")
-    session_token: Secret | None = Field(None, description="As AWS_SESSION_TOKEN: of credentials for a time.")
 
 
 class AwsSettings(Settings):
@@ -58,8 +48,7 @@ class AwsSettings(Settings):
 
     @model_validator(mode="after")
     def _is_one_identity(self) -> Self:
-        if self.profile is not None and self.credentials is not None:
-            raise ValueError("profile and credentials are two identities: write one of them")
+        one_identity(self.profile, self.credentials)
         return self
 
     def over(self, defaults: AwsSettings) -> AwsSettings:

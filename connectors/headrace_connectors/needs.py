@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from headrace.credentials import Credentials
 from headrace.right import Need, Right
-from headrace_connectors.aws import AwsSettings, Credentials, known_region
+from headrace_connectors.aws import AwsSettings, known_region
 from headrace_connectors.rights import RIGHTS, resource_of
 
 

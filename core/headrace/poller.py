@@ -20,6 +20,7 @@ from headrace.config.wording import Validator
 from headrace.errors import ConfigError, Fault
 from headrace.functions import Function
 from headrace.functions.invocation import Handler
+from headrace.functionsettings import FunctionSettings
 from headrace.leases import Leases
 from headrace.ledger import Ledger, LedgerOpening
 from headrace.mapping import Mapping as Running
@@ -27,7 +28,7 @@ from headrace.mapping import Report
 from headrace.model import Condition
 from headrace.observe import Tally, log
 from headrace.plugins import Catalog, Connector, Opening
-from headrace.settings import FunctionSettings, MappingSettings, Settings
+from headrace.settings import MappingSettings, Settings
 from headrace.witness import witness_of
 
 

@@ -192,7 +192,7 @@ async def test_keys_that_are_written_for_handlers_are_theirs_alone(
 async def test_each_function_of_a_service_is_somebody_else(
     shop: Project, key: Key, guarded: Ministack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two roles, a profile, keys, and none of these: five functions of one service, with what `headrace iam` prints.
+    """Roles, a profile, credentials, keys, none of these, and both: with what `headrace iam` prints.
 
     Mutations: the first one's role for all of them; the process's environment for those with processes of their own.
     """
@@ -203,12 +203,16 @@ async def test_each_function_of_a_service_is_somebody_else(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", in_file(shop.folder / "credentials", "mine", key))
     theirs = Key(*await iam.user(guarded.url, key.account, "theirs"), key.account)
     written = {"AWS_ACCESS_KEY_ID": theirs.id, "AWS_SECRET_ACCESS_KEY": theirs.secret}
+    monkeypatch.setenv("THEIR_SECRET", theirs.secret)
+    credentials = {"access_key_id": theirs.id, "secret_access_key": "${THEIR_SECRET}"}
     worker = f"arn:aws:iam::{key.account}:role/worker"
     functions: dict[str, dict[str, Any]] = {
         "worker": {"role_arn": worker},
         "second": {"role_arn": second},
         "profile": {"profile": "mine"},
         "keys": {"environment": written},
+        "credentials": {"credentials": credentials},
+        "chained": {"credentials": credentials, "role_arn": worker},
         "process": {},
     }
     async with client_of("sqs", guarded.url, key.account) as sqs:
@@ -229,14 +233,20 @@ async def test_each_function_of_a_service_is_somebody_else(
     printed = json.loads(shop.run("iam", "config.yaml", "--json").stdout)
     [process] = [one for one in printed if "mappings.worker.source" in one["for"]]
     assert {"functions.worker", "functions.second"} <= set(process["for"])
-    await iam.allow_user(guarded.url, key.account, iam.as_ministack_reads(process["policy"]))
+    [chained] = [one for one in printed if one["credentials"] == "functions.chained.credentials"]
+    assert chained["for"] == ["functions.chained"]
+    for one, user in ((process, "shop"), (chained, "theirs")):
+        await iam.allow_user(guarded.url, key.account, iam.as_ministack_reads(one["policy"]), user)
     done = await asyncio.to_thread(shop.run, "run", "config.yaml", "--exit-when-idle", "1")
     assert done.returncode == 0, done.stderr
+    assert theirs.secret not in done.stdout + done.stderr
     assert set((shop.folder / "seen.txt").read_text().splitlines()) == {
         f"worker {assumed(key.account)}",
         f"second arn:aws:sts::{key.account}:assumed-role/second/headrace",
         f"profile arn:aws:iam::{key.account}:user/shop",
         f"keys arn:aws:iam::{key.account}:user/theirs",
+        f"credentials arn:aws:iam::{key.account}:user/theirs",
+        f"chained {assumed(key.account)}",
         f"process arn:aws:iam::{key.account}:user/shop",
     }
     assert not list(shop.folder.glob("headrace-aws-*")), "keys that outlive their process"

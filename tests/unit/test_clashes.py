@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from headrace.functions.clashes import apart
 from headrace.functions.importing import locate
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 ROLE = "arn:aws:iam::123456789012:role/worker"
 OTHER = "arn:aws:iam::123456789012:role/other"
@@ -53,6 +55,9 @@ def test_another_role_or_profile(tmp_path: Path) -> None:
         "another profile than functions.a",
         "another profile than functions.b",
     }
+    keys = {"access_key_id": SecretStr("a"), "secret_access_key": SecretStr("b")}
+    assert found(tmp_path, a={"credentials": keys}, b={})["b"] == "other credentials than functions.a"
+    assert not found(tmp_path, a={"credentials": keys}, b={"credentials": keys})
 
 
 def test_keys_of_one_function_are_not_anothers(tmp_path: Path) -> None:

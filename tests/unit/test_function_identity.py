@@ -7,13 +7,14 @@ import stat
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from headrace import own
+from headrace.credentials import Credentials
 from headrace.errors import ConfigError
 from headrace.functions.identity import FUNCTIONS, PROCESS, Identity, sections, variables
 from headrace.functions.loading import load_functions
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 ROLE = "arn:aws:iam::123456789012:role/worker"
 OTHER = "arn:aws:iam::123456789012:role/other"
@@ -39,13 +40,34 @@ def test_who_assumes_the_role(
     environ: dict[str, str], default: bool, source: dict[str, str], process: dict[str, str] | None
 ) -> None:
     """In the order of AWS's libraries. Mutation: any two of them the other way round."""
-    found = sections(Identity(ROLE, None), environ, default)
+    found = sections(Identity(ROLE), environ, default)
     assert found[FUNCTIONS] == {"role_arn": ROLE, "role_session_name": "headrace", **source}
     assert found.get(PROCESS) == process
 
 
 def test_a_functions_profile_comes_before_the_process() -> None:
     assert sections(Identity(ROLE, "mine"), KEYS, True)[FUNCTIONS]["source_profile"] == "mine"
+
+
+CREDENTIALS = Credentials(access_key_id=SecretStr("a"), secret_access_key=SecretStr("s"), session_token=SecretStr("t"))
+
+
+def test_credentials_of_the_config_come_before_all_else() -> None:
+    """Mutations: the process's keys, or its profile, beside them; a token that is left of the process's."""
+    environ = {**dict.fromkeys(KEYS, "process"), "AWS_PROFILE": "p"}
+    assert sections(Identity(ROLE, None, CREDENTIALS), environ, True) == {
+        PROCESS: AS_KEYS,
+        FUNCTIONS: {"role_arn": ROLE, "role_session_name": "headrace", "source_profile": PROCESS},
+    }
+    set_to = {**KEYS, "AWS_SECURITY_TOKEN": None, "AWS_PROFILE": None, "AWS_DEFAULT_PROFILE": None}
+    assert variables(Identity(credentials=CREDENTIALS), environ) == set_to
+    without = Identity(credentials=CREDENTIALS.model_copy(update={"session_token": None}))
+    assert variables(without, environ) == {**set_to, "AWS_SESSION_TOKEN": None}
+
+
+def test_a_profile_and_credentials_are_two_identities() -> None:
+    with pytest.raises(ValidationError, match="profile and credentials are two identities: write one of them"):
+        FunctionSettings(handler="a.b", profile="p", credentials=CREDENTIALS)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +84,7 @@ def test_the_users_own_files_are_looked_at_and_stay(tmp_path: Path, config: str,
     (tmp_path / "config").write_text(config)
     (tmp_path / "credentials").write_text(credentials)
     files = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
-    given = variables(Identity(ROLE, None), {name: str(tmp_path / file) for name, file in files.items()})
+    given = variables(Identity(ROLE), {name: str(tmp_path / file) for name, file in files.items()})
     file = Path(given["AWS_CONFIG_FILE"] or "")
     assert file.read_text().startswith(config)
     assert source in file.read_text()

@@ -18,8 +18,8 @@ from headrace.functions import Function, hosted
 from headrace.functions.context import Delivery
 from headrace.functions.loading import load_functions
 from headrace.functions.marshal import NotJson
+from headrace.functionsettings import FunctionSettings
 from headrace.model import Answer
-from headrace.settings import FunctionSettings
 
 DELIVERY = Delivery("orders", "queue", 3, 2)
 

@@ -7,7 +7,7 @@ import yaml  # noqa: F401 - the name that is taken
 
 from headrace.errors import FunctionUnavailable
 from headrace.functions import Function
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 
 @pytest.fixture(autouse=True)

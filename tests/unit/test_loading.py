@@ -11,7 +11,7 @@ import pytest
 from headrace.errors import ConfigError
 from headrace.functions import close
 from headrace.functions.loading import load_functions
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +183,7 @@ def test_no_traceback_reaches_the_user(tmp_path):
 from pathlib import Path
 from headrace.errors import ConfigError
 from headrace.functions.loading import load_functions
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 try:
     load_functions({{"f": FunctionSettings(handler="load_bad.f")}}, Path({str(tmp_path)!r}), "us-east-1")
 except ConfigError as error:

@@ -42,7 +42,8 @@ class Sheet:
     def lent(self, config: Config, name: str) -> None:
         """The function's role. What functions do in AWS is theirs to know; that somebody assumes their role is not."""
         function = config.functions[name]
-        self.become(Identity(profile=function.profile, role_arn=function.role_arn), dotted(("functions", name)))
+        who = Identity(profile=function.profile, credentials=function.credentials, role_arn=function.role_arn)
+        self.become(who, dotted(("functions", name)))
 
     def _note(self, who: Identity, right: Right, place: str) -> None:
         needed = self.found.setdefault(who, Needed(who))

@@ -20,8 +20,9 @@ from headrace.config.together import agreed, of_opening, of_settings, steps_of
 from headrace.config.wording import Validator, no_such_type, not_a_mapping
 from headrace.errors import Fault
 from headrace.filters import View
+from headrace.functionsettings import FunctionSettings
 from headrace.plugins import Catalog, Connector, Routing
-from headrace.settings import FunctionSettings, MappingSettings, Settings
+from headrace.settings import MappingSettings, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

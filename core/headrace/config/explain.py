@@ -20,8 +20,9 @@ from headrace.config.scalars import REFERENCE
 from headrace.config.schema import schema
 from headrace.config.together import steps_of
 from headrace.config.wording import is_sensitive
+from headrace.functionsettings import EventInvokeConfig, FunctionSettings
 from headrace.plugins import Destined
-from headrace.settings import EventInvokeConfig, FilterCriteria, FunctionSettings
+from headrace.settings import FilterCriteria
 
 __all__ = ["Row", "rows", "schema"]
 

@@ -23,8 +23,9 @@ from headrace.config.salvage import nothing
 from headrace.config.shape import nearest
 from headrace.config.wording import Validator, is_sensitive, not_a_mapping, unknown
 from headrace.errors import ConfigError, Fault
+from headrace.functionsettings import FunctionSettings
 from headrace.plugins import Catalog, Destined, Opening
-from headrace.settings import FunctionSettings, ServiceSettings
+from headrace.settings import ServiceSettings
 
 __all__ = ["NAME", "Config", "MappingConfig", "load"]
 

@@ -14,8 +14,9 @@ from headrace.config.effective import effective
 from headrace.config.places import Where, child, dotted
 from headrace.config.routes import Routes, Written
 from headrace.config.wording import Validator
+from headrace.functionsettings import EventInvokeConfig, FunctionSettings
 from headrace.plugins import Connector, Destined, Routing
-from headrace.settings import EventInvokeConfig, FunctionSettings, MappingSettings
+from headrace.settings import MappingSettings
 
 INVOKING: Final = "event_invoke_config"
 DEAD: Final = ("dead_letter_config", "target_arn")

@@ -7,8 +7,9 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from headrace.functionsettings import DeadLetterConfig, FunctionSettings
 from headrace.plugins import Catalog, Connector, DestinationKind
-from headrace.settings import DeadLetterConfig, FunctionSettings, MappingSettings, ServiceSettings, To, When
+from headrace.settings import MappingSettings, ServiceSettings, To, When
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _WHOLE: Final = {"type": "string", "pattern": r"^\$\{"}

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from headrace.functions.identity import VARIABLES, Identity
 from headrace.functions.importing import Located, module_file
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 _Modules: TypeAlias = Mapping[str, Path]
 
@@ -30,8 +30,8 @@ def apart(settings: Mapping[str, FunctionSettings], located: Mapping[str, Locate
             or _module(located[one], located[other], modules)
         )
         if what:
-            reasons.setdefault(one, f"another {what} than functions.{other}")
-            reasons.setdefault(other, f"another {what} than functions.{one}")
+            reasons.setdefault(one, f"{what} than functions.{other}")
+            reasons.setdefault(other, f"{what} than functions.{one}")
     return reasons
 
 
@@ -39,19 +39,18 @@ def _variable(one: FunctionSettings, other: FunctionSettings) -> str:
     """One that both set, to different values. Who a function is, one says of itself alone."""
     mine, theirs = one.environment, other.environment
     both = {name for name in mine if name in theirs or name in VARIABLES} | theirs.keys() & set(VARIABLES)
-    return next((f"environment.{name}" for name in sorted(both) if mine.get(name) != theirs.get(name)), "")
+    return next((f"another environment.{name}" for name in sorted(both) if mine.get(name) != theirs.get(name)), "")
 
 
 def _identity(one: FunctionSettings, other: FunctionSettings) -> str:
     mine, theirs = Identity.of(one), Identity.of(other)
-    if mine.role_arn != theirs.role_arn:
-        return "role_arn"
-    return "profile" if mine.profile != theirs.profile else ""
+    words = {"role_arn": "another role_arn", "profile": "another profile", "credentials": "other credentials"}
+    return next((said for name, said in words.items() if getattr(mine, name) != getattr(theirs, name)), "")
 
 
 def _module(one: Located, other: Located, modules: Mapping[Path, _Modules]) -> str:
     mine, theirs = _seen(one, modules), _seen(other, modules)
-    names = (f"module {name}" for name in mine if name in theirs and mine[name] != theirs[name])
+    names = (f"another module {name}" for name in mine if name in theirs and mine[name] != theirs[name])
     return next(names, "")
 
 

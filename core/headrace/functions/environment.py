@@ -15,7 +15,7 @@ from headrace.errors import Fault
 from headrace.functions import context
 from headrace.functions.identity import VARIABLES, Identity, variables
 from headrace.functions.importing import folder_of
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 _All: TypeAlias = Mapping[str, FunctionSettings]
 
@@ -26,8 +26,8 @@ def faults(name: str, function: FunctionSettings) -> Iterator[Fault]:
     for variable, value in function.environment.items():
         if not _can_be_set(variable, value):
             yield Fault(f"{place}.{variable}", "cannot be an environment variable; its name must be free of =")
-    if who != Identity(None, None) and (too := sorted(function.environment.keys() & set(VARIABLES))):
-        yield Fault(f"{place}.{too[0]}", f"says who the function is, as {who.words} does; write one of them")
+    if who != Identity() and (too := sorted(function.environment.keys() & set(VARIABLES))):
+        yield Fault(f"{place}.{too[0]}", f"says who the function is, as {who.said} does; write one of them")
 
 
 @contextmanager

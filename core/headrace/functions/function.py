@@ -14,9 +14,9 @@ from headrace.functions.context import Context, Delivery, arn
 from headrace.functions.here import Here
 from headrace.functions.importing import import_handler, locate
 from headrace.functions.invocation import Handler, Until, never
+from headrace.functionsettings import FunctionSettings
 from headrace.model import Answer, Event
 from headrace.region import REGION
-from headrace.settings import FunctionSettings
 
 
 class Call(Protocol):

@@ -14,40 +14,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from headrace.settings import FunctionSettings
+from headrace.credentials import Credentials
+from headrace.functionsettings import FunctionSettings
 
 KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 VARIABLES: Final = (*KEYS, "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 """All that says as whom AWS is called."""
 
 FUNCTIONS, PROCESS = "headrace-functions", "headrace-process"
-"""Our own profiles: that of the functions, and whoever assumes their role where no other profile is."""
+"""Our own profiles: that of the functions, and that of keys which assume their role."""
 
 Section: TypeAlias = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Of a function; of neither is the process's own."""
+    """Of a function; without any of these it is the process's own."""
 
-    role_arn: str | None
-    profile: str | None
+    role_arn: str | None = None
+    profile: str | None = None
+    credentials: Credentials | None = None
 
     @classmethod
     def of(cls, function: FunctionSettings) -> Identity:
-        return cls(function.role_arn, function.profile)
+        return cls(function.role_arn, function.profile, function.credentials)
 
     @property
-    def words(self) -> str:
-        named = [f"{name}: {value}" for name in ("role_arn", "profile") if (value := getattr(self, name))]
-        return ", ".join(named) or "neither role_arn nor profile"
+    def said(self) -> str:
+        """The names of what it has, joined."""
+        return " and ".join(name for name in ("role_arn", "profile", "credentials") if getattr(self, name))
 
 
 def variables(identity: Identity, environ: Mapping[str, str]) -> dict[str, str | None]:
     """What functions need in their environment, to be *identity* in a process that has *environ*; None: not there."""
-    without = dict.fromkeys((*KEYS, "AWS_DEFAULT_PROFILE"))
+    if identity == Identity():
+        return {}
+    without = dict.fromkeys((*KEYS, "AWS_DEFAULT_PROFILE", "AWS_PROFILE"))
     if identity.role_arn is None:
-        return {**without, "AWS_PROFILE": identity.profile} if identity.profile else {}
+        return {**without, **_keys(identity), "AWS_PROFILE": identity.profile}
     path = Path(environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
     known = path.read_text() if path.is_file() else ""
     own = sections(identity, environ, _has_credentials(environ, known))
@@ -62,6 +66,8 @@ def sections(identity: Identity, environ: Mapping[str, str], default: bool) -> d
     """
     role = {"role_arn": identity.role_arn or "", "role_session_name": "headrace"}
     written = None if environ.get(KEYS[0]) else environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE")
+    if keys := _keys(identity):
+        return {PROCESS: _section(keys), FUNCTIONS: {**role, "source_profile": PROCESS}}
     if named := identity.profile or written:
         return {FUNCTIONS: {**role, "source_profile": named}}
     if process := _process(environ):
@@ -72,10 +78,22 @@ def sections(identity: Identity, environ: Mapping[str, str], default: bool) -> d
     return {FUNCTIONS: {**role, "credential_source": "EcsContainer" if container else "Ec2InstanceMetadata"}}
 
 
+def _keys(identity: Identity) -> dict[str, str]:
+    """Its credentials as variables; nothing, if none."""
+    if (own := identity.credentials) is None:
+        return {}
+    parts = (own.access_key_id, own.secret_access_key, own.session_token)
+    return {name: part.get_secret_value() for name, part in zip(KEYS, parts, strict=False) if part is not None}
+
+
+def _section(keys: Mapping[str, str]) -> Section:
+    return {name.lower(): value for name in KEYS[:3] if (value := keys.get(name))}
+
+
 def _process(environ: Mapping[str, str]) -> Section:
     """What the environment alone says of who the process is; nothing, if nothing."""
     if environ.get(KEYS[0]):
-        return {name.lower(): value for name in KEYS[:3] if (value := environ.get(name))}
+        return _section(environ)
     if token := environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
         return {"web_identity_token_file": token, "role_arn": environ.get("AWS_ROLE_ARN", "")}
     return {}

@@ -13,7 +13,7 @@ from types import ModuleType
 from headrace.errors import FunctionUnavailable
 from headrace.functions.invocation import Handler
 from headrace.functions.payloads import exit_text, frames, text_of
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

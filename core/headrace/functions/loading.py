@@ -18,7 +18,7 @@ from headrace.functions.hosted import Hosted
 from headrace.functions.messages import Program, Refused
 from headrace.functions.process import Process
 from headrace.functions.together import handler_fault, load_together, locate_all
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 _All: TypeAlias = Mapping[str, FunctionSettings]
 

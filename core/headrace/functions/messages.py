@@ -16,8 +16,8 @@ from typing import Any, Final, TypeAlias
 
 from headrace.errors import Fault
 from headrace.functions.context import Delivery
+from headrace.functionsettings import FunctionSettings
 from headrace.model import Answer, Event
-from headrace.settings import FunctionSettings
 
 _LENGTH: Final = struct.Struct("!Q")
 

@@ -10,7 +10,7 @@ from headrace.errors import Fault, FunctionUnavailable
 from headrace.functions import environment
 from headrace.functions.function import Function
 from headrace.functions.importing import Located, folder_of, locate
-from headrace.settings import FunctionSettings
+from headrace.functionsettings import FunctionSettings
 
 _All: TypeAlias = Mapping[str, FunctionSettings]
 
