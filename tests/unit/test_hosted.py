@@ -24,7 +24,7 @@ from headrace.model import Answer
 DELIVERY = Delivery("orders", "queue", 3, 2)
 
 HANDLERS = """
-import asyncio, atexit, os, sys, threading, time
+import asyncio, atexit, os, re, sys, threading, time
 from pathlib import Path
 
 if Path("refuses").exists():
@@ -89,6 +89,16 @@ def deep(event, context):
     for _ in range(event):
         value = [value]
     return value
+
+def holds(event, context):
+    if event:
+        re.match("(a+)+$", "a" * 60 + "b")  # in C code that lets no other thread run
+    return os.getpid()
+
+async def blocks(event, context):
+    if event:
+        time.sleep(60)
+    return os.getpid()
 
 def leaves(event, context):
     if os.fork() == 0:
@@ -333,6 +343,20 @@ async def test_a_death_is_seen_though_its_child_holds_the_line(make: Make, monke
     monkeypatch.setattr(hosted, "SLACK", 0.2)
     function = await make("leaves", timeout=0.5)
     assert "exit status 5" in failed(await function.call({"seconds": 20}, DELIVERY))
+
+
+@pytest.mark.parametrize("handler", ["holds", "blocks"])
+async def test_a_process_that_keeps_no_time_is_ended(make: Make, monkeypatch: pytest.MonkeyPatch, handler: str) -> None:
+    """Its call timed out, and the next one has another process. Mutation: every call to come times out."""
+    monkeypatch.setattr(hosted, "SLACK", 0.5)
+    function = await make(handler, timeout=0.5)
+    first = (await function.call({}, DELIVERY)).value
+    answer = await function.call({"now": True}, DELIVERY)
+    assert failed(answer).startswith("Sandbox.Timedout")
+    assert answer.lingering is not None
+    async with asyncio.timeout(10):
+        await answer.lingering
+    assert (await function.call({}, DELIVERY)).value not in {None, first}
 
 
 async def test_what_it_prints_is_printed_here(make: Make, capsys: pytest.CaptureFixture[str]) -> None:

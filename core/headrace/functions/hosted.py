@@ -22,7 +22,7 @@ INIT: Final = 10.0
 """Seconds that a process may take, at least, to load its handler when it is started again: Lambda's."""
 
 SLACK: Final = 5.0
-"""Seconds beyond time-out and grace after which a call is not waited for any more: the process keeps time itself."""
+"""Seconds beyond time-out and grace after which a process that keeps time no more is ended."""
 
 
 class NotStarted(Exception):  # noqa: N818 - it says what is the matter
@@ -159,7 +159,8 @@ class HostedCall:
             await asyncio.wait((running.answer,), timeout=patience)
             if not running.answer.done():
                 await process.look()
-        if not running.answer.done():
+        if not running.answer.done():  # C code that holds its interpreter, or an async handler its loop
+            process.end()
             answer = self._failed(payloads.timed_out(timeout, self.request_id))
         elif isinstance(said := running.answer.result(), Answer):
             answer = said

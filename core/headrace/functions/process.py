@@ -117,6 +117,10 @@ class Process:
         if self._process.poll() is not None:
             await self._ended()
 
+    def end(self) -> None:
+        """Kill it; those who wait for its calls are told when it is gone."""
+        self._process.kill()
+
     async def close(self) -> None:
         """It ends now, and calls that are under way end with it."""
         if self._writer is None:
