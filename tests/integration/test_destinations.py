@@ -176,7 +176,7 @@ async def test_a_stop_while_the_destination_is_missing_gives_back(new_queue: New
 
 
 async def test_a_queue_with_a_smaller_limit_refuses_its_entry(new_queue: NewQueue, sqs: Any) -> None:
-    url, failed = await new_queue(visibility_timeout=4), await new_queue(MaximumMessageSize="2048")
+    url, failed = await new_queue(), await new_queue(MaximumMessageSize="2048")
     await send_all(sqs, url, ["bad" * 1000, "bad"])
     arguments = {"function_response_types": REPORT, "maximum_retry_attempts": 0, "retry_backoff": None}
     async with polling(url, failing, {"type": "sqs", "queue_url": failed}, **arguments) as poller:
