@@ -54,7 +54,7 @@ async def test_a_group_waits_for_its_hung_handler_and_the_others_go_on(plain, fi
 async def test_partial_answers_mean_what_they_mean_to_lambda(plain, fifo, books, serve) -> None:
     """What is listed comes again, with one more receive each time, and dies after the fourth; nothing else does."""
     dead = await fifo()
-    url = await fifo(visibility_timeout=1, dead_letter=dead, max_receive_count=4)
+    url = await fifo(visibility_timeout=3, dead_letter=dead, max_receive_count=4)
     await GroupProducer(plain, url, books.sent).send(600)
     service = serve(choosing(url), LISTED=30, SECONDS=0.02)
     await service.drained(1)
@@ -73,7 +73,7 @@ async def test_partial_answers_mean_what_they_mean_to_lambda(plain, fifo, books,
 
 
 async def test_in_strict_mode_what_follows_a_listed_one_in_its_group_comes_again(plain, fifo, books, serve) -> None:
-    url = await fifo(visibility_timeout=1)
+    url = await fifo(visibility_timeout=3)
     await GroupProducer(plain, url, books.sent, 10).send(200)
     service = serve(choosing(url, **STRICT), LISTED=15, SECONDS=0.02)
     await service.drained(1)

@@ -78,7 +78,7 @@ async def test_asleep_beyond_the_visibility_beside_a_second_copy(plain, fifo, bo
 
 async def test_calls_that_were_on_their_way_to_a_thread_when_the_process_was_stopped(plain, fifo, books, serve) -> None:
     """Batches of one, thousands of calls: at nearly every stop some were handed over, and not begun. They are not."""
-    url = await fifo(visibility_timeout=1)
+    url = await fifo(visibility_timeout=2)
     quick = choosing(url, batch_size=1, scaling_config={"maximum_concurrency": 16})
     sleeper, other = (serve(quick, SECONDS=seconds) for seconds in (0.002, 0.01))
     producer = GroupProducer(plain, url, books.sent, 5 * GROUPS)
@@ -91,7 +91,7 @@ async def test_calls_that_were_on_their_way_to_a_thread_when_the_process_was_sto
         for _ in range(9):
             await some_done(books, sleeper, 30)
             stops.append(Stopped(sleeper.pid, sleeper.pause()))
-            await asyncio.sleep(1.4)
+            await asyncio.sleep(2.4)
             sleeper.resume()
             await asyncio.sleep(0.2)
         producer.enough()

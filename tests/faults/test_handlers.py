@@ -15,8 +15,8 @@ from support.service import boot, config, mapping, until
 
 
 async def test_slower_than_the_visibility(plain, new_queue, books, serve) -> None:
-    """Two seconds of visibility, three of window, seven of handler: one delivery of each message."""
-    urls = [await new_queue(visibility_timeout=2) for _ in range(2)]
+    """Four seconds of visibility, three of window, seven of handler: one delivery of each message."""
+    urls = [await new_queue(visibility_timeout=4) for _ in range(2)]
     slow = {
         "batch_size": 12,
         "maximum_batching_window_in_seconds": 3,
@@ -39,7 +39,7 @@ async def test_slower_than_the_visibility(plain, new_queue, books, serve) -> Non
 async def test_poison_is_dead_after_exactly_the_maximum_of_receives(plain, new_queue, books, serve) -> None:
     """Three deliveries of each poison message, one of each good one, also of those in the same batches."""
     dead = await new_queue()
-    url = await new_queue(visibility_timeout=1, dead_letter=dead, max_receive_count=3)
+    url = await new_queue(visibility_timeout=4, dead_letter=dead, max_receive_count=3)
     places = {"scaling_config": {"maximum_concurrency": 4}, "batch_size": 10}
     service = serve(config({"m": mapping(url, **places)}), SECONDS=0.02, POISON=7)
     await Producer(plain, url, books.sent).send(300)
@@ -57,7 +57,7 @@ async def test_poison_is_dead_after_exactly_the_maximum_of_receives(plain, new_q
 async def test_poison_takes_its_batch_along_when_the_handler_raises(plain, new_queue, books, serve) -> None:
     """As on Lambda: the whole batch failed. Who is dead has failed three times, each time beside a poison message."""
     dead = await new_queue()
-    url = await new_queue(visibility_timeout=1, dead_letter=dead, max_receive_count=3)
+    url = await new_queue(visibility_timeout=4, dead_letter=dead, max_receive_count=3)
     exploding = mapping(url, function="explode", function_response_types=[])
     settings = config({"m": exploding}, functions={"explode": {"handler": "handlers.explode"}})
     service = serve(settings, SECONDS=0.02, POISON=25)

@@ -78,7 +78,7 @@ async def test_what_was_run_is_told_by_the_next_start(
     """A queue, a stream and a function's own queue, by success and by failure. Mutations, tried: nothing is kept; what
     is kept is not asked for: each is run twice."""
     (tmp_path / "kept_handler.py").write_text(HANDLER)
-    url = await new_queue(visibility_timeout=2)
+    url = await new_queue(visibility_timeout=4)
     async with kinesis_client(kinesis_local.url) as kinesis:
         stream = await make_stream(kinesis)
         await put(kinesis, stream, ["stream-bad"], ["k"])
@@ -146,7 +146,7 @@ async def accept(state: str, *texts: str) -> None:
 async def told(service: Service, away: Down) -> list[Any]:
     """All that arrives, until a while after the last that is awaited; the service ends well."""
     records = await away.place.arrived(len(TOLD), 60)
-    await asyncio.sleep(3)  # longer than a message is invisible: what is run again would show
+    await asyncio.sleep(5)  # longer than a message is invisible: what is run again would show
     service.terminate()
     assert await service.ended() == 0, service.log_text()
     return records + await away.place.arrived()

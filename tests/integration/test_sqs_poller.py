@@ -92,7 +92,7 @@ async def test_a_batch_is_gathered_from_several_receives(new_queue: NewQueue, sq
 async def test_an_answer_fails_what_it_names_and_the_dead_letters_come_exactly(new_queue: NewQueue, sqs: Any) -> None:
     """maxReceiveCount 2 is exactly two deliveries (recorded on AWS). Catches: a nack to 0, a delivery of our own."""
     dead = await new_queue()
-    url = await new_queue(visibility_timeout=1, dead_letter=dead, max_receive_count=2)
+    url = await new_queue(visibility_timeout=4, dead_letter=dead, max_receive_count=2)
     ids = await send_all(sqs, url, map(str, range(20)))
     deliveries: Counter[str] = Counter()
 
@@ -122,13 +122,13 @@ async def test_without_report_batch_item_failures_the_answer_is_ignored(new_queu
 
 async def test_a_slow_handler_is_no_second_delivery(new_queue: NewQueue, sqs: Any) -> None:
     """Catches: no renewal, or one that ends with the receive."""
-    url = await new_queue(visibility_timeout=1)
+    url = await new_queue(visibility_timeout=4)
     await send_all(sqs, url, "abc")
     seen: Counter[str] = Counter()
 
     def handler(event: dict[str, Any], context: Any) -> None:
         seen.update(record["body"] for record in event["Records"])
-        time.sleep(4)
+        time.sleep(9)
 
     async with polling(url, handler) as poller:
         await until(poller.idle)
@@ -262,7 +262,7 @@ async def test_leaving_the_block_stops_a_run_that_was_begun_as_a_task(new_queue:
 async def test_a_partial_answer_on_fifo_is_taken_as_lambda_takes_it(new_queue: NewQueue, sqs: Any) -> None:
     """As recorded on AWS (lambda-semantics 4.2). Catches: withholding the deletes of what was not listed."""
     dead = await new_queue(fifo=True)
-    url = await new_queue(fifo=True, visibility_timeout=1, dead_letter=dead, max_receive_count=2)
+    url = await new_queue(fifo=True, visibility_timeout=4, dead_letter=dead, max_receive_count=2)
     ids = await send_all(sqs, url, "1234", ["g"] * 4)
     calls: list[list[tuple[str, str]]] = []
 
@@ -280,7 +280,7 @@ async def test_a_partial_answer_on_fifo_is_taken_as_lambda_takes_it(new_queue: N
 
 async def test_strict_holds_the_order_of_a_group_that_the_handler_does_not(new_queue: NewQueue, sqs: Any) -> None:
     """Catches: deleting what follows a failed message of its group."""
-    url = await new_queue(fifo=True, visibility_timeout=1)
+    url = await new_queue(fifo=True, visibility_timeout=4)
     await send_all(sqs, url, ["a1", "b1", "a2", "b2", "a3"], ["a", "b", "a", "b", "a"])
     tries: Counter[str] = Counter()
     good: list[str] = []

@@ -198,7 +198,7 @@ async def test_an_event_of_a_rule_is_its_detail(sqs: Any, new_queue: NewQueue, c
 
 async def test_answers_name_messages_as_ever(sqs: Any, new_queue: NewQueue) -> None:
     """Catches: the id of an envelope shown for the message's, or a failed message that does not come back whole."""
-    url = await new_queue(visibility_timeout=1)
+    url = await new_queue(visibility_timeout=4)
     body = json.dumps({"Type": "Notification", "MessageId": "of SNS", "TopicArn": "arn:t", "Message": "x"})
     (sent,) = await send_all(sqs, url, [body])
     seen: list[dict[str, Any]] = []

@@ -130,15 +130,18 @@ class Running:
     def until(self, pattern: str) -> str:
         """Wait until *pattern* is in what it said; its first group."""
         deadline = time.monotonic() + PATIENCE
-        while not (found := re.search(pattern, self.out + "\n" + self.err)):
+        while True:
+            over = self.process.poll() is not None and self.all_read()  # asked before the look, or its last words are
+            if found := re.search(pattern, self.out + "\n" + self.err):
+                break
+            assert not over, f"ended without {pattern!r}:\n{self.out}\n{self.err}"
             assert time.monotonic() < deadline, f"no {pattern!r} in:\n{self.out}\n{self.err}"
-            assert self.process.poll() is None or self.quiet(), f"ended without {pattern!r}:\n{self.out}\n{self.err}"
             time.sleep(0.02)
         return found[1] if found.groups() else found[0]
 
-    def quiet(self) -> bool:
-        """False once all that it said was read."""
-        return any(reader.is_alive() for reader in self._readers)
+    def all_read(self) -> bool:
+        """True once nothing will be added to what it said."""
+        return not any(reader.is_alive() for reader in self._readers)
 
     @property
     def url(self) -> str:

@@ -24,9 +24,6 @@ class Older(Protocol):
 class Promoted:
     """A primary that is killed, and a replica whose link to it was cut before; a sentinel promotes it."""
 
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-
     async def __aenter__(self) -> Self:
         return await asyncio.to_thread(self.__enter__)
 
@@ -34,17 +31,22 @@ class Promoted:
         await asyncio.to_thread(self.__exit__)
 
     def __enter__(self) -> Self:
-        self._primary = self._stack.enter_context(Valkey())
+        with ExitStack() as running:  # where one does not start, or they do not come together, nothing goes on running
+            self._begin(running)
+            self._stack = running.pop_all()
+        return self
+
+    def _begin(self, running: ExitStack) -> None:
+        self._primary = running.enter_context(Valkey())
         self._primary.ask("ACL", "SETUSER", "copier", "on", "nopass", "+psync", "+replconf", "+ping")
         follow = ("--replicaof", f"127.0.0.1 {self._primary.port}", "--masteruser", "copier", "--masterauth", "any")
-        self._replica = self._stack.enter_context(Valkey(*follow))
-        self._sentinel = self._stack.enter_context(Sentinel(self._primary))
+        self._replica = running.enter_context(Valkey(*follow))
+        self._sentinel = running.enter_context(Sentinel(self._primary))
         wait_until(lambda: "master_link_status:up" in self._replica.ask("INFO", "replication"))
         wait_until(lambda: str(self._replica.port) in self._sentinel.ask("SENTINEL", "REPLICAS", "shop"))
         # a link that has been down for ten times as long makes a copy too old to be promoted
         self._sentinel.ask("SENTINEL", "SET", "shop", "down-after-milliseconds", "2000")
         self.url = self._sentinel.url
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()

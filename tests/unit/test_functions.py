@@ -250,12 +250,12 @@ async def test_values_are_as_json_has_them():
 
 async def test_a_plain_time_out_lingers_until_its_thread_has_ended():
     release = threading.Event()
-    function = Function.of("f", lambda event, context: release.wait(10), timeout=0.05)
+    function = Function.of("f", lambda event, context: release.wait(60), timeout=1)
     answer = await function.call({}, DELIVERY)
-    message = f"RequestId: {answer.request_id} Error: Task timed out after 0.05 seconds"
+    message = f"RequestId: {answer.request_id} Error: Task timed out after 1.00 seconds"
     assert (answer.failure.type, answer.failure.message) == ("Sandbox.Timedout", message)
     assert list(answer.failure.payload.items()) == [("errorType", "Sandbox.Timedout"), ("errorMessage", message)]
-    assert 0.04 < answer.duration < 2
+    assert 0.99 < answer.duration < 30
     await asyncio.sleep(0.05)
     waiters = [asyncio.ensure_future(answer.lingering) for _ in range(3)]
     await asyncio.sleep(0.05)
@@ -277,14 +277,12 @@ async def test_the_text_has_two_decimals():
 async def test_a_hung_handler_blocks_neither_other_calls_nor_the_default_executor():
     """Fails with a bounded pool, and with the loop's executor, on which every DNS look-up depends."""
     release = threading.Event()
-    function = Function.of("f", lambda event, context: event.get("hang") and release.wait(10), timeout=0.1)
+    function = Function.of("f", lambda event, context: event.get("hang") and release.wait(60), timeout=1)
     hung = await asyncio.gather(*(function.call({"hang": True}, DELIVERY) for _ in range(40)))
     assert all(answer.lingering for answer in hung)
-    assert (await asyncio.wait_for(function.call({}, DELIVERY), 2)).failure is None
-    await asyncio.wait_for(asyncio.to_thread(int), 2)
-    before = time.monotonic()
-    await function.close()
-    assert time.monotonic() - before < 1
+    assert (await function.call({}, DELIVERY)).failure is None
+    await asyncio.wait_for(asyncio.to_thread(int), 30)
+    await asyncio.wait_for(function.close(), 30)
     release.set()
     await asyncio.gather(*(answer.lingering for answer in hung))
 
@@ -317,9 +315,10 @@ async def test_an_async_handler_that_ignores_its_cancellation_lingers():
         return "late"
 
     before = time.monotonic()
-    answer = await call(handler, timeout=0.05)
-    assert 1 <= time.monotonic() - before < 3
-    assert answer.duration < 1
+    answer = await asyncio.wait_for(call(handler, timeout=0.05), 30)
+    took = time.monotonic() - before
+    assert took >= 1
+    assert answer.duration <= took - 1, "its grace is not its own time"
     waiter = asyncio.ensure_future(answer.lingering)
     await asyncio.sleep(0.01)
     assert not waiter.done()

@@ -63,6 +63,28 @@ def test_sentences(error: Any, said: str) -> None:
     assert sentence(error, PLAIN).startswith(said)
 
 
+HANDSHAKE = "ssl://127.0.0.1:1/bootstrap: {}error:0A000086:SSL routines::certificate verify failed{}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaError(KafkaError._SSL, HANDSHAKE.format("SSL handshake failed: ", ": broker certificate could not be")),
+        KafkaError(KafkaError._TRANSPORT, HANDSHAKE.format("", " (after 3ms in state SSL_HANDSHAKE)")),
+    ],
+    ids=lambda error: error.name(),
+)
+def test_librdkafka_does_not_say_what_is_wrong_with_a_certificate(error: KafkaError) -> None:
+    """It tells the same refusal in one of two ways, by chance. Catches: the second taken for one that says which."""
+    tls = KafkaSettings(bootstrap_servers="127.0.0.1:1", security_protocol="SSL", ssl_cafile="ca.pem")
+    assert "is not trusted, or is for another host name" in sentence(error, tls)
+    unchecked = tls.model_copy(update={"ssl_check_hostname": False})
+    assert (
+        sentence(error, unchecked)
+        == "TLS: the broker's certificate is not trusted; is it of an authority in ssl_cafile?"
+    )
+
+
 def test_the_reason_counts_where_the_error_is_only_a_time_out() -> None:
     """Mutations: the time-out told; the reason told in place of another error."""
     timeout = errors.KafkaTimeoutError("Unable to bootstrap from ['a:1']")

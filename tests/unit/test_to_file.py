@@ -111,6 +111,9 @@ async def test_a_disk_that_hangs_costs_one_thread(tmp_path, monkeypatch) -> None
         (reply,) = await to.send(messages("1"))
         assert reply.said is Said.FAILED
         assert "did not confirm" in reply.reason
+    async with asyncio.timeout(30):
+        while not hanging:
+            await asyncio.sleep(0.01)
     assert len(hanging) == 1
     gate.set()
     monkeypatch.setattr(disk, "PATIENCE", 10)

@@ -111,7 +111,7 @@ async def test_close_ends_idle_threads_now_and_busy_ones_after_their_call():
 
     def hang():
         busy.append(threading.current_thread())
-        release.wait(5)
+        release.wait(60)
 
     first = asyncio.ensure_future(run(workers, hang))
     while not busy:
@@ -120,7 +120,7 @@ async def test_close_ends_idle_threads_now_and_busy_ones_after_their_call():
     before = time.monotonic()
     workers.close()
     workers.close()
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 30
     assert ended(idle)
     assert busy[0].is_alive()
     release.set()

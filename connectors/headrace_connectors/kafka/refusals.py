@@ -85,7 +85,8 @@ def _not_authenticated(found: re.Match[str], settings: KafkaSettings) -> str:
 
 
 def _not_trusted(found: re.Match[str], settings: KafkaSettings) -> str:
-    if found.string.startswith("_SSL") and settings.ssl_check_hostname is not False:  # librdkafka does not say which
+    of_librdkafka = found.string.startswith(("_SSL", "_TRANSPORT"))  # as either, by chance; it does not say which
+    if of_librdkafka and settings.ssl_check_hostname is not False:
         return (
             "TLS: the broker's certificate is not trusted, or is for another host name; is it of an authority in "
             "ssl_cafile, and does it name the host as bootstrap_servers and the brokers' advertised.listeners do?"
