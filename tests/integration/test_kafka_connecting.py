@@ -36,7 +36,7 @@ ENOUGH = 3.0
 """Seconds that a client tries at least: kafka-python in each case but the good ones."""
 
 SILENCE = 6.0
-"""Seconds after which what was told no reason is told that there was no answer: a busy broker takes long to give one."""
+"""Seconds after which what was told no reason is told that there was no answer: a busy broker is slow to give one."""
 
 _JAAS = "org.apache.kafka.common.security"
 _PLAIN = f'{_JAAS}.plain.PlainLoginModule required user_me="{PASSWORD}";'
