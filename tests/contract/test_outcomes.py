@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ async def test_in_a_cluster_all_lies_in_one_slot():
         await ledger.close()
 
 
+@pytest.fixture
+def valkey() -> Iterator[Callable[[], Valkey]]:
+    """Starts one; it ends with the test."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(Valkey())
+
+
 async def sizes(ledger: Ledger, folder: Path, server: Valkey | None) -> int:
     """All that lies there, whatever for."""
     if isinstance(ledger, MemoryLedger):
@@ -64,9 +72,11 @@ async def sizes(ledger: Ledger, folder: Path, server: Valkey | None) -> int:
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
-async def test_what_has_ended_is_removed_piece_by_piece_and_what_was_dropped_at_once(tmp_path: Path, kind: str):
+async def test_what_has_ended_is_removed_piece_by_piece_and_what_was_dropped_at_once(
+    tmp_path: Path, kind: str, valkey: Callable[[], Valkey]
+):
     """Catches: a store that grows for ever."""
-    clock, server = HandClock(), Valkey().start() if kind == "redis" else None
+    clock, server = HandClock(), valkey() if kind == "redis" else None
     if server is not None:
         ledger: Ledger = await open_redis(LedgerOpening(url=server.url, service="shop"))
     elif kind == "memory":
@@ -85,5 +95,3 @@ async def test_what_has_ended_is_removed_piece_by_piece_and_what_was_dropped_at_
     await ledger.drop("m", "l", ["n"])
     assert await sizes(ledger, tmp_path, server) == 0
     await ledger.close()
-    if server is not None:
-        server.__exit__()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,13 @@ async def test_a_boot_ends_every_hold_and_no_verdict(tmp_path: Path, boot: str):
     await ledger.close()
 
 
+@pytest.fixture
+def valkey() -> Iterator[Callable[[], Valkey]]:
+    """Starts one; it ends with the test."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(Valkey())
+
+
 async def entries(ledger: Ledger, folder: Path, server: Valkey | None) -> int:
     if isinstance(ledger, MemoryLedger):
         return len(ledger._rows._remembered["m"].entries)
@@ -93,9 +101,9 @@ async def entries(ledger: Ledger, folder: Path, server: Valkey | None) -> int:
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
-async def test_what_has_expired_is_removed_piece_by_piece(tmp_path: Path, kind: str):
+async def test_what_has_expired_is_removed_piece_by_piece(tmp_path: Path, kind: str, valkey: Callable[[], Valkey]):
     """Verdicts, and holds of the dead. Catches: a store that grows for ever, and one that stops to clear up."""
-    clock, server = HandClock(), Valkey().start() if kind == "redis" else None
+    clock, server = HandClock(), valkey() if kind == "redis" else None
     if server is None:
         ledger = await opened(kind, tmp_path, clock)
     else:
@@ -112,5 +120,3 @@ async def test_what_has_expired_is_removed_piece_by_piece(tmp_path: Path, kind: 
     assert sizes[0] > 100
     assert sizes[-1] == 12
     await ledger.close()
-    if server is not None:
-        server.__exit__()

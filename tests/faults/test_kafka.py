@@ -27,7 +27,7 @@ from support.kafka_ways import SESSION, WAYS, Readers, Way
 from support.kafkabooks import TopicProducer, all_committed, hold, watching
 from support.outages import cut_off, down, made_meanwhile
 from support.service import Service, boot, until
-from support.stops import Stops, nothing_more
+from support.stops import Stops, nothing_more, stopped
 from support.streambooks import StreamBooks
 
 pytestmark = [
@@ -128,8 +128,7 @@ async def test_a_member_that_was_stopped_past_its_session_does_nothing_more_of_w
             tasks.create_task(producer.keep(3000, 20, enough, chunk=30))
             sleeper = copies.running[0]
             await books.some_done(copies.log_text)
-            begin, leases = sleeper.pause(), list(held(sleeper))
-            assert leases, sleeper.log_text()
+            begin, leases = await stopped(sleeper)
             await asyncio.sleep(2 * SESSION)
             stops.update(dict.fromkeys(leases, (begin, boot())))
             sleeper.resume()

@@ -82,9 +82,8 @@ def in_a_cluster() -> Iterator[tuple[str, Any]]:
     with Cluster() as cluster:
         for node in cluster.nodes:
             node.ask("CONFIG", "SET", "requirepass", PLANTED)
-        client = RedisCluster("127.0.0.1", cluster.nodes[0].port, password=PLANTED)
-        yield cluster.url.replace("://", f"://:{IN_A_URL}@"), client
-        client.close()
+        with RedisCluster("127.0.0.1", cluster.nodes[0].port, password=PLANTED) as client:
+            yield cluster.url.replace("://", f"://:{IN_A_URL}@"), client
 
 
 @pytest.mark.parametrize("place", [behind_a_sentinel, in_a_cluster])

@@ -20,7 +20,7 @@ from headrace_connectors.kafka.clients import of_kafka_python, of_librdkafka
 from headrace_connectors.kafka.connecting import KafkaSettings
 from headrace_connectors.kafka.logs import LIBRDKAFKA
 from headrace_connectors.kafka.producer import Producer
-from headrace_connectors.kafka.refusals import sentence
+from headrace_connectors.kafka.refusals import sentence, tells, words
 from headrace_connectors.kafka.topics import Refused, look_up
 from headrace_connectors.kafka.watching import Watch
 from headrace_connectors.testbed.apache import ApacheKafka
@@ -33,7 +33,10 @@ from support.token_endpoint import CLIENT_SECRET as SECRET
 PASSWORD = "planted-password"
 WRONG = "planted-wrong-password"
 ENOUGH = 3.0
-"""Seconds that a client tries: kafka-python in each case but the good ones, librdkafka where it hears no reason."""
+"""Seconds that a client tries at least: kafka-python in each case but the good ones."""
+
+SILENCE = 6.0
+"""Seconds after which what was told no reason is told that there was no answer: a busy broker is slow to give one."""
 
 _JAAS = "org.apache.kafka.common.security"
 _PLAIN = f'{_JAAS}.plain.PlainLoginModule required user_me="{PASSWORD}";'
@@ -120,33 +123,41 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
         yield Setting(server, ours, strange, ours.issue("client"), strange.issue("stranger"), tokens)
 
 
+def heard(watch: Watch) -> bool:
+    """Whether a reason was told."""
+    return watch.last is not None and tells(watch.last)
+
+
 def by_kafka_python(settings: KafkaSettings) -> str:
     """Empty when it was let in, else what a person reads."""
-    watch = Watch()
+    watch, give_up = Watch(), time.monotonic() + SILENCE
     milliseconds = int(ENOUGH * 1000)
-    try:
-        with KafkaAdminClient(
-            **of_kafka_python(settings), kafka_client=watch.client, bootstrap_timeout_ms=milliseconds
-        ) as admin:
-            admin.list_topics()
-    except Exception as error:
-        watch.abandon()
-        return sentence(error, settings, watch.last)
-    return ""
+    while True:
+        try:
+            with KafkaAdminClient(
+                **of_kafka_python(settings), kafka_client=watch.client, bootstrap_timeout_ms=milliseconds
+            ) as admin:
+                admin.list_topics()
+        except Exception as error:
+            watch.abandon()
+            if tells(words(error)) or heard(watch) or time.monotonic() > give_up:
+                return sentence(error, settings, watch.last)
+        else:
+            return ""
 
 
 def by_librdkafka(settings: KafkaSettings) -> str:
     watch = Watch()
     told = {"error_cb": watch.told, "logger": LIBRDKAFKA}
     client = AdminClient({**of_librdkafka(settings), **told})
-    give_up = time.monotonic() + ENOUGH
+    give_up = time.monotonic() + SILENCE
     while True:
         client.poll(0.05)
         try:
             client.list_topics(timeout=0.2)
         except KafkaException as error:
             client.poll(0.05)
-            if watch.last or time.monotonic() > give_up:  # it tries again, but its reason stays
+            if heard(watch) or time.monotonic() > give_up:  # it tries again, but its reason stays
                 return sentence(error, settings, watch.last)
         else:
             return ""

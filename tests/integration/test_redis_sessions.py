@@ -23,11 +23,13 @@ async def watched(url: str) -> AsyncIterator[tuple[RedisLedger, Callable[[], int
     ledger = await open_redis(LedgerOpening(url=url, service="shop"))
     told: list[None] = []
     watching = asyncio.ensure_future(ledger.watch(lambda: told.append(None)))
-    await asyncio.sleep(0.2)
-    yield ledger, lambda: len(told)
-    watching.cancel()
-    await asyncio.wait({watching})
-    await ledger.close()
+    try:
+        await asyncio.sleep(0.2)
+        yield ledger, lambda: len(told)
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+        await ledger.close()
 
 
 async def until(happened: Callable[[], object]) -> None:

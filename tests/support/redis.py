@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+import pytest
+
+from headrace.errors import LedgerUnavailable
+from headrace.testing import FaultProxy
 from headrace_connectors.testbed import valkey
 from support import install
 
@@ -22,6 +27,11 @@ class RedisServer(valkey.Valkey):
 
     def found(self) -> Path:
         raise NotImplementedError
+
+    def carried_out(self) -> int:
+        """How many calls of scripts it has carried out: most verbs of a ledger are one."""
+        told = self.ask("INFO", "commandstats")
+        return sum(map(int, re.findall(r"cmdstat_evalsha:calls=(\d+)", told)))
 
 
 class Valkey(RedisServer):
@@ -114,6 +124,21 @@ def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("it did not come about")
         time.sleep(0.05)
+
+
+async def unheard(server: RedisServer, line: FaultProxy, verb: Callable[[], Awaitable[object]]) -> LedgerUnavailable:
+    """What is told of a call over *line* that is carried out, and whose answer is held until the connection is cut."""
+    before = server.carried_out()
+    line.black_hole(requests=False)
+    call = asyncio.ensure_future(verb())
+    async with asyncio.timeout(30):
+        while server.carried_out() == before:
+            await asyncio.sleep(0.02)
+    line.cut()
+    with pytest.raises(LedgerUnavailable) as told:
+        await call
+    line.heal()
+    return told.value
 
 
 async def restarted_at_odd_turns(server: RedisServer, turn: int) -> None:

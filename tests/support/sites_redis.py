@@ -138,8 +138,10 @@ class FunctionSite(OnValkey):
     @asynccontextmanager
     async def _leases(self) -> AsyncIterator[Leases]:
         leases = Leases(lambda: open_redis(LedgerOpening(url=self.url, service="s")))
-        yield leases
-        await leases.close()
+        try:
+            yield leases
+        finally:
+            await leases.close()
 
     async def found(self) -> list[Any]:
         """As whoever invokes the function takes them."""

@@ -8,19 +8,28 @@ from typing import TypeAlias
 
 from headrace.testing.lineage import Write
 from support.copies import Copies, held
-from support.service import boot, until
+from support.service import Service, boot, until
 from support.streambooks import StreamBooks, Watch
 
 Stops: TypeAlias = dict[tuple[str, int], tuple[float, float]]
 """Leases (shard, epoch) of a process that was stopped: from when until when, on the boot clock."""
 
 
+async def stopped(sleeper: Service) -> tuple[float, Sequence[tuple[str, int]]]:
+    """SIGSTOP of a copy that holds something: when it stood still, and what it holds."""
+    while True:
+        await until(lambda: held(sleeper), why=sleeper.log_text)
+        begin = sleeper.pause()
+        if leases := list(held(sleeper)):
+            return begin, leases
+        sleeper.resume()  # it has just lost it
+
+
 async def asleep(copies: Copies, watch: Watch) -> Stops:
     """SIGSTOP of a copy that holds something, until others hold all of it."""
     await until(lambda: any(map(held, copies.running)), why=copies.log_text)
     sleeper = next(one for one in copies.running if held(one))
-    begin, leases = sleeper.pause(), list(held(sleeper))
-    assert leases, sleeper.log_text()
+    begin, leases = await stopped(sleeper)
     async with asyncio.timeout(60):
         while not await _lost(leases, watch):
             await asyncio.sleep(0.1)

@@ -117,8 +117,8 @@ class Watch:
         self.enough = asyncio.Event()
         self._seen: dict[str, tuple[int, str]] = {}
         self.writes: list[Write] = []
-        self.owners: list[tuple[float, str, str | None, int]] = []
-        """Who held which shard under which epoch, and when that was seen first."""
+        self.owners: list[tuple[str, int]] = []
+        """Which shard was held under which epoch, as they were seen."""
 
     async def run(self) -> None:
         while not self.enough.is_set():
@@ -129,12 +129,17 @@ class Watch:
     async def graph(self) -> Graph:
         return await self._ledger.rows(self._mapping)
 
+    def taken_over(self, lease: tuple[str, int]) -> bool:
+        """Whether another was seen to hold the shard of a lease (shard, epoch) after it."""
+        shard, epoch = lease
+        return any(one == shard and now > epoch for one, now in self.owners)
+
     def _look(self, graph: Graph, at: float) -> None:
         for row in graph.rows:
             epoch, position = self._seen.get(row.shard, (-1, ""))
             if row.epoch != epoch:
                 self.writes.append(Write(at=at, verb="acquire", shard=row.shard, epoch=row.epoch))
-                self.owners.append((at, row.shard, row.owner, row.epoch))
+                self.owners.append((row.shard, row.epoch))
             if row.position != position and row.position.isdecimal():
                 where = int(row.position)
                 self.writes.append(Write(at=at, verb="commit", shard=row.shard, epoch=row.epoch, position=where))
