@@ -12,7 +12,7 @@ from headrace.errors import SourceUnavailable
 from headrace.log import LogLane
 from headrace.model import Condition, Event, Lane, LaneLost, Origin, Record
 from headrace.plugins import Opening
-from headrace.retry import again
+from headrace.retry import again, capped
 from headrace.sharing import LEFT_ALONE
 from headrace_connectors.aws import AwsSettings
 from headrace_connectors.kafka.asking import Asking
@@ -48,11 +48,19 @@ TOPICS_EVERY = 5.0
 LOOK_EVERY = 1.0
 """Seconds between two looks, at most: at the membership, and at partitions that cannot be read yet."""
 
+JOINS_WITHIN = 3.0
+"""Seconds between two tries to reach the cluster, at most: so soon a login works that was put right at the broker."""
+
 LEAST_BEFORE_ANEW = 60.0
 """Seconds of nothing but failing polls after which another client is made."""
 
 OF_THE_INTERVAL = 0.8
 """Of `max_poll_interval_ms`: what lanes have to finish in when they are to be let go; the rest is for the commit."""
+
+SHARES_OUT = (
+    "reached the cluster; the group has not shared out its partitions yet: it waits for its other members, and for one "
+    "that was killed until its session ends"
+)
 
 LET_GO, COUNTED_OUT, SOUGHT = (
     "let go, for the group or for good",
@@ -178,13 +186,17 @@ class KafkaSource:
             self._resting = True
 
     async def _join(self) -> None:
-        async for attempt in again(self._log, "source.unavailable", topics=self._options.topics):
+        wait = capped(JOINS_WITHIN)
+        async for attempt in again(self._log, "source.unavailable", wait=wait, topics=self._options.topics):
             with attempt:
+                before = self.condition
                 try:
                     await self._member.open()
                 except Exception as error:
                     self._set_condition("unavailable", self._words(error))
                     raise SourceUnavailable(self._words(error)) from error
+        if self.condition is before:  # else it polls already, and has said more
+            self._set_condition("connecting", SHARES_OUT)
         self._learn_the_session()
         self._look()
 
