@@ -68,7 +68,8 @@ class MailboxKind:
         type: of that destination.
         form: how such a place is written, for people.
         options: that destination's model, and `text` what a text means as its options; None: no place of this kind.
-        identity: which place it is, however it was written; `shown`: the same for people, None: as it is.
+        identity: which place it is, however it was written; `shown`: the same for people, who read its type before it;
+            None: as it is.
         open: the mailbox; asks nobody yet. The last argument: what is done is to be removed where it would be kept.
         no_delete: why that cannot be.
         astray: why nothing in a config leads to its server; empty where something does, or it is in the place itself.

@@ -36,7 +36,10 @@ async def unavailable(service: Service) -> str:
 async def test_a_wrong_password_is_said_in_readyz_until_it_is_right(
     secured_kafka: Secured, tmp_path: Path, client: str, own_port: int
 ) -> None:
-    """Mutations: a reason that tells of no answer only; one with the password; a service that ends, or gives up."""
+    """Mutations: a reason that tells of no answer only; one with the password; a service that ends, or gives up.
+
+    How soon it goes on: `tests/unit/test_kafka_joining.py`.
+    """
     user = secured_kafka.plain.name("user")
     await asyncio.to_thread(set_password, secured_kafka, user, AT_THE_BROKER)
     source: dict[str, Any] = {
@@ -44,6 +47,9 @@ async def test_a_wrong_password_is_said_in_readyz_until_it_is_right(
         "client": client,
         "bootstrap_servers": secured_kafka.addresses["SASL"],
         "topics": [secured_kafka.plain.topic()],
+        "consumer_group_id": secured_kafka.plain.name(
+            "group"
+        ),  # no other client's, which is killed and then waited for
         "security_protocol": "SASL_PLAINTEXT",
         "sasl_mechanism": MECHANISM,
         "sasl_username": user,

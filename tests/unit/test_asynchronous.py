@@ -404,6 +404,34 @@ def test_who_has_a_queue(tmp_path: Path) -> None:
     assert list(load(tmp_path, g=dead).queues) == ["function:g"]
 
 
+def test_a_queue_that_drops_what_it_gives_up_is_told_of_once(tmp_path: Path) -> None:
+    """Catches: no warning; one where there is no queue, or where failures go somewhere, be it with faults."""
+
+    def told(function: str = "timeout: 3", other: str = "timeout: 3", more: str = "") -> list[tuple[str, str]]:
+        try:
+            found = load(tmp_path, f=function, g=other, more=more).warnings
+        except ConfigError as error:
+            found = error.warnings
+        return [
+            (one.path, one.place.rpartition(":")[2])
+            for one in found
+            if "an asynchronous invocation that" in one.message
+        ]
+
+    to = "{destination_config: {on_%s: {destination: %s}}}"
+    function, file = "{type: function, function: g}", "{type: file, path: x}"
+    dead = 'dead_letter_config: {target_arn: "arn:aws:sqs:eu-west-1:123456789012:q"}'
+    own = "functions.f.event_invoke_config"
+    assert told() == []
+    assert told("event_invoke_config: {}") == [(own, "3")]
+    assert told(f"event_invoke_config: {to % ('success', file)}") == [(own, "3")]
+    assert told(f"event_invoke_config: {to % ('failure', function)}") == [("functions.g", "4")]
+    assert told(more=f"    destination_config: {{on_success: {{destination: {function}}}}}\n") == [("functions.g", "4")]
+    for taken in (dead, f"event_invoke_config: {to % ('failure', file)}", f"event_invoke_config: {{}}, {dead}"):
+        assert told(taken) == []
+    assert told(f"event_invoke_config: {to % ('failure', '{type: fil}')}") == []
+
+
 def test_a_rule_by_pattern_is_for_schedules_and_functions_too(tmp_path: Path) -> None:
     """Mutations, tried: refused of either; a pattern that is not looked at."""
     to = "destination_config: {on_failure: {destination: [{when: {pattern: %s}, to: {type: file, path: x}}, {to: a}]}}"

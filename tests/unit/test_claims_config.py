@@ -32,7 +32,7 @@ mappings:
     function: record
     maximum_retry_attempts: 2
     destination_config:
-      {end}: {{destination: lines, claim_check: {claim}}}
+      {end}: {{destination: lines{claim}}}
 """
 PATH = "mappings.orders.destination_config.on_failure.claim_check"
 
@@ -43,7 +43,8 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def load(claim: str, end: str = "on_failure", function: str = "") -> Config:
-    write(Path(), BASE.format(claim=claim, end=end, function=function), "f.yaml")
+    check = f", claim_check: {claim}" if claim else ""
+    write(Path(), BASE.format(claim=check, end=end, function=function), "f.yaml")
     return config.load([Path("f.yaml")], catalog, {})
 
 
@@ -100,7 +101,7 @@ def test_what_is_a_folder_for_claims_is_no_file_of_lines_besides(claim: str) -> 
 def test_a_function_has_one_too() -> None:
     """Mutation: of mappings only."""
     to = "{destination: lines, claim_check: {type: file, path: big}}"
-    whole = load("null", function=f", event_invoke_config: {{destination_config: {{on_failure: {to}}}}}")
+    whole = load("", function=f", event_invoke_config: {{destination_config: {{on_failure: {to}}}}}")
     assert whole.opening("orders").claim_checks == []
     (one,) = whole.opening("function:record").claim_checks
     assert one.path == "functions.record.event_invoke_config.destination_config.on_failure.claim_check"
@@ -116,11 +117,11 @@ def test_explain_shows_it(claim: str, shown: dict[str, str]) -> None:
 
 
 def test_the_schema_takes_what_is_read() -> None:
-    taken: list[Any] = ["big", None, {"type": "s3", "bucket": "mine"}, {"type": "file", "path": "big"}]
-    refused: list[Any] = [["big"], {"type": "sqs"}, 7]
+    taken: list[Any] = ["big", {"type": "s3", "bucket": "mine"}, {"type": "file", "path": "big"}]
+    refused: list[Any] = [None, ["big"], {"type": "sqs"}, 7]
     form = schema(catalog)
     for claim, fine in [*((one, True) for one in taken), *((one, False) for one in refused)]:
-        value = yaml.safe_load(BASE.format(claim="null", end="on_failure", function=""))
+        value = yaml.safe_load(BASE.format(claim="", end="on_failure", function=""))
         value["mappings"]["orders"]["destination_config"]["on_failure"]["claim_check"] = claim
         assert jsonschema.Draft202012Validator(form).is_valid(value) is fine, claim
 

@@ -484,7 +484,10 @@ def test_invocations_that_a_schedule_made_are_its_own(shop: Shop) -> None:
 
 
 def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
-    """Mutation: kinds alone, of which nobody can choose."""
+    """Mutation: kinds alone, of which nobody can choose.
+
+    Catches: `redis Redis at cache:6379/1 lost`, and `s3 None lost/`: what tells two places apart, for a person to read.
+    """
     config = yaml.safe_load((shop.folder / "c.yaml").read_text())
     config["destinations"] = {"audit": {"type": "file", "path": str(shop.letters)}}
     both = [{"type": "file", "path": "other.jsonl"}, "audit"]
@@ -501,6 +504,15 @@ def test_from_a_destination_by_its_name_and_from_several(shop: Shop) -> None:
     (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
     status, _, err = shop.run()
     assert f"orders sends to several places (sqs {queues[0]}, sqs {queues[1]}): write which one" in err
+    others = [
+        {"type": "redis", "url": "redis://user:secret@cache:6379/1", "stream": "lost"},
+        {"type": "kafka", "topic": "lost", "bootstrap_servers": "broker:9092"},
+        "arn:aws:s3:::lost",
+    ]
+    config["mappings"]["orders"]["destination_config"] = {"on_failure": {"destination": others}}
+    (shop.folder / "c.yaml").write_text(yaml.safe_dump(config))
+    status, _, err = shop.run()
+    assert "several places (redis cache:6379/1#lost, kafka lost, s3 lost/): write which one" in err
 
 
 def test_of_a_mapping_with_idempotency_a_key_is_run_once_and_what_failed_again(shop: Shop) -> None:

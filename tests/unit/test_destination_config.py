@@ -52,6 +52,11 @@ def load(destination: str, retries: str = "maximum_retry_attempts: 2", **environ
     return config.load([Path("f.yaml")], catalog, environ)
 
 
+def without(retries: str = "maximum_retry_attempts: 2") -> Config:
+    write(Path(), BASE.partition("    destination_config")[0].format(retries=retries), "f.yaml")
+    return config.load([Path("f.yaml")], catalog, {})
+
+
 def faults(destination: str, retries: str = "maximum_retry_attempts: 2", **environ: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(destination, retries, **environ)
@@ -138,14 +143,14 @@ def test_what_loses_data_is_refused_with_the_reason() -> None:
 
 def test_a_limit_without_a_destination_and_a_destination_without_a_limit_are_warned_of() -> None:
     """Mutation: records that vanish by default, with nobody told at check."""
-    (dropped,) = load("null").warnings
+    (dropped,) = without().warnings
     assert str(dropped).startswith(
         "f.yaml:9: mappings.orders.maximum_retry_attempts: what is past this limit is dropped"
     )
     for unlimited in ("", "maximum_retry_attempts: -1"):
         (unused,) = load(ARN, unlimited).warnings
         assert "on_failure: nothing is sent there while nothing is given up" in str(unused)
-    assert load("null", "maximum_retry_attempts: -1").warnings == ()
+    assert without("maximum_retry_attempts: -1").warnings == ()
 
 
 def test_explain_shows_what_holds_and_where_from() -> None:

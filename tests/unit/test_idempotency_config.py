@@ -116,14 +116,14 @@ def test_no_durations(written):
 def test_a_store_that_ends_with_its_process_is_told_of() -> None:
     """Mutations: one of the two; a warning though the store is a file; of what does not last anyway."""
 
-    def said(state: str, invoked: str = "", block: str = "null") -> list[str]:
+    def said(state: str, invoked: str = "", key: str = "") -> list[str]:
         text = TEXT.replace("SOURCE", SQS).replace("name: shop", f"name: shop, state: '{state}'")
-        text = text.replace("shop.orders.handler", f"shop.orders.handler{invoked}") + f"    idempotency: {block}\n"
+        text = text.replace("shop.orders.handler", f"shop.orders.handler{invoked}") + key
         with tempfile.TemporaryDirectory() as folder:
             found = config.load([write(Path(folder), text, "f.yaml")], catalog, {}).warnings
         return [str(one)[str(one).index("f.yaml") :] for one in found if one.path == "service.state"]
 
-    key, invoked = "{key: body.id, expires_after: 1h}", ", event_invoke_config: {}"
+    key, invoked = "    idempotency: {key: body.id, expires_after: 1h}\n", ", event_invoke_config: {}"
     gone = "is held by this process alone, and is gone with it; use sqlite:, or redis:// for several copies"
     assert said("memory:", invoked, key) == [
         f"f.yaml:1: service.state: what is accepted for record {gone}",

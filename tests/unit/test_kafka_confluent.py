@@ -13,8 +13,9 @@ from confluent_kafka import TopicPartition as Partition
 from headrace_connectors.kafka import statistics
 from headrace_connectors.kafka.client import Offset, OutOfRange, TopicPartition, Unreadable
 from headrace_connectors.kafka.committing import Committing
-from headrace_connectors.kafka.confluent import NOWHERE, of_group
+from headrace_connectors.kafka.librdkafka import of_group
 from headrace_connectors.kafka.options import KafkaOptions, check
+from headrace_connectors.kafka.placing import NOWHERE
 from headrace_connectors.kafka.pollthread import PollThread
 from headrace_connectors.kafka.sorting import Fault, Sorted
 from support.messages import opening

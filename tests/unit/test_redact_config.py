@@ -34,7 +34,7 @@ def load(
             "orders": {
                 "source": source if isinstance(source, dict) else SOURCES[source],
                 "function": "f",
-                "redact": redact,
+                **({} if redact is None else {"redact": redact}),
                 **more,
             }
         },

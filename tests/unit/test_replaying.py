@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from headrace.errors import SourceUnavailable
+from headrace.filters import Pattern
 from headrace.letters import Posted
 from headrace.model import Record
 from headrace.replaying.finding import Finder, Found
@@ -77,11 +78,10 @@ class Rig:
         self.replay = Replay(
             mailbox=box,
             finder=Finder(mappings={}, functions=["f"]),
-            selection=Selection(),
             sending=self.sender,
             progress=self.progress,
             tell=self.outcomes.append,
-            **{"clock": FakeClock(), **more},
+            **{"selection": Selection(), "clock": FakeClock(), **more},
         )
 
     async def run(self) -> list[What]:
@@ -167,3 +167,18 @@ async def test_a_stop_in_the_wait_for_the_rate_gives_the_letter_back(tmp_path: P
     rig.replay.stopping.set()
     assert await running == [What.REPLAYED]
     assert rig.box.story[-1] == ("back", "b")
+
+
+@virtual
+async def test_a_letter_on_which_the_filter_fails_is_told_and_stays(tmp_path: Path) -> None:
+    """Catches: a traceback, and nothing behind it is replayed; it passes for one that does not fit."""
+
+    class Odd:
+        def matches(self, event: dict[str, Any]) -> bool:
+            return bool(1 // (event["n"] != "b"))
+
+    box, odd = Box("a", "b", "c"), cast("Pattern", Odd())
+    rig = Rig(tmp_path / "p", box, selection=Selection(patterns=[odd]))
+    assert await rig.run() == [What.REPLAYED, What.UNREADABLE, What.REPLAYED]
+    assert rig.outcomes[1].reason.startswith("--filter cannot judge the record b: ZeroDivisionError(")
+    assert box.names == ["b"]

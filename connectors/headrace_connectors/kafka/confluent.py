@@ -22,13 +22,15 @@ from confluent_kafka import TopicPartition as Partition
 from headrace_connectors.kafka import statistics
 from headrace_connectors.kafka.client import Done, Fenced, Membership, Offset, TopicPartition
 from headrace_connectors.kafka.committing import Committing
+from headrace_connectors.kafka.librdkafka import FIXED, of_group
 from headrace_connectors.kafka.logs import LIBRDKAFKA
 from headrace_connectors.kafka.message import Message
 from headrace_connectors.kafka.options import KafkaOptions
+from headrace_connectors.kafka.placing import Placing
 from headrace_connectors.kafka.pollthread import PollThread
 from headrace_connectors.kafka.questions import BEGINNING, END, Questions
 from headrace_connectors.kafka.sessions import told_by_brokers
-from headrace_connectors.kafka.sorting import Fault, Sorted
+from headrace_connectors.kafka.sorting import Sorted
 from headrace_connectors.kafka.watching import Watch
 
 MOST_A_POLL: Final = 2000
@@ -39,12 +41,6 @@ SLICE: Final = 0.01
 
 LOOKS_EVERY: Final = 0.2
 """Seconds between two looks at the membership while partitions are let go."""
-
-
-NOWHERE: Final = 0
-"""Where a partition stands, paused, until it is moved. Never librdkafka's word for an end: it asks for where that is,
-again after half a second where no leader was known, and goes there though the partition was moved and read meanwhile.
-"""
 
 
 class ConfluentClient:
@@ -60,14 +56,9 @@ class ConfluentClient:
         watch: Watch,
     ) -> None:
         self._membership, self._watch = membership, watch
-        self._incremental = options.kip_848 or options.partition_assignment_strategy == "cooperative-sticky"
         self._heard = time.monotonic()
-        self._paused: dict[TopicPartition, bool] = {}  # of all that are ours
         self._as: dict[TopicPartition, str] = {}  # the member that each was assigned to last
-        self._next: dict[TopicPartition, int] = {}
         self._taken: set[TopicPartition] = set()  # away within this poll
-        self._faults: dict[TopicPartition, Fault] = {}
-        self._astray: set[TopicPartition] = set()  # these stand at no place of theirs, and bring nothing
         self._errors: list[KafkaException] = []
         self._unreached: KafkaException | None = None
         self._thread = PollThread()
@@ -86,26 +77,26 @@ class ConfluentClient:
                 "logger": LIBRDKAFKA,
             }
         )
+        incremental = options.kip_848 or options.partition_assignment_strategy == "cooperative-sticky"
+        self._placing = Placing(self._consumer, incremental=incremental)
         self._consumer.subscribe(options.topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     # of the poll thread
 
     def poll(self, seconds: float) -> Mapping[TopicPartition, Sequence[Message]]:
-        for fault in self._faults.values():
+        for fault in self._placing.faults.values():
             raise fault
         self._taken.clear()
         first = self._first(seconds)
         if first is None:
             self._raise_errors()
             return {}
-        came = Sorted([first, *self._consumer.consume(MOST_A_POLL - 1, 0)], self._faults)
+        came = Sorted([first, *self._consumer.consume(MOST_A_POLL - 1, 0)], self._placing.faults)
         self._errors += came.errors
-        for part in self._astray:  # there may be no record at a place that is not theirs
-            self._faults.pop(part, None)
         for part in self._taken:
             came.found.pop(part, None)
             came.next.pop(part, None)
-        self._next |= {part: offset for part, offset in came.next.items() if part in self._next}
+        self._placing.handed_over(came.next)
         if not came.found:
             self._raise_errors()
         return came.found
@@ -132,50 +123,16 @@ class ConfluentClient:
         self._thread.wake()
 
     def pause(self, part: TopicPartition) -> None:
-        self._faults.pop(part, None)
-        self._paused[part] = True
-        self._consumer.pause([Partition(*part)])
+        self._placing.pause(part)
 
     def resume(self, part: TopicPartition) -> None:
-        self._paused[part] = False
-        self._consumer.resume([Partition(*part)])
-        if part in self._astray:
-            self._begin(part)
+        self._placing.resume(part)
 
     def seek(self, part: TopicPartition, offset: int) -> None:
-        self._faults.pop(part, None)
-        self._next[part] = offset
-        if part not in self._astray:
-            try:
-                self._consumer.seek(Partition(*part, offset))
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError._STATE:  # noqa: SLF001 - librdkafka's own codes are called so
-                    raise
-                self._astray.add(part)  # its next record was not there: librdkafka has stopped it
-        if part in self._astray and not self._paused[part]:
-            self._begin(part)
-
-    def _begin(self, part: TopicPartition) -> None:
-        """Assign it anew, at its place.
-
-        Not while it is paused: a pause drops what was told before, which may be that there is no record here, and that
-        is told once.
-        """
-        self._astray.discard(part)
-        if self._incremental:
-            self._consumer.incremental_unassign([Partition(*part)])
-            self._consumer.incremental_assign([self._where(part)])
-            return
-        self._consumer.assign([self._where(one) for one in self._paused])
-        for one in self._paused.keys() - {part}:
-            (self._consumer.pause if self._paused[one] else self._consumer.resume)([Partition(*one)])
-
-    def _where(self, part: TopicPartition) -> Partition:
-        return Partition(*part, self._next.get(part, NOWHERE))
+        self._placing.seek(part, offset)
 
     def position(self, part: TopicPartition) -> int | None:
-        """As it was told: librdkafka's own does not pass markers."""
-        return self._next.get(part)
+        return self._placing.position(part)
 
     # also of the thread of calls
 
@@ -230,12 +187,7 @@ class ConfluentClient:
 
     def _assigned(self, _: Consumer, theirs: Collection[Partition]) -> None:
         parts = _named(theirs)
-        nowhere = [Partition(*part, NOWHERE) for part in parts]
-        (self._consumer.incremental_assign if self._incremental else self._consumer.assign)(nowhere)
-        if nowhere:
-            self._consumer.pause(nowhere)
-        self._paused |= dict.fromkeys(parts, True)
-        self._astray |= set(parts)
+        self._placing.assigned(parts)
         self._as |= dict.fromkeys(parts, self._consumer.memberid())
         self._membership.assigned(parts)
 
@@ -252,10 +204,7 @@ class ConfluentClient:
         if not parts:
             return
         self._taken |= set(parts)
-        self._astray -= set(parts)
-        for part in parts:
-            for kept in (self._paused, self._next, self._faults):
-                kept.pop(part, None)
+        self._placing.let_go(parts)
         done = self._thread.waits()
         tell(parts, done)
         member = self._consumer.memberid()
@@ -279,40 +228,6 @@ class ConfluentClient:
         if said.reached:
             self._watch.well()
             self._unreached = None
-
-
-FIXED: Final[Mapping[str, Any]] = {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "auto.offset.reset": "error",
-    "isolation.level": "read_committed",
-    "enable.partition.eof": True,
-    "check.crcs": True,
-    "allow.auto.create.topics": False,
-    "fetch.wait.max.ms": 100,
-    "fetch.queue.backoff.ms": 20,
-    "queued.max.messages.kbytes": 16 * 1024,
-}
-
-
-def of_group(options: KafkaOptions, group: str, session: float | None = None) -> dict[str, Any]:
-    """The options, in librdkafka's words. *session*: as the brokers say."""
-    milliseconds = options.session_timeout_ms if session is None else int(session * 1000)
-    found: dict[str, Any] = {
-        "group.id": group,
-        "max.poll.interval.ms": options.max_poll_interval_ms,
-        "topic.metadata.refresh.interval.ms": options.metadata_max_age_ms,
-        "statistics.interval.ms": max(200, milliseconds // 10),
-    }
-    if options.group_instance_id:
-        found["group.instance.id"] = options.group_instance_id
-    if options.kip_848:
-        return found | {"group.protocol": "consumer"}
-    return found | {
-        "session.timeout.ms": options.session_timeout_ms,
-        "heartbeat.interval.ms": min(3000, options.session_timeout_ms // 4),
-        "partition.assignment.strategy": options.partition_assignment_strategy,
-    }
 
 
 def _named(theirs: Collection[Partition]) -> list[TopicPartition]:

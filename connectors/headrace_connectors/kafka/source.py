@@ -12,17 +12,17 @@ from headrace.errors import SourceUnavailable
 from headrace.log import LogLane
 from headrace.model import Condition, Event, Lane, LaneLost, Origin, Record
 from headrace.plugins import Opening
-from headrace.retry import again
+from headrace.retry import again, capped
 from headrace.sharing import LEFT_ALONE
 from headrace_connectors.aws import AwsSettings
-from headrace_connectors.kafka.asking import Asking
 from headrace_connectors.kafka.backlog import Backlog
 from headrace_connectors.kafka.client import KafkaClient, TopicPartition, Unreadable
 from headrace_connectors.kafka.clients import of_kafka_python
 from headrace_connectors.kafka.contact import Contact
-from headrace_connectors.kafka.cursor import position_of
-from headrace_connectors.kafka.extent import absent, ends
+from headrace_connectors.kafka.extent import ends
+from headrace_connectors.kafka.faring import Faring
 from headrace_connectors.kafka.joining import joining
+from headrace_connectors.kafka.lookout import LOOK_EVERY, Lookout
 from headrace_connectors.kafka.member import CALL_SECONDS, Member, OpenClient
 from headrace_connectors.kafka.message import Message, PlainMessage
 from headrace_connectors.kafka.options import KafkaOptions
@@ -30,23 +30,14 @@ from headrace_connectors.kafka.orders import Orders
 from headrace_connectors.kafka.partition import Partition
 from headrace_connectors.kafka.present.shape import unreadable
 from headrace_connectors.kafka.presenting import shape_of
-from headrace_connectors.kafka.refusals import sentence
-from headrace_connectors.kafka.requests import Request
 from headrace_connectors.kafka.taking import Taking
-from headrace_connectors.kafka.troubles import Troubles
 from headrace_connectors.kafka.watching import Watch
 from headrace_connectors.kafka.wrapping import Bare, Wrapping
 
 T = TypeVar("T")
 
-ENDS_EVERY = 2.0
-"""Seconds between two questions for the ends of our partitions."""
-
-TOPICS_EVERY = 5.0
-"""Seconds between two looks whether our topics are there."""
-
-LOOK_EVERY = 1.0
-"""Seconds between two looks, at most: at the membership, and at partitions that cannot be read yet."""
+JOINS_WITHIN = 3.0
+"""Seconds between two tries to reach the cluster, at most: so soon a login works that was put right at the broker."""
 
 LEAST_BEFORE_ANEW = 60.0
 """Seconds of nothing but failing polls after which another client is made."""
@@ -54,11 +45,12 @@ LEAST_BEFORE_ANEW = 60.0
 OF_THE_INTERVAL = 0.8
 """Of `max_poll_interval_ms`: what lanes have to finish in when they are to be let go; the rest is for the commit."""
 
-LET_GO, COUNTED_OUT, SOUGHT = (
-    "let go, for the group or for good",
-    "the group counts us in no more",
-    "an operator moves it",
+SHARES_OUT = (
+    "reached the cluster; the group has not shared out its partitions yet: it waits for its other members, and for one "
+    "that was killed until its session ends"
 )
+
+LET_GO, COUNTED_OUT = "let go, for the group or for good", "the group counts us in no more"
 
 
 class KafkaSource:
@@ -74,35 +66,43 @@ class KafkaSource:
         self._opening, self._log, self._clock = opening, opening.log, opening.clock
         options: KafkaOptions = opening.options
         self._options = options
-        self._connection, self._watch = options.connection(opening), Watch()
+        connection, watch = options.connection(opening), Watch()
         aws = opening.sections.get("aws")
         self._shape = shape_of(
             options.present_as,
             options.event_source_arn,
             topic=options.topics[0],
-            bootstrap_servers=",".join(self._connection.servers),
+            bootstrap_servers=",".join(connection.servers),
             region=aws.region if isinstance(aws, AwsSettings) else None,
             windowed=bool(opening.settings.maximum_batching_window_in_seconds),
         )
-        self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
-        self._member = Member(opening.mapping, self, join(opening, self._watch), self._new_partition)
-        self._taking = Taking(opening, self._member, self._contact, self._gone)
-        now = opening.clock.boot()  # then a client knows of no topic yet
-        self._topics: Asking[list[str]] = Asking(TOPICS_EVERY, self._member.ask, since=now)
-        self._ends: Asking[Mapping[TopicPartition, int]] = Asking(ENDS_EVERY, self._member.ask)
-        group = options.consumer_group_id or str(opening.uuid)
-        self._orders = Orders(opening.mapping, of_kafka_python(self._connection), group, CALL_SECONDS)
         self._ours: dict[TopicPartition, Partition] = {}
         self._lanes: dict[Partition, LogLane] = {}
+        self._faring = Faring(opening, connection, watch, self._lanes)
+        self._contact = Contact(options.session_timeout_ms / 1000, opening.clock)
+        self._member = Member(opening.mapping, self, join(opening, watch), self._new_partition)
+        self._taking = Taking(opening, self._member, self._contact, self._gone)
+        group = options.consumer_group_id or str(opening.uuid)
+        self._orders = Orders(opening.mapping, of_kafka_python(connection), group, CALL_SECONDS)
+        self._lookout = Lookout(
+            opening,
+            self._member,
+            self._contact,
+            self._faring,
+            taking=self._taking,
+            orders=self._orders,
+            ours=self._ours,
+            lanes=self._lanes,
+        )
         self._misplaced: dict[Partition, int] = {}
         self._backlog = Backlog(self._member, self._taking, self._answer)
         self._news, self._joined, self._resting = asyncio.Event(), False, False
-        self._looking: asyncio.TimerHandle | None = None
-        self._failing_since: float | None = None
-        self._troubles = Troubles(self._tell_trouble)
-        self.condition = Condition("connecting", since=self._clock.wall())
 
     # what the engine asks of a source
+
+    @property
+    def condition(self) -> Condition:
+        return self._faring.condition
 
     def render(self, records: Sequence[Record]) -> Event:
         return self._shape.render(records)
@@ -143,7 +143,7 @@ class KafkaSource:
         try:
             return await self._member.ask(lambda: ask(self._member.client))
         except Exception as error:  # noqa: BLE001 - whatever it says, it is asked again soon
-            self._log.warning("source.unavailable", error=self._words(error))
+            self._log.warning("source.unavailable", error=self._faring.words(error))
             return None
 
     def _at_rest(self, partition: Partition) -> bool:
@@ -152,8 +152,7 @@ class KafkaSource:
         return lane is not None and partition.drained and not lane.held.records
 
     async def close(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
+        self._lookout.close()
         await self._member.close()
         self._orders.close()
         await self._wrapping.close()
@@ -178,15 +177,19 @@ class KafkaSource:
             self._resting = True
 
     async def _join(self) -> None:
-        async for attempt in again(self._log, "source.unavailable", topics=self._options.topics):
+        wait = capped(JOINS_WITHIN)
+        async for attempt in again(self._log, "source.unavailable", wait=wait, topics=self._options.topics):
             with attempt:
+                before = self.condition
                 try:
                     await self._member.open()
                 except Exception as error:
-                    self._set_condition("unavailable", self._words(error))
-                    raise SourceUnavailable(self._words(error)) from error
+                    self._faring.is_now("unavailable", self._faring.words(error))
+                    raise SourceUnavailable(self._faring.words(error)) from error
+        if self.condition is before:  # else it polls already, and has said more
+            self._faring.is_now("connecting", SHARES_OUT)
         self._learn_the_session()
-        self._look()
+        self._lookout.begin()
 
     def _learn_the_session(self) -> None:
         """Where the brokers say how long it is; too long a one would have us dispatch what another has already."""
@@ -199,9 +202,8 @@ class KafkaSource:
 
     def _begin_anew_if_failing(self) -> None:
         """A client that is broken for good says the same for ever, or nothing; another one may do better."""
-        failing = 0.0 if self._failing_since is None else self._clock.boot() - self._failing_since
         longest = max(2 * self._contact.session, LEAST_BEFORE_ANEW)
-        if max(failing, self._member.client.silence()) > longest:
+        if max(self._faring.failing, self._member.client.silence()) > longest:
             raise SourceUnavailable(self.condition.reason or "the group's coordinator says nothing")
 
     def _to_take(self) -> list[Partition]:
@@ -210,9 +212,9 @@ class KafkaSource:
         running = [one.name for one in found if self._opening.still_runs(one.name)]
         if running:
             why = "a call that was made under an earlier assignment still runs here"
-            self._set_condition(LEFT_ALONE, f"{', '.join(running)} is left alone: {why}")
+            self._faring.is_now(LEFT_ALONE, f"{', '.join(running)} is left alone: {why}")
         elif self.condition.state == LEFT_ALONE:
-            self._set_condition("polling")
+            self._faring.is_now("polling")
         return [one for one in found if one.name not in running]
 
     async def _take(self, partition: Partition) -> LogLane | None:
@@ -222,16 +224,16 @@ class KafkaSource:
             self._gone(partition)
             return None
         except Exception as error:  # noqa: BLE001 - whatever a cluster says, it is tried again
-            self._log.warning("source.unavailable", lane=partition.name, error=self._words(error))
-            self._set_condition("unavailable", self._words(error))
+            self._log.warning("source.unavailable", lane=partition.name, error=self._faring.words(error))
+            self._faring.is_now("unavailable", self._faring.words(error))
             return None
         if lane is None:
-            self._set_condition(
+            self._faring.is_now(
                 "waiting", f"where {partition.part.topic} begins is for who owns its partition 0 to say"
             )
             return None
         self._lanes[partition] = lane
-        self._set_condition("polling")
+        self._faring.is_now("polling")
         return lane
 
     def _gone(self, partition: Partition) -> None:
@@ -270,7 +272,7 @@ class KafkaSource:
     def assigned(self, partitions: Sequence[Partition]) -> None:
         self._joined = True
         self._ours |= {one.part: one for one in partitions}
-        self._set_condition("polling", "" if self._ours else "other members of the group have every partition")
+        self._faring.is_now("polling", "" if self._ours else "other members of the group have every partition")
         self._news.set()
 
     def revoked(self, partitions: Sequence[Partition]) -> None:
@@ -304,63 +306,4 @@ class KafkaSource:
         )
 
     def polling(self, error: Exception | None) -> None:
-        self._failing_since = None if error is None else self._failing_since or self._clock.boot()
-        self._troubles.says("polls", "" if error is None else self._words(error))
-
-    def _tell_trouble(self, trouble: str) -> None:
-        """Of the source, and of each lane that has no trouble of its own."""
-        if trouble:
-            self._log.warning("source.unavailable", error=trouble)
-        state = "unavailable" if trouble else "polling"
-        self._set_condition(state, trouble)
-        for partition in self._lanes:
-            if partition.condition.state in {"polling", "unavailable"}:
-                partition.set_condition(state, trouble)
-
-    # looking after the membership
-
-    def _look(self) -> None:
-        """Again and again while it is open, also while lanes drain: no task of its own, for it never waits."""
-        client, silence = self._member.client, self._member.client.silence()
-        self._contact.look(silence)
-        silent = silence > self._contact.session  # then polls bring nothing, which is no error
-        self._troubles.says("coordinator", self._words(TimeoutError()) if silent else "")
-        for partition, lane in self._lanes.items():
-            if (offset := partition.behind_all) is not None and not lane.held.records:
-                lane.rest(position_of(offset))
-        now, parts = self._clock.boot(), list(self._ours)
-        self._ends.look(now, lambda: ends(client, parts), self._told_ends, self._told_no_ends)
-        self._topics.look(now, lambda: absent(client, self._options.topics), self._told_absent)
-        self._orders.look(now, parts, self._told_orders)
-        self._looking = asyncio.get_running_loop().call_later(min(self._contact.every, LOOK_EVERY), self._look)
-
-    def _told_ends(self, found: Mapping[TopicPartition, int]) -> None:
-        self._troubles.says("ends", "")
-        for part, end in found.items():
-            if (partition := self._ours.get(part)) is not None:
-                partition.tip = end
-
-    def _told_no_ends(self, error: Exception) -> None:
-        """A client that has no answer to its polls says nothing, but tries again."""
-        self._troubles.says("ends", self._words(error))
-
-    def _told_absent(self, topics: list[str]) -> None:
-        """No client says so by itself: a group of a topic that is not there has nothing to share out."""
-        they = "does not exist" if len(topics) == 1 else "do not exist"
-        mend = "make it, correct source.topics, or add an ACL: it is read when it is there"
-        self._troubles.says("topics", f"{', '.join(topics)} {they}, or may not be seen; {mend}" if topics else "")
-
-    def _told_orders(self, found: Mapping[TopicPartition, Request]) -> None:
-        """A partition that an operator wants read from elsewhere is given up, and begun there."""
-        for part, request in found.items():
-            partition = self._ours.get(part)
-            if partition in self._lanes and self._taking.is_news(partition, request):
-                self._log.info("partition.sought", lane=part.name, to=request.next)
-                partition.lose(SOUGHT)
-
-    def _words(self, error: Exception) -> str:
-        return sentence(error, self._connection, self._watch.last)
-
-    def _set_condition(self, state: str, reason: str = "") -> None:
-        if (self.condition.state, self.condition.reason) != (state, reason):
-            self.condition = Condition(state, reason, self._clock.wall())
+        self._faring.polling(error)

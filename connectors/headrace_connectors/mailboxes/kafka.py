@@ -16,6 +16,7 @@ kafka = MailboxKind(
     options=KafkaDestinationOptions,
     text=destination.text,
     identity=lambda opening, options: f"{sorted(options.reaching(opening).servers)} {options.topic}",
+    shown=lambda options: options.topic,
     open=Late("headrace_connectors.mailboxes.topic:TopicMailbox"),
     no_delete=NO_DELETE,
     astray=lambda opening, options: "" if options.reaching(opening).servers else ASTRAY,

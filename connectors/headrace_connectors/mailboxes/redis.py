@@ -24,5 +24,6 @@ redis = MailboxKind(
     options=RedisDestinationOptions,
     text=_text,
     identity=lambda _, options: f"{options.place.text} {options.stream}",
+    shown=lambda options: f"{options.place.address}#{options.stream}",
     open=Late("headrace_connectors.mailboxes.stream:StreamMailbox"),
 )

@@ -96,6 +96,7 @@ s3 = MailboxKind(
     options=S3DestinationOptions,
     text=_text,
     identity=_identity,
+    shown=lambda options: f"{options.bucket}/{options.prefix}",
     open=S3Mailbox,
     rights=_rights,
 )

@@ -23,7 +23,7 @@ _PORT, _SENTINEL_PORT = 6379, 26379
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A URL's parts. `text` is where it leads to, for people: no password is in it."""
+    """A URL's parts. `text` is where it leads to, for people, and `address` with no word; no password is in them."""
 
     kind: str
     tls: bool
@@ -34,9 +34,13 @@ class Place:
     query: Mapping[str, str]
 
     @property
-    def text(self) -> str:
+    def address(self) -> str:
         hosts = ",".join(f"{host}:{port}" for host, port in self.hosts)
-        return "/".join((f"Redis at {hosts}", *self.path))
+        return "/".join((hosts, *self.path))
+
+    @property
+    def text(self) -> str:
+        return f"Redis at {self.address}"
 
 
 def place(url: str) -> Place:

@@ -109,6 +109,13 @@ def child(value: Any, step: str | int) -> Any:
     return None
 
 
+def stands(value: Any, where: Where) -> bool:
+    """Whether anything is written at *where* of *value*, null too."""
+    for step in where[:-1]:
+        value = child(value, step)
+    return isinstance(value, dict) and where[-1] in value
+
+
 def _upward(where: Where) -> Iterator[Where]:
     return (where[:length] for length in range(len(where), -1, -1))
 

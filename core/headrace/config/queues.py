@@ -11,7 +11,7 @@ from headrace.asynchronous import NoOptions, invocations, queue_of
 from headrace.config.configured import MappingConfig
 from headrace.config.destined import Target
 from headrace.config.effective import effective
-from headrace.config.places import Where, child, dotted
+from headrace.config.places import Where, child, dotted, stands
 from headrace.config.routes import Routes, Written
 from headrace.config.wording import Validator
 from headrace.functionsettings import EventInvokeConfig, FunctionSettings
@@ -57,11 +57,12 @@ def queue_of_function(
     """What is written for the function *name*, with its faults told; None where it has neither."""
     where = ("functions", name)
     invoking = child(value, INVOKING)
-    dead = child(child(value, DEAD[0]), DEAD[1])
-    if not isinstance(invoking, dict) and dead is None:
+    has_letters = stands(value, DEAD)
+    if not isinstance(invoking, dict) and not has_letters:
         return None
     ends: Mapping[str, Written | None] = routes.config(invoking, (*where, INVOKING), ".".join([*where, INVOKING]))
-    target = _dead(validator, routes, dead, (*where, *DEAD))
+    dead = child(child(value, DEAD[0]), DEAD[1])
+    target = _dead(validator, routes, dead, (*where, *DEAD)) if has_letters else None
     on_failure, on_success = (end.whole if end else None for end in ends.values())
     settings = function.event_invoke_config if function else None
     return Queue(settings or EventInvokeConfig(), on_failure, on_success, target.whole if target else None)
@@ -86,8 +87,6 @@ def queue_mapping(function: str, queue: Queue, folder: Path, section_folders: Ma
 
 
 def _dead(validator: Validator, routes: Routes, written: Any, where: Where) -> Target | None:
-    if written is None:
-        return None
     if isinstance(written, list):
         validator.fault(where, "is one queue or topic: its ARN, or {type: …}")
         return None

@@ -11,8 +11,8 @@ from headrace.asynchronous import invocations, queue_of
 from headrace.config.circles import Node, circles, node
 from headrace.config.configured import MappingConfig
 from headrace.config.entry import Around
-from headrace.config.places import Where, child, dotted
-from headrace.config.queues import INVOKING, Queue, queue_mapping, targets
+from headrace.config.places import Places, Where, child, dotted
+from headrace.config.queues import DEAD, INVOKING, Queue, queue_mapping, targets
 from headrace.config.redacted import REDACT, on_redaction
 from headrace.config.together import of_opening, steps_of
 from headrace.config.wording import Validator
@@ -40,14 +40,15 @@ def queue_mappings(
 def look_round(validator: Validator, around: Around, running: Mapping[str, MappingConfig], value: Any) -> list[Fault]:
     """What is wrong with the destinations of functions, and with all destinations together; *value* is the config's.
 
-    Returns what is dangerous about functions, and about their store.
+    Returns what is dangerous about functions, their queues, and their store.
     """
     sections = {name: part.whole for name, part in around.sections.items() if part.whole is not None}
     if len(sections) < len(around.sections) or not around.service:
         return []
     functions = tuple(around.functions or ())
     openings = {name: one.opening(around.service, sections, 0.0, functions=functions) for name, one in running.items()}
-    warnings = list(_forgotten(around, running, validator.places.place(STATE)))
+    places = validator.places
+    warnings = [*_forgotten(around, running, places.place(STATE)), *_dropped(around, running, places)]
     for name, one in running.items():
         if one.connector is invocations:
             at: Where = ("functions", one.function, INVOKING, REDACT)
@@ -79,6 +80,22 @@ def _in_the_way(openings: Mapping[str, Opening], nodes: Mapping[str, Node]) -> I
             teller = tellers.get(check.kind.claims.apart(opening, check.options)) if check.kind.claims else None
             if teller is not None:
                 yield name, check.path, f"is a claim check of {name}, and a destination of {teller}: name two places"
+
+
+def _dropped(around: Around, running: Mapping[str, MappingConfig], places: Places) -> Iterator[Fault]:
+    """Functions whose queue has nowhere to send what it gives up, as on Lambda; one that is written may have faults."""
+    for one in running.values():
+        function = (around.functions or {}).get(one.function)
+        if one.connector is not invocations or function is None or function.dead_letter_config is not None:
+            continue
+        own = function.event_invoke_config
+        if own is None or own.destination_config is None or own.destination_config.on_failure is None:
+            at: Where = ("functions", one.function, *([] if own is None else [INVOKING]))
+            why = (
+                "an asynchronous invocation that fails all its attempts, or is too old, is dropped: there is no "
+                f"{INVOKING}.destination_config.on_failure, and no {DEAD[0]}, to take it"
+            )
+            yield Fault(dotted(at), why, places.place(at))
 
 
 def _forgotten(around: Around, running: Mapping[str, MappingConfig], place: str) -> Iterator[Fault]:

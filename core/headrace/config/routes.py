@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from headrace.config.destined import Target, destined
 from headrace.config.patterns import Patterns
-from headrace.config.places import Where, child
+from headrace.config.places import Where, child, stands
 from headrace.config.shape import nearest
 from headrace.config.wording import Validator
 from headrace.plugins import NO_VIEW, DestinationKind, Destined, Route, Routing
@@ -82,6 +82,7 @@ class _Place:
     """What stands at *steps* of a value, and where that is."""
 
     def __init__(self, value: Any, where: Where, path: str, steps: Where) -> None:
+        self.stands = stands(value, steps)
         for step in steps:
             value = child(value, step)
         self.value, self.where = value, (*where, *steps)
@@ -110,9 +111,9 @@ class Routes:
         for end in ENDS:
             to, claim = (_Place(value, where, path, place_of(end, what)) for what in ("destination", CLAIM))
             found[end] = None
-            if to.value is not None:
+            if to.stands:
                 read = self.read(to.value, to.where, to.path, of_failure=end == ENDS[0])
-                found[end] = read if claim.value is None else read.kept(self._claim(claim))
+                found[end] = read.kept(self._claim(claim)) if claim.stands else read
         return found
 
     def _claim(self, place: _Place) -> Several:
@@ -141,10 +142,10 @@ class Routes:
         ]
         faulty = not all(rules)
         for index, one in enumerate(value[:-1]):
-            if isinstance(one, dict) and one.get("when") is None:
+            if isinstance(one, dict) and "when" not in one:
                 faulty = True
                 self._validator.fault((*where, index), "fits everything, so none behind it is ever used; put it last")
-        if isinstance(value[-1], dict) and value[-1].get("when") is not None:
+        if isinstance(value[-1], dict) and "when" in value[-1]:
             faulty = True
             self._validator.fault(where, "must end in a rule without when, for all that fits none: add {to: …}")
         return self._written([one for one in rules if one], faulty=faulty)
@@ -162,7 +163,7 @@ class Routes:
             self._validator.fault((*where, strange), "unknown option; known are to, when")
         to = self.several(value["to"], (*where, "to"), f"{path}.to")
         sound = value.keys() <= {"when", "to"}
-        if value.get("when") is None:
+        if "when" not in value:
             return Rule(to, sound=sound)
         part = self._validator.block(When, value["when"], (*where, "when"))
         when = part.whole

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from headrace.config.places import Where, child
-from headrace.config.shape import Shape, likely, shape, stand_ins
+from headrace.config.shape import BLOCKS, Shape, likely, shape, stand_ins
 
 Model = TypeVar("Model", bound=BaseModel)
 Findings = list[tuple[Where, str]]
@@ -89,6 +89,19 @@ def within(value: Any, detail: ErrorDetails) -> Where:
     if detail["type"] == "missing":
         where.append(detail["loc"][-1])
     return tuple(where)
+
+
+def empty(model: type[BaseModel], value: Any, where: Where = ()) -> Iterator[Where]:
+    """The ways to null where a block or a list is due: YAML reads so what has lost all that stood in it.
+
+    Of a single value null is its default.
+    """
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        inner = (*where, key)
+        if one is not None:
+            yield from empty(model, one, inner)
+        elif any(schema.get("type") in BLOCKS for schema in shape(model).at(inner)):
+            yield inner
 
 
 def lost(

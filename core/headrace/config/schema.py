@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from headrace.config.shape import BLOCKS
 from headrace.functionsettings import DeadLetterConfig, FunctionSettings
 from headrace.plugins import Catalog, Connector, DestinationKind
 from headrace.settings import MappingSettings, ServiceSettings, To, When
@@ -49,13 +50,14 @@ def schema(catalog: Catalog) -> dict[str, Any]:
     several_of = {"$ref": "#/$defs/Destinations"}
     rule = {
         "type": "object",
-        "properties": {"when": {"anyOf": [named[When], {"type": "null"}]}, "to": several_of},
+        "properties": {"when": named[When], "to": several_of},
         "required": ["to"],
         "additionalProperties": False,
     }
     told["destination"]["anyOf"] = [several_of, {"type": "array", "minItems": 1, "items": rule}]
     keeping = [_typed(parts, named, kind) for kind in catalog.destinations if kind.claims]
-    told["claim_check"]["anyOf"] = [{"type": "string"}, {"type": "null"}, *keeping]
+    told["claim_check"]["anyOf"] = [{"type": "string"}, *keeping]
+    del told["claim_check"]["default"]
     _definition(parts, named[DeadLetterConfig])["properties"]["target_arn"]["anyOf"] = one
     names: dict[str, Any] = {"type": "object"}
     return {
@@ -108,12 +110,22 @@ def _loosened(part: Any) -> Any:
         return _or(part, _WHOLE)
     if part.get("type") == "string" and part.keys() & {"enum", "const", "pattern", "format", "minLength", "maxLength"}:
         return _or(part, _PART)
+    part = _filled(part)
     return {
         key: _loosened(one)
         if key in {"items", "prefixItems", "additionalProperties", "anyOf", "oneOf", "allOf"}
         else one
         for key, one in part.items()
     }
+
+
+def _filled(part: dict[str, Any]) -> dict[str, Any]:
+    """*part* without null where a block or a list is due."""
+    ways = part.get("anyOf", ())
+    if not any("$ref" in way or way.get("type") in BLOCKS for way in ways):
+        return part
+    kept = {key: one for key, one in part.items() if key != "default" or one is not None}
+    return {**kept, "anyOf": [way for way in ways if way.get("type") != "null"]}
 
 
 def _or(part: dict[str, Any], variable: dict[str, str]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _KINDS: Final = {
     "null": "null",
 }
 
+BLOCKS: Final = frozenset({"object", "array"})
+"""Kinds of values that hold others."""
 
 _LITTLE: Final = 0.001
 _MUCH: Final = 10**12

@@ -20,6 +20,7 @@ from headrace.errors import Fault
 
 Model = TypeVar("Model", bound=BaseModel)
 
+EMPTY: Final = "is empty; fill it or remove it"
 _RANGE: Final = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 _SENSITIVE: Final = re.compile(r"password|passwd|passphrase|secret|token(?!_endpoint)|credential", re.IGNORECASE)
 """OAuth's token endpoint is a place that everybody may know."""
@@ -53,18 +54,22 @@ class Validator:
         *elsewhere* says of names that the model does not know, but its surroundings do, where they belong.
         """
         lost = {way for way in self.places.broken_in(where) if not way or way[0] in value}
+        empty = list(salvage.empty(model, value))
         try:
-            whole = salvage.validated(model, value)
-            return Part(model=model, value=value, whole=None if lost else whole, lost=frozenset(lost))
+            whole, found = salvage.validated(model, value), []
         except ValidationError as error:
-            found = salvage.details(error)
+            whole, found = None, salvage.details(error)
+        if whole is not None and not empty:
+            return Part(model=model, value=value, whole=None if lost else whole, lost=frozenset(lost))
         told = dict[Where, str]()
         for detail in found:
             inner = within(value, detail)
             told.setdefault(inner, self._say(shape(model), value, where, inner, detail))
             if elsewhere and detail["type"] == "extra_forbidden" and inner[0] in elsewhere and not inner[1:]:
                 told[inner] = f"unknown option here; {elsewhere[str(inner[0])]}"
-        lost.update(salvage.lost(model, value, found, elsewhere or ()))
+        for inner in empty:
+            told.setdefault(inner, EMPTY)
+        lost.update(salvage.lost(model, value, found, elsewhere or ()), map(salvage.slot, empty))
         part = Part(model=model, value=value, lost=frozenset(lost))
         for inner, message in part.together():
             told.setdefault(inner, self.places.scrub(message))
@@ -116,7 +121,7 @@ class Validator:
 
 def not_a_mapping(value: Any, message: str) -> str:
     """Why *value* is refused: *message*, unless it is an empty block."""
-    return "is empty; fill it or remove it" if value is None else message
+    return EMPTY if value is None else message
 
 
 def no_such_type(word: object, types: Sequence[str], what: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from headrace.batcher import EVENT_BYTES
-from headrace.model import Record, Unreadable
+from headrace.letters import NoLetter
+from headrace.model import Keep, Record, Unreadable
 
 
 class Spot(NamedTuple):
@@ -47,7 +48,7 @@ _NAME: Final = re.compile(r"(.*):([0-9]+)(?:\.([0-9]+))?-([0-9]+)(?:\.([0-9]+))?
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A letter's name, and its records."""
+    """A letter's name, and its records; the first is one that nothing can show, if any is."""
 
     name: str
     records: Sequence[Record]
@@ -57,11 +58,11 @@ class Batches:
     """Of the records of *lane* that are *taken*, in their order: *size* of them, or as many as an event may hold.
 
     *begun* are the names of letters that were made before: they keep their bounds, whatever is not there any more
-    before them or comes behind them now, so that none is handled again under another name. What no event can show is a
-    letter of its own.
+    before them or comes behind them now, so that none is handled again under another name. What no event can show, or
+    *taken* cannot judge (NoLetter), is a letter of its own; in one that was begun before, that is the whole letter.
     """
 
-    def __init__(self, lane: str, size: int, taken: Callable[[Record], bool], begun: Iterable[str]) -> None:
+    def __init__(self, lane: str, size: int, taken: Keep, begun: Iterable[str]) -> None:
         self._lane, self._size, self._taken = lane, size, taken
         spans = (Span.read(name) for name in begun)
         self._begun = deque(sorted((one for one in spans if one and one.lane == lane), key=lambda one: one.first))
@@ -78,15 +79,21 @@ class Batches:
         """The letters that are whole now."""
         position = int(record.token)
         self._spot = spot = Spot(position, self._spot.nth + 1 if self._spot.position == position else 0)
-        if not self._taken(record):
-            return ()
+        try:
+            if not self._taken(record):
+                return ()
+        except NoLetter as why:
+            record = Unreadable(
+                record.id, str(why), None, at=record.at, size=record.size, key=record.key, token=record.token
+            )
         whole: list[Batch] = []
-        span, alone = self._span_of(spot), isinstance(record, Unreadable)
+        span = self._span_of(spot)
+        alone = isinstance(record, Unreadable) and span is None
         if span != self._span or alone or self._nbytes + record.size > EVENT_BYTES:
             whole += self.rest()
         if not self._records:
             self._first, self._span = spot, span
-        self._records.append(record)
+        self._records.insert(0 if isinstance(record, Unreadable) else len(self._records), record)
         self._nbytes, self._last = self._nbytes + record.size, spot
         if alone or (span is None and len(self._records) == self._size):
             whole += self.rest()

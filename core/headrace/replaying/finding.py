@@ -11,7 +11,7 @@ from headrace.filters import Pattern, keeper, keeper_of
 from headrace.filters.view import View, read_payload
 from headrace.letters import Form, Letter, NoLetter, Posted, parse
 from headrace.mailbox import Recall, Recalled
-from headrace.model import Event, Record, Render, Unreadable
+from headrace.model import Event, Keep, Record, Render, Unreadable
 from headrace.plugins import Connector, Opening
 from headrace.replaying.editing import NotEdited
 
@@ -31,11 +31,29 @@ class Known:
             raise NoLetter(f"records of {self.connector.type} cannot be brought back")
         return self.connector.recall
 
-    def taken(self, render: Render) -> Callable[[Record], bool]:
-        """Whether its filters want a record; what they cannot read comes, as it does to the mapping."""
+    def taken(self, render: Render) -> Keep:
+        """Whether its filters want a record; what no event can show comes, as it does to the mapping.
+
+        One that they fail on, which none should, is NoLetter: only the mapping itself must take what it cannot judge.
+        """
         criteria, view = self.opening.settings.filter_criteria, self.connector.view_of(self.opening.options)
         wanted = keeper_of(criteria, view, render)
-        return lambda record: wanted is None or isinstance(record, Unreadable) or wanted(record)
+        if wanted is None:
+            return lambda _: True
+        judged = judging(wanted, f"filter_criteria of {self.opening.mapping}", "change them, or choose around it")
+        return lambda record: isinstance(record, Unreadable) or judged(record)
+
+
+def judging(keep: Keep, what: str, mend: str) -> Keep:
+    """*keep*, which says of a record on which it fails that *what* does, and the *mend*: by NoLetter."""
+
+    def judged(record: Record) -> bool:
+        try:
+            return keep(record)
+        except Exception as error:
+            raise NoLetter(f"{what} cannot judge the record {record.id}: {error!r}; {mend}") from error
+
+    return judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 from headrace.letters import Posted
 from headrace.mailbox import Rereader
-from headrace.model import Record, Unreadable
+from headrace.model import Keep, Unreadable
 from headrace.replaying.batches import Batch, Batches
 from headrace.seeking import Target
 
@@ -18,7 +18,7 @@ class RangeMailbox:
 
     Attributes:
         name: whose records they are, for people.
-        taken: whether the mapping's filters want a record.
+        taken: whether the mapping's filters want a record; NoLetter: they cannot judge it.
         begun: names of letters of which something is remembered.
     """
 
@@ -28,7 +28,7 @@ class RangeMailbox:
     last: Target
     lane: str | None
     size: int
-    taken: Callable[[Record], bool]
+    taken: Keep
     begun: Collection[str]
     keeps: bool = True
 

@@ -9,7 +9,7 @@ from headrace.destination import FailureClass
 from headrace.filters import Pattern
 from headrace.letters import Form, Letter
 from headrace.model import Record
-from headrace.replaying.finding import Found
+from headrace.replaying.finding import Found, judging
 
 CLASSES = tuple(map(str, FailureClass))
 """Of failure, as rules of destinations have them."""
@@ -57,8 +57,8 @@ class Selection:
         return function in self.invoked or function not in self.functions
 
     def of(self, found: Found, records: Sequence[Record]) -> Sequence[Record]:
-        """Those of *records* that are meant."""
+        """Those of *records* that are meant. Raises NoLetter: nobody can say."""
         if not self.patterns:
             return records
-        keep = found.keeper(self.patterns)
+        keep = judging(found.keeper(self.patterns), "--filter", "write another, or take it out")
         return [record for record in records if keep(record)]
