@@ -176,7 +176,7 @@ class To(Settings):
 class DestinationConfig(Settings):
     """Where records are told to: settled only when every destination has confirmed."""
 
-    on_failure: To | None = Field(None, description="What was given up; null: nowhere.")
+    on_failure: To | None = Field(None, description="What was given up.")
     on_success: To | None = Field(
         None,
         description="What succeeded: the record of each invocation, with its succeeded records. Lambda has it for "
