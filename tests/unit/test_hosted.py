@@ -134,6 +134,11 @@ def babbles(event, context):
             pass
     time.sleep(60)
 
+def who(event, context):
+    if event:
+        os._exit(3)
+    return {name: os.environ.get(name) for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_ACCESS_KEY_ID")}
+
 def last(event, context):
     atexit.register(Path("last").touch)
 """
@@ -158,10 +163,12 @@ async def make() -> AsyncIterator[Make]:
     """Loads a function beside another that it cannot share a process with, and which is not needed."""
     made: list[Function] = []
 
-    async def one(handler: str, *, timeout: float = 30) -> Function:
+    async def one(handler: str, *, timeout: float = 30, role_arn: str | None = None) -> Function:
         settings = {
-            name: FunctionSettings(handler=f"app.{handler}", path=name, environment={"WHO": name}, timeout=timeout)
-            for name in ("one", "other")
+            name: FunctionSettings(
+                handler=f"app.{handler}", path=name, environment={"WHO": name}, timeout=timeout, role_arn=role
+            )
+            for name, role in (("one", role_arn), ("other", None))
         }
         functions = load_functions(settings, Path.cwd(), "eu-central-1")
         made.extend(functions.values())
@@ -459,6 +466,25 @@ async def test_what_it_prints_is_printed_here(make: Make, capsys: pytest.Capture
     os.kill(function._runner._process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
     await function.close()
     assert capsys.readouterr() == ("to output", "to errors\n")
+
+
+async def test_who_it_is_in_aws_is_one_file_of_the_services(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys lie in it: a process that is killed must not leave it behind. Mutation: each process writes its own."""
+    (tmp_path / "private").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "private"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "private"))
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}.items():
+        monkeypatch.setenv(name, value)
+    function = await make("who", role_arn="arn:aws:iam::123456789012:role/one")
+    said: Any = (await function.call({}, DELIVERY)).value
+    assert "exit status 3" in failed(await function.call({"die": True}, DELIVERY))
+    assert (await function.call({}, DELIVERY)).value == said
+    assert (said["AWS_PROFILE"], said["AWS_ACCESS_KEY_ID"]) == ("headrace-functions", None)
+    assert "aws_secret_access_key = s" in Path(said["AWS_CONFIG_FILE"]).read_text()
+    assert [str(file) for file in (tmp_path / "private").rglob("config")] == [said["AWS_CONFIG_FILE"]]
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "a"
 
 
 @pytest.mark.parametrize("depth", [50, 100_000])

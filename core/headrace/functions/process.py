@@ -138,7 +138,7 @@ class Process:
         if self._reading is not None:
             await asyncio.wait((self._reading,))
         deadline = SYSTEM.boot() + LAST_WORDS
-        while any(thread.is_alive() for thread in self._printing) and SYSTEM.boot() < deadline:
+        while self._prints and SYSTEM.boot() < deadline:  # noqa: ASYNC110 - a thread tells no loop of its end
             await asyncio.sleep(OFTEN)
 
     def kill(self) -> None:
@@ -148,6 +148,10 @@ class Process:
         self._line.close()
         for thread in self._printing:
             thread.join(LAST_WORDS)
+
+    @property
+    def _prints(self) -> bool:
+        return any(thread.is_alive() for thread in self._printing)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while (message := await read(reader)) is not None:
