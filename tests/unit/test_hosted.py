@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -551,6 +552,19 @@ async def test_a_close_is_no_death_that_calls_are_begun_again_after(make: Make, 
     async with asyncio.timeout(30):
         assert ["the function is closed" in failed(await call) for call in calls] == [True, True]
     assert [(folder / f"begun{n}").read_text() for n in range(2)] == ["x", "x"]
+
+
+def test_where_there_is_no_thread_left_it_is_refused(folder: Path) -> None:
+    """A thread reads what the process prints. Mutation: a traceback, and a process that is left."""
+    settings = {name: FunctionSettings(handler="app.last", path=name) for name in ("one", "other")}
+    before = threading.stack_size(2**46)
+    try:
+        with pytest.raises(ConfigError, match="functions.one: needs a process of its own, and none can be started: "):
+            load_functions(settings, folder, "eu-central-1")
+    finally:
+        threading.stack_size(before)
+    with pytest.raises(ChildProcessError):
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
 
 
 def test_faults_are_told_together_and_nothing_is_left(folder: Path) -> None:

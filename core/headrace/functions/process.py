@@ -67,6 +67,7 @@ class Process:
             undo.callback(self._line.close)
             with theirs:
                 self._process = _popen(theirs.fileno(), environment)
+            undo.enter_context(self._process)  # which closes its pipes
             undo.callback(self.kill)
             streams = (self._process.stdout, "stdout"), (self._process.stderr, "stderr")
             self._printing += [_print(pipe, name) for pipe, name in streams if pipe is not None]
