@@ -559,7 +559,7 @@ def test_where_there_is_no_thread_left_it_is_refused(folder: Path) -> None:
     settings = {name: FunctionSettings(handler="app.last", path=name) for name in ("one", "other")}
     before = threading.stack_size(2**46)
     try:
-        with pytest.raises(ConfigError, match="functions.one: needs a process of its own, and none can be started: "):
+        with pytest.raises(ConfigError, match=r"functions\.one: needs a process of its own, and none can be started"):
             load_functions(settings, folder, "eu-central-1")
     finally:
         threading.stack_size(before)
