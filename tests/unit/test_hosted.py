@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,15 @@ from headrace.model import Answer
 DELIVERY = Delivery("orders", "queue", 3, 2)
 
 HANDLERS = """
-import asyncio, atexit, os, re, sys, threading, time
+import asyncio, atexit, ctypes, os, re, subprocess, sys, threading, time
 from pathlib import Path
 
 if Path("refuses").exists():
     raise ValueError("not today")
 if Path("hangs").exists():
     time.sleep(60)
+if Path("slow").exists():
+    time.sleep(3)
 
 STARTED = time.time()
 
@@ -101,10 +104,41 @@ async def blocks(event, context):
     return os.getpid()
 
 def leaves(event, context):
-    if os.fork() == 0:
+    fork = {"python": os.fork, "c": lambda: ctypes.PyDLL(None).fork()}.get(event["how"])
+    if fork is None:
+        subprocess.Popen(["sleep", str(event["seconds"])], close_fds=False)
+    elif fork() == 0:
         time.sleep(event["seconds"])
         os._exit(0)
     os._exit(5)
+
+def loses_output(event, context):
+    sys.stdout = None if event else sys.stdout.close()
+    return "said"
+
+async def stops_the_loop(event, context):
+    with open(event["begun"], "a") as file:
+        file.write("x")
+    while not Path(event["until"]).exists():
+        await asyncio.sleep(0.01)
+    if event["stop"]:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(60)
+    return "went on"
+
+def babbles(event, context):
+    for descriptor in range(3, 30):
+        try:
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
+                os.write(descriptor, bytes(7) + b"\\x04none")
+        except OSError:
+            pass
+    time.sleep(60)
+
+def who(event, context):
+    if event:
+        os._exit(3)
+    return {name: os.environ.get(name) for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_ACCESS_KEY_ID")}
 
 def last(event, context):
     atexit.register(Path("last").touch)
@@ -130,10 +164,12 @@ async def make() -> AsyncIterator[Make]:
     """Loads a function beside another that it cannot share a process with, and which is not needed."""
     made: list[Function] = []
 
-    async def one(handler: str, *, timeout: float = 30) -> Function:
+    async def one(handler: str, *, timeout: float = 30, role_arn: str | None = None) -> Function:
         settings = {
-            name: FunctionSettings(handler=f"app.{handler}", path=name, environment={"WHO": name}, timeout=timeout)
-            for name in ("one", "other")
+            name: FunctionSettings(
+                handler=f"app.{handler}", path=name, environment={"WHO": name}, timeout=timeout, role_arn=role
+            )
+            for name, role in (("one", role_arn), ("other", None))
         }
         functions = load_functions(settings, Path.cwd(), "eu-central-1")
         made.extend(functions.values())
@@ -332,17 +368,82 @@ async def test_one_that_hangs_while_it_is_loaded_again_is_killed(
     function = await make("dies", timeout=0.5)
     (folder / "hangs").touch()
     assert "exit status 3" in failed(await function.call({"status": 3}, DELIVERY))
-    assert "did not load the handler within 0.5 s" in failed(await function.call({}, DELIVERY))
+    assert "did not load the handler within " in failed(await function.call({}, DELIVERY))
     monkeypatch.setattr(hosted, "INIT", 30)
     (folder / "hangs").unlink()
     assert isinstance((await function.call({}, DELIVERY)).value, int)
 
 
-async def test_a_death_is_seen_though_its_child_holds_the_line(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forked child has all that its parent had open. Mutation: the end of the line is all that is waited for."""
-    monkeypatch.setattr(hosted, "SLACK", 0.2)
-    function = await make("leaves", timeout=0.5)
-    assert "exit status 5" in failed(await function.call({"seconds": 20}, DELIVERY))
+@pytest.mark.parametrize("how", ["python", "program", "c"])
+async def test_a_death_is_seen_though_its_child_lives(make: Make, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """What the handler starts has no hold of our line; but for a fork in C, and then it is looked who is there.
+
+    Mutations: a line that children inherit, or keep after a fork; the end of the line is all that is waited for.
+    """
+    if how == "c":
+        monkeypatch.setattr(hosted, "SLACK", 0.2)
+    function = await make("leaves", timeout=0.5 if how == "c" else 300)
+    async with asyncio.timeout(30):
+        assert "exit status 5" in failed(await function.call({"how": how, "seconds": 40}, DELIVERY))
+        if how != "c":  # its output is held, and waited for, but the loop goes on
+            assert "exit status 5" in failed(await function.call({"how": how, "seconds": 40}, DELIVERY))
+
+
+@pytest.mark.parametrize("event", [{}, {"none": True}])
+async def test_what_a_handler_does_to_its_output_costs_no_answer(make: Make, event: dict[str, bool]) -> None:
+    """Mutation: an answer that waits for a flush of a stream that is closed, or none."""
+    function = await make("loses_output", timeout=300)
+    async with asyncio.timeout(30):
+        assert (await function.call(event, DELIVERY)).value == "said"
+
+
+async def test_a_handler_that_stops_the_loop_is_to_blame_for_that(
+    make: Make, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mutation: what is cancelled on the way out is told as ended, and waited for."""
+    function = await make("stops_the_loop", timeout=300)
+    calls = [
+        asyncio.create_task(function.call({"begun": f"begun{stop:d}", "until": "go", "stop": stop}, DELIVERY))
+        for stop in (False, True)
+    ]
+    await until(lambda: all((folder / f"begun{number}").exists() for number in range(2)))
+    (folder / "go").touch()
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(*calls)
+    assert answers[0].value == "went on"
+    assert "exit status 1" in failed(answers[1])
+    await function.close()
+    said = capsys.readouterr().err
+    assert "function one: its event loop was ended" in said
+    assert "Traceback" not in said
+
+
+async def test_what_is_no_message_ends_the_process(make: Make) -> None:
+    """Mutation: a reader that dies of it, and calls that wait for ever."""
+    function = await make("babbles", timeout=300)
+    async with asyncio.timeout(30):
+        assert "signal: killed" in failed(await function.call({}, DELIVERY))
+
+
+async def test_one_that_died_a_moment_ago_costs_no_call(make: Make) -> None:
+    """The loop has not seen it yet. Mutation: the end of the line alone says that it takes no calls."""
+    function = await make("dies")
+    process = function._runner._process  # type: ignore[attr-defined]
+    first = (await function.call({}, DELIVERY)).value
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert (await function.call({}, DELIVERY)).value not in {None, first}
+
+
+async def test_what_took_long_to_load_may_take_long_again(
+    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutation: only Lambda's ten seconds."""
+    (folder / "slow").touch()
+    function = await make("dies", timeout=0.1)
+    monkeypatch.setattr(hosted, "INIT", 0.1)
+    assert "exit status 3" in failed(await function.call({"status": 3}, DELIVERY))
+    assert isinstance((await function.call({}, DELIVERY)).value, int)
 
 
 @pytest.mark.parametrize("handler", ["holds", "blocks"])
@@ -366,6 +467,25 @@ async def test_what_it_prints_is_printed_here(make: Make, capsys: pytest.Capture
     os.kill(function._runner._process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
     await function.close()
     assert capsys.readouterr() == ("to output", "to errors\n")
+
+
+async def test_who_it_is_in_aws_is_one_file_of_the_services(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys lie in it: a process that is killed must not leave it behind. Mutation: each process writes its own."""
+    (tmp_path / "private").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "private"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "private"))
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}.items():
+        monkeypatch.setenv(name, value)
+    function = await make("who", role_arn="arn:aws:iam::123456789012:role/one")
+    said: Any = (await function.call({}, DELIVERY)).value
+    assert "exit status 3" in failed(await function.call({"die": True}, DELIVERY))
+    assert (await function.call({}, DELIVERY)).value == said
+    assert (said["AWS_PROFILE"], said["AWS_ACCESS_KEY_ID"]) == ("headrace-functions", None)
+    assert "aws_secret_access_key = s" in Path(said["AWS_CONFIG_FILE"]).read_text()
+    assert [str(file) for file in (tmp_path / "private").rglob("config")] == [said["AWS_CONFIG_FILE"]]
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "a"
 
 
 @pytest.mark.parametrize("depth", [50, 100_000])
@@ -421,6 +541,30 @@ async def test_a_close_ends_what_is_under_way(make: Make, folder: Path) -> None:
         await function.close()
     assert process.status is not None
     await asyncio.wait((call,))
+
+
+async def test_a_close_is_no_death_that_calls_are_begun_again_after(make: Make, folder: Path) -> None:
+    """Mutation: a process that is started when the function is closed."""
+    function = await make("dies")
+    calls = [asyncio.create_task(function.call({"begun": f"begun{n}", "until": "never"}, DELIVERY)) for n in range(2)]
+    await until(lambda: all((folder / f"begun{n}").exists() for n in range(2)))
+    await function.close()
+    async with asyncio.timeout(30):
+        assert ["the function is closed" in failed(await call) for call in calls] == [True, True]
+    assert [(folder / f"begun{n}").read_text() for n in range(2)] == ["x", "x"]
+
+
+def test_where_there_is_no_thread_left_it_is_refused(folder: Path) -> None:
+    """A thread reads what the process prints. Mutation: a traceback, and a process that is left."""
+    settings = {name: FunctionSettings(handler="app.last", path=name) for name in ("one", "other")}
+    before = threading.stack_size(2**46)
+    try:
+        with pytest.raises(ConfigError, match=r"functions\.one: needs a process of its own, and none can be started"):
+            load_functions(settings, folder, "eu-central-1")
+    finally:
+        threading.stack_size(before)
+    with pytest.raises(ChildProcessError):
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
 
 
 def test_faults_are_told_together_and_nothing_is_left(folder: Path) -> None:

@@ -56,6 +56,17 @@ def lend(settings: _All, base: Path, region: str) -> None:
     time.tzset()
 
 
+def of_process(function: FunctionSettings) -> dict[str, str]:
+    """What a process for *function* alone is started with: headrace's own, as who the function is.
+
+    The file that says so is the service's: it serves every such process, and goes with the service, also where they are
+    killed.
+    """
+    environ = own.environment()
+    given = {**environ, **variables(Identity.of(function), environ)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _can_be_set(variable: str, value: str) -> bool:
     return bool(variable) and "=" not in variable and "\0" not in variable + value
 

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final, cast
@@ -33,6 +34,8 @@ def main(line: socket.socket, parent: int) -> None:
     _end_with(parent)
     for stop in (signal.SIGINT, signal.SIGTERM):  # the service says when it is time; a handler of ours, unlike SIG_IGN,
         signal.signal(stop, lambda *_: None)  # is not inherited by what the user's code starts
+    line.set_inheritable(False)  # nor is the line: at its end the service sees that this process has died
+    os.register_at_fork(after_in_child=line.close)
     for stream in (sys.stdout, sys.stderr):
         cast("io.TextIOWrapper", stream).reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     program = cast("Program", receive(line))
@@ -45,7 +48,12 @@ def main(line: socket.socket, parent: int) -> None:
         return
     [function] = functions.values()
     line.sendall(pack(Loaded(function.version)))
-    asyncio.run(_Host(function).serve(line))
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(_Host(function).serve(line))
+        except BaseException as error:  # noqa: BLE001 - the handler stopped the loop, or a task of its own ended it
+            print(f"function {program.name}: its event loop was ended: {error!r}", file=sys.__stderr__, flush=True)
+            os._exit(1)  # nothing is tidied up: what is cancelled on the way would be told as if it had ended
 
 
 class _Host:
@@ -79,7 +87,8 @@ class _Host:
         told = False
         try:
             answer = await call.answer(self._function.timeout)
-            sys.stdout.flush()
+            with suppress(Exception):  # whatever the user has made of it
+                sys.stdout.flush()
             told = call.ended
             self._writer.write(_answered(number, replace(answer, lingering=None), told, request_id))
         finally:

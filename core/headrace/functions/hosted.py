@@ -39,6 +39,8 @@ class Hosted:
     def __init__(self, name: str, version: str, process: Process, start: Callable[[], Process]) -> None:
         self.version = version
         self._process, self._start = process, start
+        self._loading = 2 * process.loading  # what took a minute at first may take it again
+        self._closed = False
         self._opening: asyncio.Task[Process] | None = None
         self._door = Door()
         self._numbers = count(1)
@@ -62,6 +64,7 @@ class Hosted:
         return next(self._numbers)
 
     async def close(self) -> None:
+        self._closed = True
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait((self._opening,))
@@ -75,8 +78,10 @@ class Hosted:
         """
         if self._process.opened:
             return self._process
+        if self._closed:
+            raise NotStarted("the function is closed")
         if self._opening is None:
-            self._opening = asyncio.create_task(self._open(max(within, INIT)))
+            self._opening = asyncio.create_task(self._open(max(within, INIT, self._loading)))
             self._opening.add_done_callback(self._tried)
         return await asyncio.shield(self._opening)
 
@@ -106,7 +111,7 @@ class Hosted:
                 return await self._process.open()
         except TimeoutError:
             await self._process.close()
-            raise NotStarted(f"its process did not load the handler within {within:g} s") from None
+            raise NotStarted(f"its process did not load the handler within {within:.1f} s") from None
 
     def _tried(self, opening: asyncio.Task[Process]) -> None:
         self._opening = None

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from headrace import own
 from headrace.errors import ConfigError, Fault, FunctionUnavailable
 from headrace.functions import environment, payloads
 from headrace.functions.clashes import apart
@@ -39,8 +38,8 @@ def load_functions(settings: _All, base: Path, region: str) -> dict[str, Functio
     reasons = apart(settings, located)
     shared = {name: settings[name] for name in located if name not in reasons}
     with environment.restored_on_error(), ExitStack() as stack:
-        programs = [_program(name, settings[name], base, region) for name in reasons]
-        started = [(program, *_started(stack, program)) for program in programs]  # they load side by side
+        programs = [(_program(name, settings[name], base, region), settings[name]) for name in reasons]
+        started = [(program, *_started(stack, program, one)) for program, one in programs]  # they load side by side
         functions = load_together(shared, base, region, faults)
         for program, process, start in started:
             try:
@@ -54,12 +53,14 @@ def load_functions(settings: _All, base: Path, region: str) -> dict[str, Functio
 
 
 def _program(name: str, settings: FunctionSettings, base: Path, region: str) -> Program:
-    return Program(name=name, settings=settings, base=base, region=region, path=list(sys.path))
+    """Who it is in AWS, the environment of its process says."""
+    needed = {part: getattr(settings, part) for part in ("handler", "path", "timeout", "environment")}
+    return Program(name=name, settings=FunctionSettings(**needed), base=base, region=region, path=list(sys.path))
 
 
-def _started(stack: ExitStack, program: Program) -> tuple[Process, Callable[[], Process]]:
-    """Its process, which *stack* kills, and what makes another: in the environment that headrace was started with."""
-    start = partial(Process, program, own.environment())
+def _started(stack: ExitStack, program: Program, settings: FunctionSettings) -> tuple[Process, Callable[[], Process]]:
+    """Its process, which *stack* kills, and what makes another."""
+    start = partial(Process, program, environment.of_process(settings))
     try:
         process = start()
     except OSError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import IO, Final
@@ -49,26 +50,28 @@ class Process:
     """Begun at once, with *environment*; `first` or `open` says whether it takes calls."""
 
     def __init__(self, program: Program, environment: Mapping[str, str]) -> None:
+        """Raises OSError: no descriptor, process or thread is left."""
         self.gone = False
         self.status: int | None = None
-        self._line, theirs = socket.socketpair()
-        with theirs:
-            number = theirs.fileno()
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-P", "-m", _PROGRAM, str(number), str(os.getpid())],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=[number],
-                start_new_session=True,  # Ctrl-C in a terminal is for us; calls are let finish
-            )
-        streams = (self._process.stdout, "stdout"), (self._process.stderr, "stderr")
-        self._printing = [_print(pipe, name) for pipe, name in streams if pipe is not None]
+        self.loading = 0.0
+        """Seconds that it took at most to load the handler, where `first` waited for that."""
+        self._begun = SYSTEM.boot()
+        self._ending = False
         self._calls: dict[int, Running] = {}
         self._first: First | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._printing: list[Thread] = []
+        self._line, theirs = socket.socketpair()
+        with ExitStack() as undo:
+            undo.callback(self._line.close)
+            with theirs:
+                self._process = _popen(theirs.fileno(), environment)
+            undo.enter_context(self._process)  # which closes its pipes
+            undo.callback(self.kill)
+            streams = (self._process.stdout, "stdout"), (self._process.stderr, "stderr")
+            self._printing += [_print(pipe, name) for pipe, name in streams if pipe is not None]
+            undo.pop_all()
         with suppress(ConnectionError):  # it died at once: what it says first is nothing
             self._line.sendall(pack(program))
 
@@ -78,12 +81,13 @@ class Process:
 
     @property
     def opened(self) -> bool:
-        """Whether it takes calls."""
-        return self._reading is not None and not self.gone
+        """Whether it takes calls. One that has died since the loop last looked must not be taken to die of the next."""
+        return self._reading is not None and not self._ending and self._process.poll() is None
 
     def first(self) -> First | None:
         """What it says first, waited for without a loop; None when it ended without a word."""
         self._first = receive(self._line)
+        self.loading = SYSTEM.boot() - self._begun
         if self._first is None:
             self.status = self._process.wait()
         return self._first
@@ -114,11 +118,15 @@ class Process:
 
     async def look(self) -> None:
         """See whether it has died: what it has started itself may hold our line."""
-        if self._process.poll() is not None:
+        if self._ending or self._process.poll() is not None:
+            if self._reading is not None:  # what it said before is heard first
+                await asyncio.wait((self._reading,), timeout=LAST_WORDS)
+                self._reading.cancel()
             await self._ended()
 
     def end(self) -> None:
         """Kill it; those who wait for its calls are told when it is gone."""
+        self._ending = True
         self._process.kill()
 
     async def close(self) -> None:
@@ -130,14 +138,21 @@ class Process:
         await self._ended()
         if self._reading is not None:
             await asyncio.wait((self._reading,))
-        self._let_print()
+        deadline = SYSTEM.boot() + LAST_WORDS
+        while self._prints and SYSTEM.boot() < deadline:  # noqa: ASYNC110 - a thread tells no loop of its end
+            await asyncio.sleep(OFTEN)
 
     def kill(self) -> None:
         """Where no loop runs."""
         self._process.kill()
         self.status = self._process.wait()
         self._line.close()
-        self._let_print()
+        for thread in self._printing:
+            thread.join(LAST_WORDS)
+
+    @property
+    def _prints(self) -> bool:
+        return any(thread.is_alive() for thread in self._printing)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while (message := await read(reader)) is not None:
@@ -156,6 +171,7 @@ class Process:
 
     async def _ended(self) -> None:
         """No more comes from it: see to it that it is gone, and tell those who wait."""
+        self._ending = True
         deadline = SYSTEM.boot() + ENDING
         while (status := self._process.poll()) is None:
             if SYSTEM.boot() >= deadline:
@@ -168,9 +184,17 @@ class Process:
                 running.answer.set_result(died)
             self._end(number)
 
-    def _let_print(self) -> None:
-        for thread in self._printing:
-            thread.join(LAST_WORDS)
+
+def _popen(line: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-P", "-m", _PROGRAM, str(line), str(os.getpid())],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[line],
+        start_new_session=True,  # Ctrl-C in a terminal is for us; calls are let finish
+    )
 
 
 def _print(pipe: IO[bytes], name: str) -> Thread:
@@ -179,11 +203,16 @@ def _print(pipe: IO[bytes], name: str) -> Thread:
     def copy() -> None:
         with pipe:
             for line in pipe:
-                with suppress(OSError, ValueError):  # ours is closed; the process must not wait for that
+                with suppress(
+                    OSError, ValueError, AttributeError
+                ):  # ours is closed, or none: it must not wait for that
                     stream = getattr(sys, name)
                     stream.write(line.decode(errors="replace"))
                     stream.flush()
 
     thread = Thread(target=copy, name=f"headrace-{name}", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from None
     return thread

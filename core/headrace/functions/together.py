@@ -24,17 +24,23 @@ _MENDS = {
 
 
 def locate_all(settings: _All, base: Path, faults: list[Fault]) -> dict[str, Located]:
-    """Where their handlers are, without running any code; *base* is the folder of the config file."""
-    found = {}
+    """Where their handlers are, without running any code; *base* is the folder of the config file.
+
+    One whose settings cannot be is not among them.
+    """
+    found: dict[str, Located] = {}
     for name, function in settings.items():
+        faults += (wrong := list(environment.faults(name, function)))
         folder = folder_of(function, base)
         if not folder.is_dir():
             faults.append(Fault(f"functions.{name}.path", f"there is no folder {folder}; it is relative to the config"))
             continue
         try:
-            found[name] = locate(function, base)
+            located = locate(function, base)
         except FunctionUnavailable as error:
             faults.append(handler_fault(name, error, folder))
+        else:
+            found |= {} if wrong else {name: located}
     return found
 
 
@@ -43,12 +49,9 @@ def load_together(settings: _All, base: Path, region: str, faults: list[Fault]) 
 
     The environment is set before the first import, because modules read it there. *region* goes into it, and into ARNs.
     """
-    wrong = {name: list(environment.faults(name, one)) for name, one in settings.items()}
-    faults += [fault for found in wrong.values() for fault in found]
-    sound = {name: one for name, one in settings.items() if not wrong[name]}
-    environment.lend(sound, base, region)
+    environment.lend(settings, base, region)
     functions = {}
-    for name, one in sound.items():
+    for name, one in settings.items():
         try:
             functions[name] = Function.load(name, one, base, region=region)
         except FunctionUnavailable as error:
