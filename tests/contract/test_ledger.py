@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from contextlib import ExitStack
 
 import pytest
 
@@ -26,10 +26,9 @@ class TestSqliteLedger(InSqlite, LedgerConformance):
 class FailedOver(Promoted):
     """Behind a sentinel, which has put a replica in the primary's place."""
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def _begin(self, running: ExitStack) -> None:
+        super()._begin(running)
         self.promote()
-        return self
 
 
 @pytest.fixture(scope="module", params=[*servers(), Cluster, FailedOver], ids=lambda kind: kind.__name__)

@@ -150,8 +150,8 @@ async def test_a_destination_that_is_missing_holds_and_goes_on_when_it_is_made(n
 
     arguments = {"function_response_types": REPORT, "maximum_retry_attempts": 0}
     async with polling(url, handler, {"type": "sqs", "queue_url": missing}, **arguments) as poller:
-        await until(lambda: poller.condition.state == "holding")
-        assert "NonExistentQueue" in poller.condition.reason
+        await until(lambda: "NonExistentQueue" in poller.condition.reason)
+        assert poller.condition.state == "holding"
         assert missing.rpartition("/")[2] in poller.condition.reason
         await asyncio.sleep(9)
         (tally,) = poller.tally.values()

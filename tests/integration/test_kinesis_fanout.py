@@ -27,7 +27,7 @@ SHARD = "shardId-000000000000"
 class FanoutHarness:
     """A stream of one shard, and a consumer of its own; the server takes back a subscription that is hung up."""
 
-    promptly, patience, slack = 3.0, 8.0, 0.0
+    promptly, patience, slack = 8.0, 30.0, 0.0
 
     def __init__(self, url: str, stream: str, consumer: str, client: Any) -> None:
         self._url, self._stream, self._consumer, self._client = url, stream, consumer, client

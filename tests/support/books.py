@@ -81,8 +81,9 @@ class Books:
         return self.handled.read_bytes().count(b'"done"')
 
     def deliveries(self) -> list[Attempt]:
-        """Every delivery, by the time of its begin."""
-        return history.attempts(self.handled.read_text().splitlines())
+        """Every delivery, by the time of its begin; the last line may be half written."""
+        lines = self.handled.read_text().splitlines(keepends=True)
+        return history.attempts(line for line in lines if line.endswith("\n"))
 
     def by_number(self) -> dict[int, list[Attempt]]:
         return history.by_number(self.deliveries())

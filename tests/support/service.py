@@ -163,9 +163,9 @@ class Service:
         return "\n".join(tails)
 
     def log(self) -> list[dict[str, Any]]:
-        """Every structured line of the log, of all processes."""
-        lines = self._log.read_text(errors="replace").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        """Every structured line of the log, of all processes; the last may be half written."""
+        lines = self._log.read_text(errors="replace").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
 
     def events(self, name: str) -> int:
         """How many lines of log have this name."""
