@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
+from headrace.alone import UnderWay
 from headrace.clock import SYSTEM, Clock
 from headrace.functions import payloads
 from headrace.functions.context import Context
-from headrace.functions.door import Door
 from headrace.functions.invocation import GRACE, Lingering, Until
 from headrace.functions.messages import Begin, First, Loaded, Refused
 from headrace.functions.process import Died, Process, Running
@@ -42,7 +42,7 @@ class Hosted:
         self._loading = 2 * process.loading  # what took a minute at first may take it again
         self._closed = False
         self._opening: asyncio.Task[Process] | None = None
-        self._door = Door()
+        self._under_way = UnderWay()
         self._numbers = count(1)
         self._log = log(function=name)
 
@@ -51,12 +51,12 @@ class Hosted:
 
     async def carry_out(self, call: HostedCall, timeout: float) -> Answer | Died:  # noqa: ASYNC109 - as Invocation.answer
         """*call*'s answer, or how the process died of it."""
-        async with self._door.together():
+        async with self._under_way.beside():
             said = await call.attempt(await self._ready(timeout), timeout)
         if isinstance(said, Answer) or said.calls == 1:
             return said
         self._log.warning("function.begun_again", request_id=call.request_id, others=said.calls - 1)
-        async with self._door.alone():
+        async with self._under_way.alone():
             return await call.attempt(await self._ready(timeout), timeout)
 
     def number(self) -> int:
