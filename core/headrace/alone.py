@@ -1,8 +1,8 @@
 """Who is at a handler in this process: a record's last chance is given it while nobody else is.
 
 A process that ends takes everything with it that was at a handler. So before a record is given up for that, it has been
-alone there: not in its lane only, as a careful one has it, but in the whole process. A function's own process is another,
-and what was at work in one that died is alone in the next.
+alone there: not in its lane only, as a careful one has it, but in the whole process. A function's own process is
+another, and what was at work in one that died is alone in the next.
 """
 
 from __future__ import annotations
