@@ -59,7 +59,7 @@ async def test_messages_are_deleted_when_both_destinations_have_them(
 ) -> None:
     """Mutations: deleted first; handled again while the destination is away; the failed one told of, too; told to the
     file again with each try."""
-    url, tries, lines = await new_queue(visibility_timeout=5), Counter[str](), tmp_path / "lines"
+    url, tries, lines = await new_queue(visibility_timeout=12), Counter[str](), tmp_path / "lines"
     await send_all(sqs, url, "abcd")
 
     def handle(event: Any, context: Any) -> Any:
@@ -81,7 +81,7 @@ async def test_messages_are_deleted_when_both_destinations_have_them(
         running = asyncio.ensure_future(poller.run())
         await until(lambda: poller.condition.state == "holding", WITHIN)
         assert "held until the destination takes them: sqs failed" in poller.condition.reason
-        await asyncio.sleep(7)  # longer than they are invisible
+        await asyncio.sleep(14)  # longer than they are invisible
         assert sum(await counts(sqs, url)) == len("abcd")
         assert {tries[one] for one in "abd"} == {1}
         await away.up()
