@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 
-from headrace.credentials import Credentials
+from headrace.credentials import Identity
 from headrace.right import Need, Right
 from headrace_connectors.aws import AwsSettings, known_region
 from headrace_connectors.rights import RIGHTS, resource_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """As whom AWS is called: the last of these that is given, or whoever the process is."""
-
-    profile: str | None = None
-    credentials: Credentials | None = None
-    role_arn: str | None = None
-
-    @property
-    def caller(self) -> Identity:
-        """Who assumes the role."""
-        return replace(self, role_arn=None)
-
-
-def identity(aws: AwsSettings) -> Identity:
-    return Identity(profile=aws.profile, credentials=aws.credentials, role_arn=aws.role_arn)
 
 
 def needed(
@@ -34,7 +15,7 @@ def needed(
 ) -> Iterator[Right]:
     """The rights to these operations of *service*, on an ARN."""
     for operation in operations:
-        yield Right(who=identity(aws), action=RIGHTS[service][operation], resource=resource, need=need)
+        yield Right(who=Identity.of(aws), action=RIGHTS[service][operation], resource=resource, need=need)
 
 
 def thing(aws: AwsSettings, service: str, operation: str, **params: str) -> str:

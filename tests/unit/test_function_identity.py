@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from headrace import own
-from headrace.credentials import Credentials
+from headrace.credentials import Credentials, Identity
 from headrace.errors import ConfigError
-from headrace.functions.identity import FUNCTIONS, PROCESS, Identity, sections, variables
+from headrace.functions.identity import FUNCTIONS, PROCESS, sections, variables
 from headrace.functions.loading import load_functions
 from headrace.functionsettings import FunctionSettings
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from headrace.config import Config
 from headrace.config.places import dotted
 from headrace.config.together import steps_of
+from headrace.credentials import Identity
 from headrace.right import Need, Right
-from headrace_connectors.needs import Identity, assumed
+from headrace_connectors.needs import assumed
 
 RUNNING = frozenset({Need.RUN, Need.LOOK, Need.CHECK})
 
@@ -41,9 +42,7 @@ class Sheet:
 
     def lent(self, config: Config, name: str) -> None:
         """The function's role. What functions do in AWS is theirs to know; that somebody assumes their role is not."""
-        function = config.functions[name]
-        who = Identity(profile=function.profile, credentials=function.credentials, role_arn=function.role_arn)
-        self.become(who, dotted(("functions", name)))
+        self.become(Identity.of(config.functions[name]), dotted(("functions", name)))
 
     def _note(self, who: Identity, right: Right, place: str) -> None:
         needed = self.found.setdefault(who, Needed(who))

@@ -8,7 +8,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeAlias
 
-from headrace.functions.identity import VARIABLES, Identity
+from headrace.credentials import Identity
+from headrace.functions.identity import VARIABLES
 from headrace.functions.importing import Located, module_file
 from headrace.functionsettings import FunctionSettings
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from headrace import own
+from headrace.credentials import Identity
 from headrace.errors import Fault
 from headrace.functions import context
-from headrace.functions.identity import VARIABLES, Identity, variables
+from headrace.functions.identity import VARIABLES, variables
 from headrace.functions.importing import folder_of
 from headrace.functionsettings import FunctionSettings
 

@@ -10,12 +10,10 @@ import configparser
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from headrace.credentials import Credentials
-from headrace.functionsettings import FunctionSettings
+from headrace.credentials import Identity
 
 KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 VARIABLES: Final = (*KEYS, "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
@@ -25,24 +23,6 @@ FUNCTIONS, PROCESS = "headrace-functions", "headrace-process"
 """Our own profiles: that of the functions, and that of keys which assume their role."""
 
 Section: TypeAlias = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Of a function; without any of these it is the process's own."""
-
-    role_arn: str | None = None
-    profile: str | None = None
-    credentials: Credentials | None = None
-
-    @classmethod
-    def of(cls, function: FunctionSettings) -> Identity:
-        return cls(function.role_arn, function.profile, function.credentials)
-
-    @property
-    def said(self) -> str:
-        """The names of what it has, joined."""
-        return " and ".join(name for name in ("role_arn", "profile", "credentials") if getattr(self, name))
 
 
 def variables(identity: Identity, environ: Mapping[str, str]) -> dict[str, str | None]:
